@@ -1,0 +1,14 @@
+"""Runs untrusted code and says what happened: the only place in codepref where candidate code is executed."""
+
+from codepref.sandbox.base import (
+    VERDICTS,
+    Cell,
+    Job,
+    Limits,
+    Matrix,
+    Mode,
+    SandboxUnavailable,
+    Verdict,
+)
+
+__all__ = ["VERDICTS", "Cell", "Job", "Limits", "Matrix", "Mode", "SandboxUnavailable", "Verdict"]
