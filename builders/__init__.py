@@ -1,1 +1,1 @@
-"""One module per method. Each has a `Config` and a `build`; `codepref build METHOD` and `python -m builders.METHOD` run it."""
+"""One module per method, each with a `Config` and a `build`: `codepref build METHOD` and `python -m builders.METHOD`."""

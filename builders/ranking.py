@@ -1,7 +1,7 @@
 """Ranks the codes and tests of a prompt by each other: pure functions of the pass matrix.
 
-All functions are batched: a matrix has shape (..., codes, tests), so prompts of one shape are ranked in one call. Sums run
-over codes and tests in order, one at a time, so that results are the same to the last bit on every machine.
+All functions are batched: a matrix has shape (..., codes, tests), so prompts of one shape are ranked in one call. Sums
+run over codes and tests in order, one at a time, so that results are the same to the last bit on every machine.
 """
 
 from typing import Literal

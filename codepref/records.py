@@ -107,10 +107,13 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds of every cell of one prompt. Measured, so kept apart from what is reproducible."""
+    """What was measured while a prompt's matrix ran: kept apart from what a rebuild repeats."""
 
     prompt_id: str
     cpu_s: tuple[tuple[float, ...], ...]
+    """CPU seconds of every cell."""
+    layers: tuple[str, ...]
+    """Isolation layers that were active."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,128 @@
+"""From samples to the pass matrix: which codes and tests are run, and what happened when they were."""
+
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from builders.samples import Count
+from codepref import extract
+from codepref.records import (
+    Candidate,
+    Candidates,
+    Costs,
+    Exclusion,
+    Outcomes,
+    Sample,
+    Samples,
+    Test,
+    content_id,
+    from_table,
+    to_table,
+)
+from codepref.sandbox import Job, Limits, Sandbox
+from codepref.store import Shard
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which samples are run: the first usable ones, in the order they were sampled."""
+
+    codes: Count = 15
+    tests: Count = 15
+    distinct_codes: bool = False
+    """Whether a code whose text was already taken is left out. Off: repeated codes vote as often as they came."""
+    distinct_tests: bool = True
+    """Whether a test whose text was already taken is left out: saying it twice is no new evidence."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How the matrix is run."""
+
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    python: str = platform.python_version()
+    """Version of the interpreter that runs the candidates: another one may give other verdicts."""
+
+
+def candidates(config: Selection, samples: pa.Table) -> Shard:
+    """Stage `candidates`: programs and tests out of the raw samples.
+
+    Codes fall under `empty`, `unparseable`, `no entry point` or `duplicate`; tests under `empty`, `unparseable`,
+    `no call` or `duplicate`; prompts under `fewer than 2 codes` or `no tests`.
+    """
+    rows, excluded = [], list[Exclusion]()
+    for row in from_table(samples, Samples):
+        codes = tuple(_codes(row, config, excluded))
+        tests = tuple(_tests(row, config, excluded))
+        if len(codes) < 2:
+            excluded.append(Exclusion("candidates", row.prompt_id, "prompt", "fewer than 2 codes"))
+        elif not tests:
+            excluded.append(Exclusion("candidates", row.prompt_id, "prompt", "no tests"))
+        else:
+            head = (row.prompt_id, row.prompt, row.entry_point)
+            rows.append(Candidates(*head, codes, tests, row.generator, row.source, row.licence))
+    return Shard(to_table(rows, Candidates), tuple(excluded))
+
+
+def _codes(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Candidate]:
+    seen: set[str] = set()
+    for index, sample in enumerate(row.codes):
+        if len(seen) == config.codes:
+            return
+        program = extract.code(sample.text, row.prompt, row.entry_point)
+        if isinstance(program, extract.Rejected):
+            excluded.append(Exclusion("candidates", row.prompt_id, "code", program.rule, index, program.detail))
+            continue
+        key = program if config.distinct_codes else f"{index}"
+        if key in seen:
+            excluded.append(Exclusion("candidates", row.prompt_id, "code", "duplicate", index))
+            continue
+        seen.add(key)
+        code_id = content_id(row.prompt_id, program)
+        yield Candidate(code_id, program, index, sample.seed, extract.token_count(program))
+
+
+def _tests(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Test]:
+    taken: set[str] = set()
+    count = 0
+    for index, sample, test in _found_tests(row, excluded):
+        if count == config.tests:
+            return
+        if config.distinct_tests and test in taken:
+            excluded.append(Exclusion("candidates", row.prompt_id, "test", "duplicate", index))
+            continue
+        taken.add(test)
+        count += 1
+        yield Test(content_id(row.prompt_id, test), test, index, sample.seed)
+
+
+def _found_tests(row: Samples, excluded: list[Exclusion]) -> Iterable[tuple[int, Sample, str]]:
+    for index, sample in enumerate(row.tests):
+        found, rejected = extract.tests(sample.text, row.entry_point)
+        excluded += [Exclusion("candidates", row.prompt_id, "test", r.rule, index, r.detail) for r in rejected]
+        for test in found:
+            yield index, sample, test
+
+
+def outcomes(config: Execution, table: pa.Table) -> Shard:
+    """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox."""
+    rows, costs = [], []
+    with Sandbox(config.limits) as sandbox:
+        for row in from_table(table, Candidates):
+            job = Job(
+                row.prompt_id, tuple(c.code for c in row.codes), tuple(t.test for t in row.tests), row.entry_point
+            )
+            matrix = sandbox.run(job)
+            rows.append(
+                Outcomes(
+                    row.prompt_id,
+                    tuple(tuple(cell.verdict for cell in cells) for cells in matrix.cells),
+                    tuple(tuple(cell.mode for cell in cells) for cells in matrix.cells),
+                    tuple(tuple(cell.fingerprint for cell in cells) for cells in matrix.cells),
+                )
+            )
+            seconds = tuple(tuple(cell.cpu_s for cell in cells) for cells in matrix.cells)
+            costs.append(Costs(row.prompt_id, seconds, matrix.layers))
+    return Shard(to_table(rows, Outcomes), measured=to_table(costs, Costs))

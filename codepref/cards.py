@@ -1,0 +1,141 @@
+"""Manifests -> Markdown, through the templates in model_cards/."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from codepref.overlap import benchmark_of
+
+_HERE = Path(__file__).parent
+TEMPLATES = next(p for p in (_HERE / "model_cards", _HERE.parent / "model_cards") if p.is_dir())
+
+
+def dataset_card(root: Path, manifest: Mapping[str, Any], card: Any, records: Mapping[str, type]) -> str:
+    """The dataset card of a build folder, YAML front matter included.
+
+    Args:
+        root: The build folder; its Parquet files are read for the statistics.
+        manifest: The build's manifest.
+        card: The method's words, a `codepref.dataset.Card`.
+        records: Record class of each dataset config.
+    """
+    from codepref.dataset import columns
+
+    parts = [
+        {"name": name, "columns": columns(record), **manifest["dataset"][name], **_statistics(root, manifest, name)}
+        for name, record in records.items()
+    ]
+    values = {
+        "front": _front_matter(root, manifest, card, parts),
+        "card": card,
+        "parts": parts,
+        "manifest": manifest,
+        "benchmarks": sorted({name for part in parts for name in part["benchmarks"]}),
+        "stages": manifest["stages"],
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    environment.filters["code_block"] = _code_block
+    return environment.get_template("dataset.md.jinja").render(values).rstrip() + "\n"
+
+
+def _code_block(text: str, language: str = "python") -> str:
+    """A fenced block whose fence is longer than any inside."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _statistics(root: Path, manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What the card says about one dataset config; reads only the columns it needs."""
+    files = [root / item["file"] for item in manifest["dataset"][name]["files"]]
+    ids: Counter[str | None] = Counter()
+    licences: Counter[str] = Counter()
+    generators: Counter[str] = Counter()
+    confidence: list[float] = []
+    example = None
+    for path in files:
+        table = pq.read_table(path, columns=["prompt_id", "licence", "generator", "confidence"])
+        ids.update(benchmark_of(prompt_id) for prompt_id in table["prompt_id"].to_pylist())
+        licences.update(value or "not stated" for value in table["licence"].to_pylist())
+        generators.update(value or "not stated" for value in table["generator"].to_pylist())
+        confidence += pc.fill_null(table["confidence"], 0.0).to_pylist()
+        if example is None and table.num_rows:
+            example = _example(path)
+    quartiles = np.percentile(confidence, [0, 25, 50, 75, 100]).round(3).tolist() if confidence else []
+    return {
+        "benchmarks": sorted(benchmark for benchmark in ids if benchmark),
+        "licences": dict(sorted(licences.items())),
+        "generators": dict(sorted(generators.items())),
+        "confidence": quartiles,
+        "example": example,
+    }
+
+
+def _example(path: Path) -> dict[str, Any]:
+    """The pair of median length among the first thousand: neither the shortest nor the longest."""
+    rows = next(pq.ParquetFile(path).iter_batches(1000, columns=["prompt", "chosen", "rejected", "confidence"]))
+    order = np.argsort(pc.binary_length(rows["chosen"]).to_numpy(), kind="stable")
+    return rows.slice(int(order[len(order) // 2]), 1).to_pylist()[0]  # type: ignore[no-any-return]
+
+
+def _front_matter(root: Path, manifest: Mapping[str, Any], card: Any, parts: list[dict[str, Any]]) -> str:
+    import datasets
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    rows = sum(part["rows"] for part in parts)
+    data = DatasetCardData(
+        pretty_name=card.pretty_name,
+        license=_licence(card, parts),
+        language=["en", "code"],
+        task_categories=["text-generation"],
+        tags=list(card.tags),
+        size_categories=[_size_category(rows)],
+        annotations_creators=["machine-generated"],
+        configs=[
+            {
+                "config_name": part["name"],
+                "data_files": [{"split": "train", "path": f"{part['name']}/train-*"}],
+                **({"default": True} if index == 0 else {}),
+            }
+            for index, part in enumerate(parts)
+        ],
+    )
+    infos = DatasetInfosDict()
+    for part in parts:
+        features = datasets.Features.from_arrow_schema(pq.read_schema(root / part["files"][0]["file"]))
+        size = sum(item["bytes"] for item in part["files"])
+        split = datasets.SplitInfo("train", num_bytes=part["num_bytes"], num_examples=part["rows"])
+        infos[part["name"]] = datasets.DatasetInfo(
+            features=features, splits={"train": split}, download_size=size, dataset_size=part["num_bytes"]
+        )
+    infos.to_dataset_card_data(data)
+    return data.to_yaml()  # type: ignore[no-any-return]
+
+
+def _licence(card: Any, parts: list[dict[str, Any]]) -> str:
+    """The stated licence; else the one all prompts share; else `other`."""
+    if card.licence:
+        return str(card.licence).lower()
+    named = {licence for part in parts for licence in part["licences"]}
+    return named.pop().lower() if len(named) == 1 and "not stated" not in named else "other"
+
+
+def _size_category(rows: int) -> str:
+    """The Hub's name for the size of a dataset."""
+    bounds = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
+    return next((name for bound, name in bounds if rows < bound), "1M<n<10M")

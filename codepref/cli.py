@@ -1,0 +1,101 @@
+"""The `codepref` command. Imports nothing heavy before it knows what was asked for."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from codepref import __version__
+from codepref.errors import CodeprefError
+
+CONFIGS = Path(__file__).resolve().parent.parent / "builders" / "configs"
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0 done, 2 something the user can mend, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except CodeprefError as error:
+        print(f"codepref: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("codepref: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="codepref", description="Preference datasets for code models, built by running code."
+    )
+    parser.add_argument("--version", action="version", version=f"codepref {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_build(commands.add_parser("build", help="build a preference dataset"))
+    _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
+    doctor = commands.add_parser("doctor", help="say what this machine offers, and what to do about what is missing")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def methods() -> list[str]:
+    """Names of the methods: those that have configurations."""
+    return sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("method", choices=methods(), help="what to build")
+    parser.add_argument("--config", metavar="FILE", help=f"YAML file; examples in {os.path.relpath(CONFIGS)}")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--workers", metavar="N", type=_positive, default=_cores(), help="processes (%(default)s)")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave bad input lines out instead of refusing the file"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress, no summaries")
+    parser.set_defaults(run=_build)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from codepref import config
+
+    builder = importlib.import_module(f"builders.{arguments.method}")
+    settings = config.load(builder.Config, arguments.config, arguments.set)
+    manifest = builder.build(
+        settings, arguments.out, workers=arguments.workers, skip_bad=arguments.skip_bad, quiet=arguments.quiet
+    )
+    if not arguments.quiet:
+        for name, part in manifest["dataset"].items():
+            print(f'{part["rows"]} rows: datasets.load_dataset("{arguments.out}", "{name}")')
+        print(f"card: {arguments.out / 'README.md'}")
+    return 0
+
+
+def _add_execute(parser: argparse.ArgumentParser) -> None:
+    from codepref.sandbox import command
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.main)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from codepref import doctor
+
+    return doctor.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""The published dataset as a local folder that `datasets.load_dataset` opens.
+
+DIR/README.md                 card, with the YAML that `load_dataset` reads
+DIR/CONFIG/train-*.parquet    rows, written exactly as the Hub's own client writes them
+DIR/exclusions.jsonl          everything that was left out, and why
+DIR/manifest.json             how all of it was made; no times, so two equal builds have equal manifests
+DIR/stages/                   the run itself (not part of the dataset)
+"""
+
+import dataclasses
+import hashlib
+import json
+import platform
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from codepref import __version__, cards
+from codepref.records import schema
+from codepref.stages import describe
+from codepref.store import Stage, Store, write_whole
+
+ROWS_PER_FILE = 50_000
+ROWS_PER_GROUP = 1_000
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a method says about its dataset."""
+
+    pretty_name: str
+    summary: str
+    method: str
+    citation: str
+    tags: tuple[str, ...]
+    licence: str | None = None
+
+
+def publish_locally(
+    store: Store,
+    method: str,
+    config: Any,
+    chain: Sequence[Stage],
+    card: Card,
+    parts: Mapping[str, tuple[Stage, type]],
+) -> dict[str, Any]:
+    """Writes data, exclusions, manifest and, last, the card.
+
+    Args:
+        store: The run's folder.
+        method: Name of the method.
+        config: Its configuration.
+        chain: All stages of the run, first to last.
+        card: The method's words.
+        parts: Dataset configs: name -> the stage that holds its rows and their record class. The first is the default.
+
+    Returns:
+        The manifest.
+    """
+    (store.root / "README.md").unlink(missing_ok=True)  # a folder without a card is not finished
+    data = {name: _write_part(store.root, name, *part) for name, part in parts.items()}
+    exclusions = [dataclasses.asdict(item) for stage in chain for item in stage.excluded()]
+    lines = "".join(json.dumps(item) + "\n" for item in exclusions)
+    write_whole(store.root / "exclusions.jsonl", lines.encode())
+    manifest = {
+        "method": method,
+        "versions": versions(),
+        "config": _public(dataclasses.asdict(config)),
+        "stages": [stage.summary() for stage in chain],
+        "dataset": data,
+        "exclusions": {"file": "exclusions.jsonl", "count": len(exclusions)},
+    }
+    write_whole(store.root / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+    text = cards.dataset_card(store.root, manifest, card, {name: part[1] for name, part in parts.items()})
+    write_whole(store.root / "README.md", text.encode())
+    return manifest
+
+
+def versions() -> dict[str, str]:
+    """Versions that decide the bytes of a dataset."""
+    import datasets
+
+    return {
+        "codepref": __version__,
+        "python": platform.python_version(),
+        "pyarrow": pa.__version__,
+        "datasets": datasets.__version__,
+    }
+
+
+def _public(value: Any) -> Any:
+    """A configuration without the paths of the machine it ran on."""
+    if isinstance(value, dict):
+        return {key: _public(item) for key, item in value.items()}
+    if isinstance(value, str) and Path(value).is_file():
+        return Path(value).name
+    return value
+
+
+def _write_part(root: Path, name: str, stage: Stage, record: type) -> dict[str, Any]:
+    import datasets
+
+    folder = root / name
+    folder.mkdir(exist_ok=True)
+    rows = sum(stage.rows(index) for index in range(len(stage.shards())))
+    count = max(1, -(-rows // ROWS_PER_FILE))
+    files, size = [], 0
+    datasets.disable_progress_bars()
+    for index, table in enumerate(_rebatched(stage, record)):
+        path = folder / f"train-{index:05d}-of-{count:05d}.parquet"
+        part = path.with_suffix(".part")
+        size += datasets.Dataset(table).to_parquet(part, batch_size=ROWS_PER_GROUP)
+        part.replace(path)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        files.append({"file": f"{name}/{path.name}", "bytes": path.stat().st_size, "sha256": digest})
+    for old in folder.iterdir():
+        if f"{name}/{old.name}" not in {item["file"] for item in files}:
+            old.unlink()
+    return {"rows": rows, "num_bytes": size, "files": files}
+
+
+def _rebatched(stage: Stage, record: type) -> Iterator[pa.Table]:
+    """The rows of a stage in tables of `ROWS_PER_FILE`; one empty table when there are none."""
+    held = schema(record).empty_table()
+    for index in range(len(stage.shards())):
+        held = pa.concat_tables([held, stage.read(index)])
+        while held.num_rows > ROWS_PER_FILE:
+            yield held.slice(0, ROWS_PER_FILE).combine_chunks()
+            held = held.slice(ROWS_PER_FILE)
+    yield held.combine_chunks()
+
+
+def columns(record: type) -> dict[str, str]:
+    """Column name -> what it holds, from the annotations of a record class."""
+    hints = typing.get_type_hints(record, include_extras=True)
+    return {name: next(iter(getattr(hint, "__metadata__", [""]))) for name, hint in hints.items()}
+
+
+def summary(manifest: Mapping[str, Any]) -> str:
+    """A few lines on a finished build: every stage, then where the rows went."""
+    lines = [describe(stage) for stage in manifest["stages"]]
+    rows = ", ".join(f"{name}: {part['rows']} rows" for name, part in manifest["dataset"].items())
+    return "\n".join([*lines, rows])
