@@ -1,1 +1,1 @@
-"""One module per method, each with a `Config` and a `build`: `codepref build METHOD` and `python -m builders.METHOD`."""
+"""One module per method, each with a `Config` and a `build`; `codepref build METHOD` runs it."""

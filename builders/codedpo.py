@@ -7,19 +7,18 @@ Where the paper is silent, or we depart from it:
 
 - Codes and tests are asked for in separate requests, so that a test is not written to fit one code.
 - One pair a prompt: highest score over lowest. A prompt whose codes all score the same gives none.
-- Equal scores are the rule. Among the best codes the shortest is chosen (Python tokens), among the worst the one nearest
-  in length to the chosen one is rejected, so that length teaches nothing; what is left is decided by a seeded hash.
+- Equal scores are the rule. Among the best codes the shortest is chosen (Python tokens), among the worst the one
+  nearest in length to the chosen one is rejected, so that length teaches nothing; then a seeded hash decides.
 - Codes that do not compile, or do not define the entry point, are left out before the matrix is made, and counted: a
   rejected code that does not even parse teaches little.
 - Cells the sandbox could not judge never count: a code that has one is left out.
 - `confidence` is ours: the share of the test score that speaks for the chosen code and against the rejected one.
 """
 
-import dataclasses
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,8 +33,8 @@ from builders.matrix import Execution, Selection, candidates, outcomes
 from builders.samples import Count, Generation, generated, recorded
 from codepref import dataset
 from codepref.errors import CodeprefError
-from codepref.records import Candidates, Exclusion, Outcomes, Scores, from_table, to_table
-from codepref.sandbox import VERDICTS, Limits
+from codepref.records import Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
+from codepref.sandbox import Limits
 from codepref.stages import Runner
 from codepref.store import Shard, Stage, Store
 
@@ -47,8 +46,8 @@ CITATION = """@inproceedings{zhang2025codedpo,
   note      = {arXiv:2410.05605}
 }"""  # noqa: E501
 
-SUMMARY = """Preference pairs for code models, made as CodeDPO makes them: a model's codes were run on the same model's \
-tests, codes and tests were ranked by each other, and the best code of each prompt is preferred to the worst."""
+SUMMARY = """Preference pairs for code models, made as CodeDPO makes them: a model's codes were run on the same \
+model's tests, codes and tests were ranked by each other, and the best code of each prompt is preferred to the worst."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +116,10 @@ class Pair:
     tests: Annotated[tuple[str, ...], "all tests that were run, one a column of `matrix`"]
     test_scores: Annotated[tuple[float, ...], "their scores"]
     matrix: Annotated[tuple[tuple[bool, ...], ...], "whether code i passed test j"]
-    verdict_counts: Annotated["VerdictCounts", "number of cells by verdict"]
+    verdict_counts: Annotated[VerdictCounts, "number of cells by verdict"]
     generator: Annotated[str | None, "the model that wrote codes and tests"]
     source: Annotated[str | None, "where the prompt comes from"]
     licence: Annotated[str | None, "licence of the prompt"]
-
-
-VerdictCounts = dataclasses.make_dataclass("VerdictCounts", [(v, int) for v in VERDICTS], frozen=True)
 
 
 def scores(config: Ranking, candidates: pa.Table, outcomes: pa.Table) -> Shard:
@@ -206,14 +202,14 @@ def _pair(config: PairRule, row: Candidates, ran: Outcomes, scores: Scores) -> P
         tests=tuple(test.test for test in row.tests),
         test_scores=scores.test_scores,
         matrix=tuple(tuple(bool(cell) for cell in cells) for cells in passed),
-        verdict_counts=VerdictCounts(**{verdict: counts[verdict] for verdict in VERDICTS}),
+        verdict_counts=VerdictCounts(**counts),
         generator=row.generator,
         source=row.source,
         licence=row.licence,
     )
 
 
-def _choose(seed: int, row: Candidates, best: Sequence[int], worst: Sequence[int]) -> tuple[int, int]:
+def _choose(seed: int, row: Candidates, best: Iterable[int], worst: Iterable[int]) -> tuple[int, int]:
     """The pair among codes of equal score: the module docstring's rule."""
 
     def lot(index: int) -> bytes:

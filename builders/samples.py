@@ -11,16 +11,16 @@ from typing import Annotated, Any
 
 import jinja2
 import pyarrow as pa
-from codepref.generate.cache import Cache
 from codepref.generate.recorded import BadLine, Recording
 from codepref.generate.recorded import read as read_recordings
-from codepref.generate.scripted import ScriptedGenerator, read_script
-from codepref.generate.server import ServerConfig, ServerGenerator
 from pydantic import Field
 from tqdm import tqdm
 
 from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Request, Sampling
+from codepref.generate.cache import Cache
+from codepref.generate.scripted import ScriptedGenerator, read_script
+from codepref.generate.server import ServerConfig, ServerGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner
 from codepref.store import Shard, Stage
@@ -61,9 +61,9 @@ def _samples(recording: Recording) -> Samples:
         recording.entry_point,
         tuple(Sample(text) for text in recording.codes),
         tuple(Sample(text) for text in recording.tests),
-        recording.generator,
-        recording.source,
-        recording.licence,
+        recording.generator or None,
+        recording.source or None,
+        recording.licence or None,
     )
 
 
@@ -114,10 +114,13 @@ def generated(
         asking = _Asking(generator.name, hashes, generation.sampling, _options(generation), codes, tests, seed)
         bar = tqdm(total=len(rows) * (codes + tests), desc="samples", unit="sample", disable=runner.quiet, leave=False)
 
+        def count(_: Request, done: list[Completion]) -> None:
+            bar.update(len(done))
+
         def ask(config: _Asking, table: pa.Table) -> Shard:
             shard = list(from_table(table, Samples))
             requests = [request for row in shard for request in _requests(row, generation, config)]
-            answers = generator.generate(requests, on_done=lambda request, done: bar.update(len(done)) and None)
+            answers = generator.generate(requests, on_done=count)
             return _answered(shard, answers, generator.name)
 
         with bar:

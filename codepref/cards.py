@@ -121,7 +121,10 @@ def _front_matter(root: Path, manifest: Mapping[str, Any], card: Any, parts: lis
         size = sum(item["bytes"] for item in part["files"])
         split = datasets.SplitInfo("train", num_bytes=part["num_bytes"], num_examples=part["rows"])
         infos[part["name"]] = datasets.DatasetInfo(
-            features=features, splits={"train": split}, download_size=size, dataset_size=part["num_bytes"]
+            features=features,
+            splits=datasets.SplitDict({"train": split}),
+            download_size=size,
+            dataset_size=part["num_bytes"],
         )
     infos.to_dataset_card_data(data)
     return data.to_yaml()  # type: ignore[no-any-return]

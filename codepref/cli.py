@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"codepref {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_build(commands.add_parser("build", help="build a preference dataset"))
-    _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
+    # _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
     doctor = commands.add_parser("doctor", help="say what this machine offers, and what to do about what is missing")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -51,9 +51,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the run's folder")
     parser.add_argument("--workers", metavar="N", type=_positive, default=_cores(), help="processes (%(default)s)")
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="leave bad input lines out instead of refusing the file"
-    )
+    parser.add_argument("--skip-bad", action="store_true", help="leave bad input lines out and count them")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summaries")
     parser.set_defaults(run=_build)
 
@@ -92,9 +90,9 @@ def _add_execute(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from codepref import doctor
+    from codepref.doctor import main as doctor
 
-    return doctor.main()
+    return doctor()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,10 @@ def parse(source: str) -> ast.Module | None:
 def defines(source: str, entry_point: str) -> bool:
     """Whether the source has a top-level function (or class, or assignment) of that name."""
     tree = parse(source)
-    return tree is not None and any(entry_point in _bound(node) for node in tree.body)
+    try:
+        return tree is not None and any(entry_point in _bound(node) for node in tree.body)
+    except RecursionError:
+        return False
 
 
 def code(text: str, prompt: str, entry_point: str) -> str | Rejected:
@@ -88,9 +91,12 @@ def _program(source: str, entry_point: str) -> str | Rejected:
         tree = parse(source)
     if tree is None:
         return Rejected("unparseable", _syntax_error(source))
-    if not any(entry_point in _bound(node) for node in tree.body):
-        return Rejected("no entry point", f"no top-level definition of {entry_point}")
-    return _keep(source, tree, entry_point)
+    try:
+        if not any(entry_point in _bound(node) for node in tree.body):
+            return Rejected("no entry point", f"no top-level definition of {entry_point}")
+        return _keep(source, tree, entry_point)
+    except RecursionError:
+        return Rejected("unparseable", "nested too deeply")
 
 
 def _without_tail(source: str, entry_point: str) -> str:
@@ -243,6 +249,7 @@ def _assert_chunks(block: str) -> Iterator[str | Rejected]:
     starts = [match.start() for match in re.finditer(r"^[ \t]*assert\b", block, re.M)]
     if not starts:
         yield Rejected("unparseable", _shorten(block))
+        return
     for start, end in zip(starts, [*starts[1:], len(block)], strict=True):
         chunk = block[start:end].strip()
         lines = chunk.splitlines()

@@ -126,6 +126,19 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class VerdictCounts:
+    """Number of cells of one matrix by verdict (the closed set of `codepref.sandbox.base`)."""
+
+    passed: int = 0
+    failed: int = 0
+    timeout: int = 0
+    memory: int = 0
+    output: int = 0
+    crashed: int = 0
+    unjudged: int = 0
+
+
+@dataclass(frozen=True)
 class Exclusion:
     """Something that was left out, and why."""
 

@@ -1,0 +1,40 @@
+# make quickstart   set up .venv and build a first dataset        make test    run the tests
+# make check        lint, format and types                        make clean   remove .venv and runs
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= runs/quickstart
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: quickstart test check clean
+
+quickstart: $(VENV)/installed
+	$(BIN)/codepref build codedpo --config builders/configs/codedpo/quickstart.yaml --out $(OUT)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) runs
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "codepref needs Python 3.11 or newer; $(PYTHON) is older. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@if command -v uv >/dev/null; then uv venv --quiet --seed --python $(PYTHON) $(VENV); else \
+		$(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module. On Debian: apt install python3-venv"; exit 1; }; fi
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e . -c constraints.txt; else \
+		$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1" -c constraints.txt && \
+		$(BIN)/python -m pip install --quiet -e . -c constraints.txt; fi
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet --group dev -c constraints.txt; else \
+		$(BIN)/python -m pip install --quiet --group dev -c constraints.txt; fi
+	@touch $@
