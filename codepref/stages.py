@@ -111,7 +111,10 @@ class Runner:
                 process.terminate()
 
     def _progress(self, name: str, total: int, initial: int = 0) -> "tqdm[Any]":
-        return tqdm(total=total, initial=initial, desc=name, unit="prompt", disable=self.quiet, leave=False)
+        seconds = 0.1 if sys.stderr.isatty() else 30.0  # a log file wants a line now and then, not a moving bar
+        return tqdm(
+            total=total, initial=initial, desc=name, unit="prompt", mininterval=seconds, disable=self.quiet, leave=False
+        )
 
     def _finish(self, stage: Stage, rows_in: int) -> Stage:
         shards = stage.shards()

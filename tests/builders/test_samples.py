@@ -1,0 +1,116 @@
+import json
+
+import pytest
+
+from builders import samples
+from codepref.errors import CodeprefError
+from codepref.generate import Sampling
+from codepref.generate.recorded import RecordingError
+from codepref.records import Samples, from_table
+from codepref.stages import Runner
+from codepref.store import Store
+
+LINE = {"prompt_id": "b", "prompt": "p", "entry_point": "f", "codes": ["def f(): pass"], "tests": ["assert f()"]}
+
+
+def write(path, *lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(path)
+
+
+def rows(stage):
+    return [row for index in range(len(stage.shards())) for row in from_table(stage.read(index), Samples)]
+
+
+@pytest.fixture
+def runner(tmp_path):
+    return Runner(Store(tmp_path / "run"), quiet=True)
+
+
+def test_recordings_come_in_order_of_their_ids(tmp_path, runner):
+    path = write(tmp_path / "g.jsonl", LINE, {**LINE, "prompt_id": "a", "generator": "m"}, {**LINE, "prompt_id": "c"})
+    stage = samples.recorded(runner, path, 2, skip_bad=False)
+    assert [row.prompt_id for row in rows(stage)] == ["a", "b", "c"]
+    assert [stage.rows(0), stage.rows(1)] == [2, 1]
+    assert [row.generator for row in rows(stage)] == ["m", None, None]
+    assert rows(stage)[0].codes[0].text == "def f(): pass"
+
+
+def test_bad_lines_stop_everything_or_are_counted(tmp_path, runner):
+    path = write(tmp_path / "g.jsonl", LINE, {"prompt_id": "x"})
+    with pytest.raises(RecordingError, match=r"g\.jsonl:2: "):
+        samples.recorded(runner, path, 2, skip_bad=False)
+    assert not (runner.store.root / "stages").exists()
+    stage = samples.recorded(runner, path, 2, skip_bad=True)
+    assert [(item.kind, item.rule, item.item) for item in stage.excluded()] == [("line", "bad line", 2)]
+    assert len(rows(stage)) == 1
+
+
+PROMPTS = [{"prompt_id": name, "prompt": f"Write {name}.", "entry_point": name} for name in ("g", "f")]
+
+
+def generation(tmp_path, **changes):
+    script = [
+        {"prompt_id": row["prompt_id"], "purpose": purpose, "answers": [f"{purpose} {row['prompt_id']} {n}" for n in range(9)]}
+        for row in PROMPTS
+        for purpose in ("code", "test")
+    ]
+    return samples.Generation(script=write(tmp_path / "script.jsonl", *script), sampling=Sampling(), **changes)
+
+
+def test_generated_samples_have_their_seeds(tmp_path, runner):
+    path = write(tmp_path / "prompts.jsonl", *PROMPTS)
+    stage = samples.generated(runner, path, generation(tmp_path), codes=3, tests=2, seed=7, shard_size=1)
+    found = rows(stage)
+    assert [row.prompt_id for row in found] == ["f", "g"]
+    assert [(len(row.codes), len(row.tests)) for row in found] == [(3, 2), (3, 2)]
+    seeds = [sample.seed for row in found for sample in (*row.codes, *row.tests)]
+    assert len(set(seeds)) == len(seeds) == 10
+    assert all(row.generator == "scripted" for row in found)
+    again = samples.generated(
+        Runner(Store(tmp_path / "other"), quiet=True), path, generation(tmp_path), codes=3, tests=2, seed=7, shard_size=1
+    )
+    assert again.read(0).equals(stage.read(0))
+
+
+def test_a_changed_template_is_another_stage(tmp_path, runner):
+    path = write(tmp_path / "prompts.jsonl", *PROMPTS)
+    template = tmp_path / "mine.jinja"
+    keys = set()
+    for text in ("One {{ prompt }}", "Two {{ prompt }}"):
+        template.write_text(text)
+        asked = generation(tmp_path, code_template=str(template))
+        keys.add(samples.generated(runner, path, asked, codes=1, tests=1, seed=0, shard_size=9).key)
+    assert len(keys) == 2
+
+
+def test_templates_know_the_prompt():
+    values = {"prompt": "Write f.\n", "entry_point": "f", "prompt_id": "x"}
+    for name in ("code.jinja", "test.jinja"):
+        text = samples.render(samples.TEMPLATES / name, values)
+        assert "Write f." in text
+        assert "`f`" in text
+        assert "{" not in text
+        assert text == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", r"prompts\.jsonl:2: JSONDecodeError"),
+        ('{"prompt_id": "z"}', r"prompts\.jsonl:2: KeyError: 'prompt'; expected"),
+        ("[1]", r"prompts\.jsonl:2: TypeError"),
+        (json.dumps(PROMPTS[0]), "already on line 1"),
+    ],
+)
+def test_bad_prompts_are_named(tmp_path, runner, line, message):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text(json.dumps(PROMPTS[0]) + "\n" + line + "\n")
+    with pytest.raises(CodeprefError, match=message):
+        samples.generated(runner, str(path), generation(tmp_path), codes=1, tests=1, seed=0, shard_size=9)
+
+
+def test_a_generation_needs_a_model(tmp_path, runner):
+    path = write(tmp_path / "prompts.jsonl", *PROMPTS)
+    with pytest.raises(CodeprefError, match="needs either 'server'"):
+        samples.generated(runner, path, samples.Generation(), codes=1, tests=1, seed=0, shard_size=9)
