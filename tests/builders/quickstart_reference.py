@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 
 def busy_blocks(bookings, cleanup):
@@ -153,7 +153,7 @@ def shift_pay(start, end, cents_per_hour):
 def fill_gaps(values):
     filled = list(values)
     known = [i for i, value in enumerate(values) if value is not None]
-    for a, b in zip(known, known[1:], strict=False):
+    for a, b in pairwise(known):
         for i in range(a + 1, b):
             filled[i] = values[a] + (values[b] - values[a]) * (i - a) / (b - a)
     return filled
