@@ -40,11 +40,11 @@ from codepref.store import Shard, Stage, Store
 
 CITATION = """@inproceedings{zhang2025codedpo,
   title     = {CodeDPO: Aligning Code Models with Self Generated and Verified Source Code},
-  author    = {Zhang, Kechi and Li, Ge and Dong, Yihong and Xu, Jingjing and Zhang, Jun and Su, Jing and Liu, Yongfei and Jin, Zhi},
+  author    = {Zhang, K. and Li, G. and Dong, Y. and Xu, J. and Zhang, J. and Su, J. and Liu, Y. and Jin, Z.},
   booktitle = {Proceedings of the 63rd Annual Meeting of the Association for Computational Linguistics},
   year      = {2025},
   note      = {arXiv:2410.05605}
-}"""  # noqa: E501
+}"""
 
 SUMMARY = """Preference pairs for code models, made as CodeDPO makes them: a model's codes were run on the same \
 model's tests, codes and tests were ranked by each other, and the best code of each prompt is preferred to the worst."""

@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import jinja2
 import pyarrow as pa
-from codepref.generate.recorded import BadLine, Recording
-from codepref.generate.recorded import read as read_recordings
 from pydantic import Field
 from tqdm import tqdm
 
 from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.cache import Cache
+from codepref.generate.recorded import BadLine, Recording
+from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table

@@ -65,13 +65,16 @@ def _statistics(root: Path, manifest: Mapping[str, Any], name: str) -> dict[str,
     ids: Counter[str | None] = Counter()
     licences: Counter[str] = Counter()
     generators: Counter[str] = Counter()
+    verdicts: Counter[str] = Counter()
     confidence: list[float] = []
     example = None
     for path in files:
-        table = pq.read_table(path, columns=["prompt_id", "licence", "generator", "confidence"])
+        table = pq.read_table(path, columns=["prompt_id", "licence", "generator", "confidence", "verdict_counts"])
         ids.update(benchmark_of(prompt_id) for prompt_id in table["prompt_id"].to_pylist())
         licences.update(value or "not stated" for value in table["licence"].to_pylist())
         generators.update(value or "not stated" for value in table["generator"].to_pylist())
+        for counts in table["verdict_counts"].to_pylist():
+            verdicts.update(counts)
         confidence += pc.fill_null(table["confidence"], 0.0).to_pylist()
         if example is None and table.num_rows:
             example = _example(path)
@@ -80,6 +83,7 @@ def _statistics(root: Path, manifest: Mapping[str, Any], name: str) -> dict[str,
         "benchmarks": sorted(benchmark for benchmark in ids if benchmark),
         "licences": dict(sorted(licences.items())),
         "generators": dict(sorted(generators.items())),
+        "verdicts": {verdict: count for verdict, count in verdicts.items() if count},
         "confidence": quartiles,
         "example": example,
     }

@@ -20,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from codepref import __version__, cards
+from codepref.errors import CodeprefError
 from codepref.records import schema
 from codepref.stages import describe
 from codepref.store import Stage, Store, write_whole
@@ -60,6 +61,9 @@ def publish_locally(
 
     Returns:
         The manifest.
+
+    Raises:
+        CodeprefError: there is not one row; manifest and exclusions say why.
     """
     (store.root / "README.md").unlink(missing_ok=True)  # a folder without a card is not finished
     data = {name: _write_part(store.root, name, *part) for name, part in parts.items()}
@@ -75,6 +79,11 @@ def publish_locally(
         "exclusions": {"file": "exclusions.jsonl", "count": len(exclusions)},
     }
     write_whole(store.root / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+    if not any(part["rows"] for part in data.values()):  # `load_dataset` can not open a split without rows
+        rules = "; ".join(describe(stage.summary()) for stage in chain)
+        raise CodeprefError(
+            f"{store.root}: not one row came out, so there is no dataset; {rules}; see exclusions.jsonl"
+        )
     text = cards.dataset_card(store.root, manifest, card, {name: part[1] for name, part in parts.items()})
     write_whole(store.root / "README.md", text.encode())
     return manifest

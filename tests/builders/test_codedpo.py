@@ -17,6 +17,8 @@ from codepref.errors import CodeprefError
 from codepref.records import Candidate, Candidates, Outcomes, Scores, Test, from_table, to_table
 from codepref.sandbox import Limits
 
+from builders_recordings import write  # isort: skip
+
 QUICK = Limits(cpu_s=0.3)
 
 
@@ -31,8 +33,6 @@ def hashes(folder):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    from recordings import write
-
     folder = tmp_path_factory.mktemp("built")
     recordings = write(folder / "generations.jsonl")
     manifest = build(recordings, folder / "run")
@@ -161,13 +161,14 @@ def test_other_settings_reuse_what_they_do_not_touch(built, tmp_path):
     assert len(datasets.load_dataset(str(out), split="train")) == manifest["dataset"]["correctness"]["rows"]
 
 
-def test_a_build_without_pairs_is_still_a_dataset(tmp_path):
+def test_a_build_without_pairs_says_why(tmp_path):
     path = tmp_path / "g.jsonl"
-    path.write_text(json.dumps({"prompt_id": "p", "prompt": "x", "entry_point": "f", "codes": ["def f(): pass"], "tests": ["assert f()"]}))
-    build(path, tmp_path / "run")
-    rows = datasets.load_dataset(str(tmp_path / "run"), split="train")
-    assert len(rows) == 0
-    assert rows.column_names[:3] == ["prompt", "chosen", "rejected"]
+    row = {"prompt_id": "p", "prompt": "x", "entry_point": "f", "codes": ["def f(): pass"], "tests": ["assert f()"]}
+    path.write_text(json.dumps(row))
+    with pytest.raises(CodeprefError, match="not one row came out.*1 prompts fewer than 2 codes.*see exclusions"):
+        build(path, tmp_path / "run")
+    assert "fewer than 2 codes" in (tmp_path / "run" / "exclusions.jsonl").read_text()
+    assert not (tmp_path / "run" / "README.md").exists()
 
 
 def test_there_is_one_source_of_samples(tmp_path):

@@ -26,7 +26,7 @@ RECORDINGS = [
 ]
 
 
-def write(path):
-    """Writes all of them to a file."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in RECORDINGS))
+def write(path, rows=RECORDINGS):
+    """Writes recordings to a file."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

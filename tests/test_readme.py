@@ -1,0 +1,54 @@
+"""What the README and CONTRIBUTING tell people to type."""
+
+import re
+import shlex
+
+import pytest
+import yaml
+
+from codepref import cli, config
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.M | re.S)
+
+
+def commands(root):
+    for name in ("README.md", "CONTRIBUTING.md"):
+        for block in blocks(root / name, "(?:bash|sh|)"):
+            joined = block.replace("\\\n", " ")
+            yield from (line.partition("#")[0].strip() for line in joined.splitlines())
+
+
+def test_make_words_exist(root):
+    targets = set(re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.M))
+    words = {line.split()[1] for line in commands(root) if line.startswith("make ")}
+    assert words >= {"quickstart", "test", "check"}
+    assert words <= targets
+
+
+def test_codepref_commands_parse(root):
+    lines = [line for line in commands(root) if line.startswith("codepref ")]
+    assert len(lines) >= 3
+    for line in lines:
+        words = [word.strip("[]") for word in shlex.split(line)[1:]]
+        if "--help" not in words:
+            cli._parser().parse_args(words)
+
+
+@pytest.mark.parametrize("method", cli.methods())
+def test_every_configuration_is_accepted(root, method):
+    import importlib
+
+    builder = importlib.import_module(f"builders.{method}")
+    found = sorted((root / "builders" / "configs" / method).glob("*.yaml"))
+    assert found
+    for path in found:
+        config.load(builder.Config, path)
+        assert yaml.safe_load(path.read_text()), path
+
+
+def test_paths_in_the_readme_exist(root):
+    text = (root / "README.md").read_text()
+    for path in re.findall(r"`((?:builders|codepref|benchmarks|tests|model_cards)/[\w./-]*)`", text):
+        assert (root / path).exists(), path
