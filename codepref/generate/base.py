@@ -98,7 +98,8 @@ def sample_seed(run_seed: int, prompt_id: str, purpose: str, index: int, attempt
 
     It is a hash, so the seeds of neighbouring samples are unrelated, and a server that derives further seeds from the
     one it got (vLLM adds the choice number) does not run into its neighbour's. Among 100 samples of one prompt, the
-    chance that any two share a seed is about 2e-6. `attempt` counts repetitions after an answer that was empty or too short.
+    chance that any two share a seed is about 2e-6. `attempt` counts repetitions after an answer that was empty or
+    short of choices.
     """
     text = json.dumps([run_seed, prompt_id, purpose, index, attempt])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
