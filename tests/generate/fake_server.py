@@ -47,6 +47,11 @@ def text_of(prompt: str, seed: int, choice: int = 0) -> str:
     return f"{prompt}|{seed}|{choice}"
 
 
+class _Http(ThreadingHTTPServer):
+    request_queue_size = 128  # more connections at once than the default lets in
+    block_on_close = False
+
+
 class FakeServer:
     """Context manager. `seen` lists the requests in the order in which they were answered."""
 
@@ -58,9 +63,7 @@ class FakeServer:
         self.arrived = 0
         self._wait_for = wait_for
         self._changed = threading.Condition()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
-        self._http.block_on_close = False
+        self._http = _Http(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -107,6 +110,7 @@ class FakeServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: else every answer waits for a delayed acknowledgement
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -128,6 +132,7 @@ class FakeServer:
                         self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(data[: len(data) // 2] if fault.cut_body else data)
+                    self.wfile.flush()
                 except OSError:
                     self.close_connection = True  # the client is gone: some tests kill it
                 self.close_connection = self.close_connection or fault.cut_body
