@@ -32,7 +32,10 @@ def test_what_is_stored_comes_back_marked_and_survives_closing(tmp_path):
         cache.put(b"k", choices)
         cache.put(b"k", [Completion("later", 9)])  # the first answer stays
     with Cache(tmp_path / "new" / "cache.sqlite") as cache:
-        assert cache.get(b"k") == [Completion("one", 5, "stop", 7, 10, cached=True), Completion("", 5, "length", cached=True)]
+        assert cache.get(b"k") == [
+            Completion("one", 5, "stop", 7, 10, cached=True),
+            Completion("", 5, "length", cached=True),
+        ]
         assert (cache.hits, cache.misses) == (1, 0)
 
 
@@ -74,7 +77,10 @@ with Cache(sys.argv[1]) as cache:
     for i in range(100):
         cache.put(b"%d" % i, [Completion(sys.argv[2], 0)])
 """
-    children = [subprocess.Popen([sys.executable, "-c", code, tmp_path / "c", str(i)], stdin=subprocess.PIPE, env=ENV) for i in range(4)]
+    children = [
+        subprocess.Popen([sys.executable, "-c", code, tmp_path / "c", str(i)], stdin=subprocess.PIPE, env=ENV)
+        for i in range(4)
+    ]
     for child in children:
         child.stdin.close()
     assert [child.wait(60) for child in children] == [0, 0, 0, 0]

@@ -6,7 +6,13 @@ import pytest
 
 from codepref.generate.recorded import Recording, RecordingError, read
 
-ROW = {"prompt_id": "p", "prompt": "Write f.", "entry_point": "f", "codes": ["def f(): pass"], "tests": ["assert f() is None"]}
+ROW = {
+    "prompt_id": "p",
+    "prompt": "Write f.",
+    "entry_point": "f",
+    "codes": ["def f(): pass"],
+    "tests": ["assert f() is None"],
+}
 
 
 def write(path, *lines):
@@ -63,7 +69,10 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path):
         ("[" * 100_000, ["not usable JSON"]),
         ('{"prompt_id": ' + "1" * 5000 + "}", ["not usable JSON"]),
         (row(prompt_id="q", code=["x"]), ["unknown key 'code'", "known: "]),
-        ({**{k: v for k, v in row(prompt_id="q").items() if k != "codes"}, "code": ["x"]}, ["unknown key 'code'", "did you mean 'codes'?"]),
+        (
+            {**{k: v for k, v in row(prompt_id="q").items() if k != "codes"}, "code": ["x"]},
+            ["unknown key 'code'", "did you mean 'codes'?"],
+        ),
         (row(prompt_id="q", license="MIT"), ["unknown key 'license'", "did you mean 'licence'?"]),
         ({"prompt_id": "q", "prompt": "x", "entry_point": "f"}, ["missing key 'codes', 'tests'"]),
         (row(prompt_id=5), ["prompt_id is a number", "write a string"]),
@@ -148,7 +157,13 @@ def test_files_that_can_not_be_read_at_all(tmp_path, skip_bad):
     (tmp_path / "empty").touch()
     (tmp_path / "blank").write_text("\n \n")
     (tmp_path / "empty.gz").write_bytes(gzip.compress(b""))
-    for name, words in [("absent", "No such file"), (".", "Is a directory"), ("empty", "no lines"), ("blank", "no lines"), ("empty.gz", "no lines")]:
+    for name, words in [
+        ("absent", "No such file"),
+        (".", "Is a directory"),
+        ("empty", "no lines"),
+        ("blank", "no lines"),
+        ("empty.gz", "no lines"),
+    ]:
         with pytest.raises(RecordingError, match=words) as caught:
             read(tmp_path / name, skip_bad)
         assert str(caught.value).startswith(f"{tmp_path / name}: ")

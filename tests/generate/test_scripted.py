@@ -12,7 +12,8 @@ def test_answers_by_index_in_request_order():
     done = []
     generator = ScriptedGenerator(SCRIPT, run_seed=3)
     results = generator.generate(
-        [Request("p", "test", "?"), Request("p", "code", "?", n=3)], lambda request, answers: done.append((request.purpose, len(answers)))
+        [Request("p", "test", "?"), Request("p", "code", "?", n=3)],
+        lambda request, answers: done.append((request.purpose, len(answers))),
     )
     assert [[c.text for c in answers] for answers in results] == [["t"], ["a", "b", "c"]]
     assert [c.seed for c in results[1]] == [sample_seed(3, "p", "code", i) for i in range(3)]

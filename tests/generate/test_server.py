@@ -11,12 +11,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from fake_server import FakeServer, Fault, prompt_of, text_of
 
 import codepref
 from codepref.generate import GenerationError, Request, Sampling, sample_seed
 from codepref.generate.cache import Cache
 from codepref.generate.server import FRUITLESS_LIMIT, REFUSED_LIMIT, ServerConfig, ServerGenerator
-from tests.generate.fake_server import FakeServer, Fault, prompt_of, text_of
 
 KEY = "sk-very-secret-0123456789"
 ROOT = Path(codepref.__file__).parent.parent
@@ -45,7 +45,9 @@ def texts(results):
 
 
 def expected(request, run_seed=0):
-    return [text_of(request.prompt, sample_seed(run_seed, request.prompt_id, request.purpose, i)) for i in range(request.n)]
+    return [
+        text_of(request.prompt, sample_seed(run_seed, request.prompt_id, request.purpose, i)) for i in range(request.n)
+    ]
 
 
 def test_every_sample_is_asked_with_its_own_seed_and_order_does_not_matter(tmp_path):
@@ -66,13 +68,18 @@ def test_every_sample_is_asked_with_its_own_seed_and_order_does_not_matter(tmp_p
 def test_what_is_sent_in_both_interfaces(cache):
     sampling = Sampling(temperature=0.7, top_p=0.9, max_tokens=99, stop=("\nclass",))
     with FakeServer() as server:
-        generator(server, cache, sampling=sampling, extra={"top_k": 5, "max_tokens": None}).generate([Request("p", "code", "hi", system="be brief")])
+        generator(server, cache, sampling=sampling, extra={"top_k": 5, "max_tokens": None}).generate(
+            [Request("p", "code", "hi", system="be brief")]
+        )
         generator(server, cache, sampling=sampling, api="completions").generate([Request("p", "code", "hi")])
     chat, plain = server.seen
     seed = sample_seed(0, "p", "code", 0)
     common = {"model": "m", "temperature": 0.7, "top_p": 0.9, "seed": seed, "n": 1, "stop": ["\nclass"]}
     assert chat.path == "/v1/chat/completions"
-    assert chat.body == common | {"top_k": 5, "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]}
+    assert chat.body == common | {
+        "top_k": 5,
+        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}],
+    }
     assert plain.path == "/v1/completions"
     assert plain.body == common | {"max_tokens": 99, "prompt": "hi"}
     assert chat.authorization == plain.authorization == f"Bearer {KEY}"
@@ -105,7 +112,9 @@ def test_asking_for_more_samples_keeps_those_there_are(cache):
 def test_on_done_comes_once_per_request_with_all_samples(cache):
     done = {}
     with FakeServer() as server:
-        results = generator(server, cache).generate(REQUESTS, lambda request, answers: done.update({request.prompt_id: (request, answers)}))
+        results = generator(server, cache).generate(
+            REQUESTS, lambda request, answers: done.update({request.prompt_id: (request, answers)})
+        )
     assert done == {r.prompt_id: (r, a) for r, a in zip(REQUESTS, results, strict=True)}
 
 
@@ -177,12 +186,18 @@ def test_slow_answers_are_given_up_and_asked_again(cache):
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "put a valid key into the environment variable OPENAI_API_KEY"), (403, "may not use model 'm'"), (404, "base_url")],
+    [
+        (401, "put a valid key into the environment variable OPENAI_API_KEY"),
+        (403, "may not use model 'm'"),
+        (404, "base_url"),
+    ],
 )
 def test_errors_that_no_retry_mends_stop_the_run(cache, status, remedy):
-    with FakeServer(lambda k, body: Fault(status=status, message=f"bad\n key {KEY}")) as server:
-        with pytest.raises(GenerationError) as caught:
-            generator(server, cache, concurrency=2).generate(REQUESTS)
+    with (
+        FakeServer(lambda k, body: Fault(status=status, message=f"bad\n key {KEY}")) as server,
+        pytest.raises(GenerationError) as caught,
+    ):
+        generator(server, cache, concurrency=2).generate(REQUESTS)
     assert len(server.seen) <= 2
     said = str(caught.value)
     assert said.startswith(f"{server.base_url}, prompt 'p0': HTTP {status} (bad key ***); ")
@@ -198,18 +213,24 @@ def test_a_refused_prompt_does_not_stop_the_others(cache, status):
         return Fault(status=status, message="too long") if prompt_of(body) in ("prompt 1", "prompt 4") else None
 
     done = []
-    with FakeServer(plan) as server:
-        with pytest.raises(GenerationError, match=rf"prompt 'p1': HTTP {status} \(too long\); .*also refused: 'p4'"):
-            generator(server, cache, concurrency=1).generate(REQUESTS, lambda request, answers: done.append(request.prompt_id))
+    with (
+        FakeServer(plan) as server,
+        pytest.raises(GenerationError, match=rf"prompt 'p1': HTTP {status} \(too long\); .*also refused: 'p4'"),
+    ):
+        generator(server, cache, concurrency=1).generate(
+            REQUESTS, lambda request, answers: done.append(request.prompt_id)
+        )
     assert done == ["p0", "p2", "p3", "p5"]
     assert len(server.seen) == 4 * 3 + 2  # the other samples of a refused prompt are not asked for
 
 
 def test_when_all_prompts_are_refused_the_run_stops(cache):
     requests = [Request(f"p{i}", "code", f"prompt {i}") for i in range(100)]
-    with FakeServer(lambda k, body: Fault(status=400, message="no such field")) as server:
-        with pytest.raises(GenerationError, match="no such field"):
-            generator(server, cache, concurrency=1).generate(requests)
+    with (
+        FakeServer(lambda k, body: Fault(status=400, message="no such field")) as server,
+        pytest.raises(GenerationError, match="no such field"),
+    ):
+        generator(server, cache, concurrency=1).generate(requests)
     assert len(server.seen) == REFUSED_LIMIT
 
 
@@ -230,9 +251,13 @@ def test_answers_in_flight_are_kept_when_another_request_fails(cache):
         return Fault(hold=release) if prompt_of(body) == "slow" else Fault(status=404)
 
     with FakeServer(plan) as server:
-        threading.Thread(target=lambda: (server.wait_until(lambda: len(server.seen) == 1), release.set()), daemon=True).start()
+        threading.Thread(
+            target=lambda: (server.wait_until(lambda: len(server.seen) == 1), release.set()), daemon=True
+        ).start()
         with pytest.raises(GenerationError, match="404"):
-            generator(server, cache, concurrency=2).generate([Request("a", "code", "slow"), Request("b", "code", "fast")])
+            generator(server, cache, concurrency=2).generate(
+                [Request("a", "code", "slow"), Request("b", "code", "fast")]
+            )
         again = generator(server, cache).generate([Request("a", "code", "slow")])
     assert again[0][0].cached
 
@@ -272,7 +297,10 @@ def test_answers_without_text_are_asked_again_with_a_new_seed(cache, fault):
 def test_a_prompt_that_never_gets_text_is_given_up_and_tried_further_next_time(cache):
     with FakeServer(lambda k, body: Fault(blank=True, finish_reason="length")) as server:
         for _ in range(2):
-            with pytest.raises(GenerationError, match=rf"'p': {FRUITLESS_LIMIT} answers in a row without text \(finish_reason length\); raise max_tokens"):
+            with pytest.raises(
+                GenerationError,
+                match=rf"'p': {FRUITLESS_LIMIT} answers in a row without text \(finish_reason length\); raise max_tokens",
+            ):
                 generator(server, cache).generate([Request("p", "code", "x")])
     assert len(server.seen) == 2 * FRUITLESS_LIMIT
     assert max(Counter(server.paid).values()) == 1
@@ -287,6 +315,7 @@ def test_batch_takes_all_choices_of_one_answer(cache):
     for request, row in zip(REQUESTS, results, strict=True):
         seed = sample_seed(0, request.prompt_id, "code", 0)
         assert [c.text for c in row] == [text_of(request.prompt, seed, i) for i in range(3)]
+    assert running.stats.repeated == 0
     assert running.stats.prompt_tokens == 6 * 7
     assert running.stats.completion_tokens == sum(c.completion_tokens for row in results for c in row) == 6 * 15
 
@@ -295,10 +324,31 @@ def test_batch_takes_all_choices_of_one_answer(cache):
 def test_batch_tops_up_with_new_seeds_when_choices_are_missing(cache, given, asked_for):
     with FakeServer(lambda k, body: Fault(choices=given)) as server:
         results = generator(server, cache, batch_choices=True).generate([Request("p", "code", "x", n=5)])
-        assert texts(generator(server, cache, batch_choices=True).generate([Request("p", "code", "x", n=5)])) == texts(results)
+        assert texts(generator(server, cache, batch_choices=True).generate([Request("p", "code", "x", n=5)])) == texts(
+            results
+        )
     assert [seen.body["n"] for seen in server.seen] == asked_for
     assert len({seen.body["seed"] for seen in server.seen}) == len(asked_for)
     assert len(set(texts(results)[0])) == 5
+
+
+def test_samples_that_are_all_the_same_are_counted(cache):
+    raw = b'{"choices": [{"text": "x"}]}'
+    with FakeServer(lambda k, body: Fault(raw=raw)) as server:
+        running = generator(server, cache, api="completions")
+        running.generate(REQUESTS)
+    assert running.stats.repeated == 12
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"error": {"message": "why"}}', b'{"message": "why"}', b'{"detail": "why"}', b'"why"', b"why"]
+)
+def test_what_the_server_said_is_shown_in_every_dialect(cache, raw):
+    with (
+        FakeServer(lambda k, body: Fault(status=400, raw=raw)) as server,
+        pytest.raises(GenerationError, match=r"HTTP 400 \(\"?why\"?\);"),
+    ):
+        generator(server, cache).generate([Request("p", "code", "x")])
 
 
 def test_half_surrogates_do_not_reach_the_cache_or_the_caller(cache):
@@ -347,6 +397,7 @@ def test_config_is_checked(changes, words):
 
 def test_shown_address_holds_no_password():
     assert ServerConfig("m", "https://me:pw@host:8/v1?key=k").endpoint == "https://host:8/v1"
+    assert ServerConfig("m", "http://[::1]:8000/v1").endpoint == "http://[::1]:8000/v1"
 
 
 def test_system_text_needs_chat(cache):
@@ -393,7 +444,9 @@ def client(server, path, *more):
 
 
 @pytest.mark.parametrize(
-    ("sent", "more"), [(signal.SIGKILL, ()), (signal.SIGINT, ()), (signal.SIGINT, ("notebook",))], ids=["kill -9", "Ctrl-C", "Ctrl-C in a notebook"]
+    ("sent", "more"),
+    [(signal.SIGKILL, ()), (signal.SIGINT, ()), (signal.SIGINT, ("notebook",))],
+    ids=["kill -9", "Ctrl-C", "Ctrl-C in a notebook"],
 )
 def test_stopped_in_the_middle_and_run_again_pays_for_nothing_twice(tmp_path, sent, more):
     hold = threading.Event()
