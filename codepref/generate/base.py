@@ -60,15 +60,23 @@ class Stats:
     """Completions taken from the request cache."""
     empty: int = 0
     """Choices that were missing or held nothing but white space; each was asked again with another seed."""
+    repeated: int = 0
+    """Completions equal to another one of the same request. When nearly all are, the server does not sample: for
+    `transformers serve`, set `do_sample` in the model's generation_config.json."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     """Tokens of the answers that came over the wire; what lay in the cache costs nothing."""
 
     def __str__(self) -> str:
         return (
-            f"{self.answers:,} answers, {self.cached:,} completions from cache, {self.empty:,} empty; "
-            f"{self.prompt_tokens:,} prompt + {self.completion_tokens:,} completion tokens"
+            f"{self.answers:,} answers, {self.cached:,} completions from cache, {self.empty:,} empty, "
+            f"{self.repeated:,} repeated; {self.prompt_tokens:,} prompt + {self.completion_tokens:,} completion tokens"
         )
+
+
+def repeats(completions: Sequence[Completion]) -> int:
+    """How many completions are equal to an earlier one."""
+    return len(completions) - len({completion.text for completion in completions})
 
 
 OnDone = Callable[[Request, list[Completion]], None]
@@ -85,7 +93,7 @@ class Generator(Protocol):
 
         Returns one list per request, in the order of `requests`, each with exactly `request.n` completions in the order
         of their sample index. `on_done` is called once per request, as soon as its last sample is there, thus not in
-        the order of `requests`.
+        the order of `requests` and, in a notebook, not in the main thread.
 
         Raises GenerationError when a request can not be answered (what was answered until then is in the cache, where
         the backend has one), ValueError when the requests contradict each other (`check_requests`).
@@ -98,7 +106,8 @@ def sample_seed(run_seed: int, prompt_id: str, purpose: str, index: int, attempt
 
     It is a hash, so the seeds of neighbouring samples are unrelated, and a server that derives further seeds from the
     one it got (vLLM adds the choice number) does not run into its neighbour's. Among 100 samples of one prompt, the
-    chance that any two share a seed is about 2e-6. `attempt` counts repetitions after an answer that was empty or too short.
+    chance that any two share a seed is about 2e-6. `attempt` counts repetitions after an answer that was empty or
+    short of choices.
     """
     text = json.dumps([run_seed, prompt_id, purpose, index, attempt])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

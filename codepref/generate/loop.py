@@ -10,11 +10,15 @@ T = TypeVar("T")
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Result of `main`. An interrupt (Ctrl-C) cancels it, waits until it has cleaned up, and is raised again."""
+    return _run_beside(main) if _in_loop() else asyncio.run(main)
+
+
+def _in_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(main)
-    return _run_beside(main)
+        return False
+    return True
 
 
 def _run_beside(main: Coroutine[Any, Any, T]) -> T:

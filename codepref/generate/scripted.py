@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from codepref.generate.base import Completion, GenerationError, OnDone, Request, Stats, check_requests, sample_seed
+from codepref.generate.base import (
+    Completion,
+    GenerationError,
+    OnDone,
+    Request,
+    Stats,
+    check_requests,
+    repeats,
+    sample_seed,
+)
 
 Script = Mapping[tuple[str, str], Sequence[str]]
 """Answers by (prompt_id, purpose)."""
@@ -42,6 +51,7 @@ class ScriptedGenerator:
         results = []
         for request in requests:
             results.append([self._sample(request, index) for index in range(request.n)])
+            self.stats.repeated += repeats(results[-1])
             if on_done is not None:
                 on_done(request, results[-1])
         return results

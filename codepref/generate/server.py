@@ -21,6 +21,7 @@ from codepref.generate.base import (
     Sampling,
     Stats,
     check_requests,
+    repeats,
     sample_seed,
 )
 from codepref.generate.cache import Cache, payload_key
@@ -74,8 +75,7 @@ class ServerConfig:
     def endpoint(self) -> str:
         """The address as it may be shown: without user name, password and query."""
         parts = urlsplit(self.base_url)
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class ServerGenerator:
@@ -100,7 +100,9 @@ class ServerGenerator:
             raise ValueError('api "completions" has no place for a system text; put it into the prompt')
         run = _Run(requests, on_done)
         loop.run(self._run(run))
-        return run.results()
+        results = run.results()
+        self.stats.repeated += sum(map(repeats, results))
+        return results
 
     async def _run(self, run: "_Run") -> None:
         import openai
@@ -336,6 +338,6 @@ def _said(error: Any, key: str) -> str:
     """What the server said, or why it could not be reached: one line, at most 300 characters, without the key."""
     body = getattr(error, "body", None)
     inner = body.get("error", body) if isinstance(body, dict) else body
-    text = inner.get("message") if isinstance(inner, dict) else inner
+    text = (inner.get("message") or inner.get("detail")) if isinstance(inner, dict) else inner
     line = " ".join(str(text or error.__cause__ or error.message).split())
     return (line.replace(key, "***") if key else line)[:300]

@@ -1,0 +1,182 @@
+import gzip
+import json
+import tracemalloc
+
+import pytest
+
+from codepref.generate.recorded import Recording, RecordingError, read
+
+ROW = {
+    "prompt_id": "p",
+    "prompt": "Write f.",
+    "entry_point": "f",
+    "codes": ["def f(): pass"],
+    "tests": ["assert f() is None"],
+}
+
+
+def write(path, *lines):
+    path.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def row(**changes):
+    return {**ROW, **changes}
+
+
+def problem_on_line_2(tmp_path, line):
+    path = write(tmp_path / "r.jsonl", ROW, line)
+    with pytest.raises(RecordingError) as caught:
+        read(path)
+    good, bad = read(path, skip_bad=True)
+    assert [r.prompt_id for r in good] == ["p"]
+    assert [b.line for b in bad] == [2]
+    assert str(caught.value) == str(bad[0])
+    assert str(bad[0]).startswith(f"{path}:2: ")
+    assert "\n" not in str(bad[0])
+    assert bad[0].remedy
+    return str(bad[0])
+
+
+def test_good_lines_in_file_order_with_optional_fields(tmp_path):
+    second = row(prompt_id="q", codes=["", "x = 'é\\u0000'"], source="s", licence="MIT", generator="g")
+    good, bad = read(write(tmp_path / "r.jsonl", ROW, "", second))
+    assert bad == []
+    assert good == [
+        Recording("p", "Write f.", "f", ("def f(): pass",), ("assert f() is None",)),
+        Recording("q", "Write f.", "f", ("", "x = 'é\\u0000'"), ("assert f() is None",), "s", "MIT", "g"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["r.jsonl.gz", "r.jsonl"])
+def test_gzip_is_known_by_its_content(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(json.dumps(ROW).encode()))
+    assert [r.prompt_id for r in read(path)[0]] == ["p"]
+
+
+def test_byte_order_mark_and_windows_line_ends(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(ROW).encode() + b"\r\n\r\n")
+    assert len(read(path)[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{not json}", ["not JSON", "column 2", "one JSON object per line"]),
+        ("[1]", ["the line is a list", "one JSON object per line"]),
+        ("[" * 100_000, ["not usable JSON"]),
+        ('{"prompt_id": ' + "1" * 5000 + "}", ["not usable JSON"]),
+        (row(prompt_id="q", code=["x"]), ["unknown key 'code'", "known: "]),
+        (
+            {**{k: v for k, v in row(prompt_id="q").items() if k != "codes"}, "code": ["x"]},
+            ["unknown key 'code'", "did you mean 'codes'?"],
+        ),
+        (row(prompt_id="q", license="MIT"), ["unknown key 'license'", "did you mean 'licence'?"]),
+        ({"prompt_id": "q", "prompt": "x", "entry_point": "f"}, ["missing key 'codes', 'tests'"]),
+        (row(prompt_id=5), ["prompt_id is a number", "write a string"]),
+        (row(prompt_id="q", source=None), ["source is null"]),
+        (row(prompt_id="q", codes="x"), ["codes is a string", "list of strings"]),
+        (row(prompt_id="q", codes=["a", "b", 3]), ["codes[2] is a number", "write a string"]),
+        (row(prompt_id="q", tests=[["a"]]), ["tests[0] is a list"]),
+        (row(prompt_id="q", tests=[True]), ["tests[0] is a boolean"]),
+        (row(prompt_id="q", codes=[]), ["codes is an empty list"]),
+        (row(prompt_id="q", tests=[]), ["tests is an empty list"]),
+        (row(prompt_id=" "), ["prompt_id is empty"]),
+        (row(prompt_id="q", prompt=""), ["prompt is empty"]),
+        (row(prompt_id="q", entry_point=""), ["entry_point is empty"]),
+        (row(prompt_id="q", entry_point="Solution.f"), ["entry_point 'Solution.f' is no Python name"]),
+        (row(prompt_id="q", entry_point="class"), ["entry_point 'class' is no Python name"]),
+        (row(prompt_id="p"), ["prompt_id 'p' is already that of line 1"]),
+        (row(prompt_id="q", codes=["\ud800"]), ["codes[0] holds half a surrogate pair"]),
+        ('{"prompt_id": "q", "prompt_id": "r"}', ["key 'prompt_id' appears twice"]),
+    ],
+)
+def test_bad_lines(tmp_path, line, words):
+    said = problem_on_line_2(tmp_path, line)
+    assert all(word in said for word in words), said
+
+
+def test_first_of_two_equal_ids_stays_and_a_bad_line_takes_no_id(tmp_path):
+    path = write(tmp_path / "r", row(codes=[]), row(prompt="one"), row(prompt="two"))
+    good, bad = read(path, skip_bad=True)
+    assert [r.prompt for r in good] == ["one"]
+    assert [b.line for b in bad] == [1, 3]
+    assert "line 2" in bad[1].problem
+
+
+def test_message_lists_ten_and_counts_the_rest(tmp_path):
+    path = write(tmp_path / "r.jsonl", ROW, *["{"] * 13)
+    with pytest.raises(RecordingError) as caught:
+        read(path)
+    lines = str(caught.value).split("\n")
+    assert len(lines) == 11
+    assert lines[0].startswith(f"{path}:2: ")
+    assert lines[9].startswith(f"{path}:11: ")
+    assert lines[10] == f"... and 3 more bad lines in {path}"
+    assert len(read(path, skip_bad=True)[1]) == 13
+
+
+def test_not_utf8_names_the_byte(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(json.dumps(ROW).encode() + b"\n" + b'{"prompt_id": "caf\xe9"}\n')
+    with pytest.raises(RecordingError, match=r"r.jsonl:2: not UTF-8 \(byte 19 of the line\); save the file as UTF-8"):
+        read(path)
+
+
+def test_cut_off_last_line(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text(json.dumps(ROW) + "\n" + json.dumps(row(prompt_id="q"))[:40])
+    with pytest.raises(RecordingError, match=r"r.jsonl:2: not JSON .*cut off here"):
+        read(path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_damaged_gzip(tmp_path, damage):
+    # Random-looking text, so that the damage lies behind some whole lines.
+    rows = [row(prompt_id=f"p{i}", codes=[str(hash((i, j))) for j in range(200)]) for i in range(200)]
+    data = bytearray(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    if damage == "cut":
+        del data[len(data) // 2 :]
+    else:
+        data[-6] ^= 0xFF  # the checksum at the end
+    path = tmp_path / "r.jsonl.gz"
+    path.write_bytes(data)
+    with pytest.raises(RecordingError, match="the gzip stream is damaged") as caught:
+        read(path)
+    good, bad = read(path, skip_bad=True)
+    assert len(bad) == 1
+    assert bad[0].line == len(good) + 1
+    assert good[:3] == [Recording(**{**r, "codes": tuple(r["codes"]), "tests": tuple(r["tests"])}) for r in rows[:3]]
+    assert str(caught.value) == str(bad[0])
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_files_that_can_not_be_read_at_all(tmp_path, skip_bad):
+    (tmp_path / "empty").touch()
+    (tmp_path / "blank").write_text("\n \n")
+    (tmp_path / "empty.gz").write_bytes(gzip.compress(b""))
+    for name, words in [
+        ("absent", "No such file"),
+        (".", "Is a directory"),
+        ("empty", "no lines"),
+        ("blank", "no lines"),
+        ("empty.gz", "no lines"),
+    ]:
+        with pytest.raises(RecordingError, match=words) as caught:
+            read(tmp_path / name, skip_bad)
+        assert str(caught.value).startswith(f"{tmp_path / name}: ")
+
+
+def test_bad_lines_cost_no_memory_for_their_text(tmp_path):
+    path = tmp_path / "r.jsonl"
+    with path.open("w") as stream:
+        for i in range(60):
+            stream.write(json.dumps(row(prompt_id=f"p{i}", codes=["x" * 500_000, 1])) + "\n")
+    tracemalloc.start()
+    _, bad = read(path, skip_bad=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(bad) == 60
+    assert peak < 8_000_000  # the file holds 30 MB
