@@ -2,8 +2,9 @@
 
     python benchmarks/codet_humaneval.py DATA OUT.jsonl.gz [--codes 100] [--tests 100]
 
-DATA is a folder with `solutions.jsonl.gz` and `generated_tests.jsonl.gz`: samples of CodeGen-Mono-16B for HumanEval tasks
-(Chen et al., CodeT, arXiv 2207.10397; MIT). The prompts are a benchmark's: the datasets built from them are for measuring.
+DATA is a folder with `solutions.jsonl.gz` and `generated_tests.jsonl.gz`: samples of CodeGen-Mono-16B for HumanEval
+tasks (Chen et al., CodeT, arXiv 2207.10397; MIT). The prompts are a benchmark's: datasets built from them are for
+measuring only.
 """
 
 import argparse

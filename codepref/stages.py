@@ -140,7 +140,10 @@ class Runner:
 
 def describe(summary: dict[str, Any]) -> str:
     """One line on a finished stage: rows in, rows out, what was dropped by which rule."""
-    dropped = ", ".join(f"{item['count']} {item['kind']}s {item['rule']}" for item in summary["excluded"])
+    dropped = ", ".join(
+        f"{item['count']} {item['kind']}{'s' if item['count'] != 1 else ''} {item['rule']}"
+        for item in summary["excluded"]
+    )
     line = f"{summary['stage']:<11} {summary['rows_in']} in, {summary['rows_out']} out"
     return f"{line}; dropped: {dropped}" if dropped else line
 

@@ -4,7 +4,14 @@ import json
 
 
 def recording(prompt_id, codes, tests, entry_point="f", **more):
-    return {"prompt_id": prompt_id, "prompt": f"Write {entry_point}.", "entry_point": entry_point, "codes": codes, "tests": tests, **more}
+    return {
+        "prompt_id": prompt_id,
+        "prompt": f"Write {entry_point}.",
+        "entry_point": entry_point,
+        "codes": codes,
+        "tests": tests,
+        **more,
+    }
 
 
 GOOD, SAME, OFF, WRONG = (
@@ -16,10 +23,16 @@ GOOD, SAME, OFF, WRONG = (
 TESTS = ["assert f(0) == 1", "assert f(1) == 2", "assert f(-3) == -2", "assert f(2) == 4"]  # the last one is wrong
 
 RECORDINGS = [
-    recording("clear", [WRONG, OFF, SAME, GOOD], TESTS, generator="a model", source="made for this test", licence="MIT"),
+    recording(
+        "clear", [WRONG, OFF, SAME, GOOD], TESTS, generator="a model", source="made for this test", licence="MIT"
+    ),
     recording("equal", [GOOD, SAME], TESTS),
     recording("loop", [GOOD, "def f(x):\n    while x:\n        pass\n    return 1\n"], TESTS),
-    recording("broken", [GOOD, "def f(x: return", "", OFF, "g = 1"], ["assert f(0) == 1\nassert f(0) == 1", "assert g(1)", "assert ("]),
+    recording(
+        "broken",
+        [GOOD, "def f(x: return", "", OFF, "g = 1"],
+        ["assert f(0) == 1\nassert f(0) == 1", "assert g(1)", "assert ("],
+    ),
     recording("lonely", [GOOD, "def f(x"], TESTS),
     recording("untested", [GOOD, WRONG], ["nothing"]),
     recording("bad-tests", [WRONG, WRONG + "\n", GOOD], ["assert f(1) == 7", "assert f(2) == 14", "assert f(3) == 21"]),

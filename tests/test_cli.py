@@ -13,7 +13,9 @@ from builders_recordings import RECORDINGS, write  # isort: skip
 
 
 def run(*words, **options):
-    return subprocess.run([sys.executable, "-m", "codepref.cli", *map(str, words)], capture_output=True, text=True, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "codepref.cli", *map(str, words)], capture_output=True, text=True, **options
+    )
 
 
 def build(recordings, out, *more):
@@ -68,7 +70,11 @@ def test_mistakes_give_one_line_and_exit_code_2(tmp_path, change, message):
 def test_bad_lines_are_named_before_any_work(tmp_path):
     path = tmp_path / "g.jsonl"
     lines = [json.dumps(row) for row in RECORDINGS]
-    path.write_text("\n".join([*lines[:2], '{"prompt_id": ', json.dumps({**RECORDINGS[0], "prompt_id": "n", "codes": "x"}), *lines[2:]]))
+    path.write_text(
+        "\n".join(
+            [*lines[:2], '{"prompt_id": ', json.dumps({**RECORDINGS[0], "prompt_id": "n", "codes": "x"}), *lines[2:]]
+        )
+    )
     result = run(*build(path, tmp_path / "run"))
     assert result.returncode == 2
     assert f"{path}:3: " in result.stderr

@@ -118,7 +118,10 @@ def test_extraction_is_idempotent():
         ("```python\nassert total([1]) == 1\n```", ["assert total([1]) == 1"]),
         ("Tests:\nassert total([1]) == 1\nassert total([2]", ["assert total([1]) == 1"]),
         ("assert total([\n    1,\n    2,\n]) == 3", ["assert total([\n    1,\n    2,\n]) == 3"]),
-        ("    assert total([1]) == 1\n    assert total([]) == 0\nthe end", ["assert total([1]) == 1", "assert total([]) == 0"]),
+        (
+            "    assert total([1]) == 1\n    assert total([]) == 0\nthe end",
+            ["assert total([1]) == 1", "assert total([]) == 0"],
+        ),
         ("xs = [1]\nassert total(xs) == 1", ["xs = [1]\nassert total(xs) == 1"]),
         ("def test_it():\n    assert total([1]) == 1", ["def test_it():\n    assert total([1]) == 1\ntest_it()"]),
         ("assert 1 == 1", []),

@@ -15,7 +15,7 @@ def blocks(path, language):
 
 def commands(root):
     for name in ("README.md", "CONTRIBUTING.md"):
-        for block in blocks(root / name, "(?:bash|sh|)"):
+        for block in blocks(root / name, "bash"):
             joined = block.replace("\\\n", " ")
             yield from (line.partition("#")[0].strip() for line in joined.splitlines())
 

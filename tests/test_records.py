@@ -17,7 +17,9 @@ from codepref.records import (
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 samples = st.builds(Sample, texts, st.none() | st.integers(0, 2**31), st.none() | texts)
-rows = st.builds(Samples, texts, texts, texts, st.lists(samples).map(tuple), st.lists(samples).map(tuple), st.none() | texts)
+rows = st.builds(
+    Samples, texts, texts, texts, st.lists(samples).map(tuple), st.lists(samples).map(tuple), st.none() | texts
+)
 
 
 @given(st.lists(rows))

@@ -99,7 +99,9 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, workers, how):
     log.touch()
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(path=sys.path, root=str(root), log=str(log), workers=workers))
-    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True, stderr=(tmp_path / 'err').open('w'))
+    process = subprocess.Popen(
+        [sys.executable, str(script)], start_new_session=True, stderr=(tmp_path / "err").open("w")
+    )
     while len(list(root.glob("stages/double-*/*.parquet"))) < 2 and process.poll() is None:
         time.sleep(0.02)
     assert process.poll() is None, (tmp_path / "err").read_text()
@@ -113,8 +115,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, workers, how):
     redone = [int(line) // 10 for line in log.read_text().split()[len(before) :]]
     assert not {f"{index:05d}.parquet" for index in redone} & finished
     build(tmp_path / "whole", 1, log)
-    names = {name: data for name, data in contents(root).items()}
-    assert list(names.values()) == list(contents(tmp_path / "whole").values())
+    assert list(contents(root).values()) == list(contents(tmp_path / "whole").values())
     assert not list(root.rglob("*.part*"))
 
 

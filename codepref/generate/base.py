@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from codepref.errors import CodeprefError
 
-class GenerationError(RuntimeError):
+
+class GenerationError(CodeprefError):
     """A backend can not answer. One line: which endpoint or file, what is wrong, what to do about it."""
 
 

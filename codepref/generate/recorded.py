@@ -17,6 +17,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
 
+from codepref.errors import CodeprefError
+
 REQUIRED = ("prompt_id", "prompt", "entry_point", "codes", "tests")
 OPTIONAL = ("source", "licence", "generator")
 SHOWN = 10
@@ -60,7 +62,7 @@ class BadLine:
         return f"{self.path}:{self.line}: {self.problem}; {self.remedy}"
 
 
-class RecordingError(ValueError):
+class RecordingError(CodeprefError):
     """The file can not be used. The message names it, the first bad lines, and what to do about each."""
 
 

@@ -16,6 +16,8 @@ unjudged  infrastructure trouble: nothing is known about the candidate; never a 
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from codepref.errors import CodeprefError
+
 Verdict = Literal["passed", "failed", "timeout", "memory", "output", "crashed", "unjudged"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
@@ -27,7 +29,7 @@ Profile = Literal["function", "library"]
 """`function`: no files, threads or child processes. `library`: those are allowed inside a private, wiped folder."""
 
 
-class SandboxUnavailable(RuntimeError):
+class SandboxUnavailable(CodeprefError):
     """The sandbox could not start (no worker, no isolation layer). The message says what to do about it."""
 
 

@@ -28,7 +28,10 @@ def build(recordings, out, workers=1, **changes):
 
 
 def hashes(folder):
-    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*.parquet"))}
+    return {
+        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*.parquet"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,12 @@ def test_the_pair_is_best_over_worst(built):
     assert row["rejected"] == "def f(x):\n    return x * 7\n"
     assert (row["chosen_passed"], row["rejected_passed"]) == (3, 0)
     assert (row["chosen_index"], row["rejected_index"]) == (3, 0)
-    assert row["matrix"] == [[False] * 4, [False, True, True, False], [True, True, True, False], [True, True, True, False]]
+    assert row["matrix"] == [
+        [False] * 4,
+        [False, True, True, False],
+        [True, True, True, False],
+        [True, True, True, False],
+    ]
     assert row["confidence"] == 1.0
     assert row["verdict_counts"]["passed"] == 8
     assert row["verdict_counts"]["failed"] == 8
@@ -79,7 +87,14 @@ def test_everything_left_out_is_on_file(built):
     prompts = {(line["prompt_id"], line["rule"]) for line in lines if line["kind"] == "prompt"}
     assert prompts == {("equal", "all scores equal"), ("lonely", "fewer than 2 codes"), ("untested", "no tests")}
     broken = [(line["kind"], line["rule"]) for line in lines if line["prompt_id"] == "broken"]
-    assert broken == [("code", "unparseable"), ("code", "empty"), ("code", "unparseable"), ("test", "duplicate"), ("test", "no call"), ("test", "unparseable")]
+    assert broken == [
+        ("code", "unparseable"),
+        ("code", "empty"),
+        ("code", "unparseable"),
+        ("test", "duplicate"),
+        ("test", "no call"),
+        ("test", "unparseable"),
+    ]
 
 
 def test_an_endless_loop_is_a_timeout(built):
@@ -165,7 +180,7 @@ def test_a_build_without_pairs_says_why(tmp_path):
     path = tmp_path / "g.jsonl"
     row = {"prompt_id": "p", "prompt": "x", "entry_point": "f", "codes": ["def f(): pass"], "tests": ["assert f()"]}
     path.write_text(json.dumps(row))
-    with pytest.raises(CodeprefError, match="not one row came out.*1 prompts fewer than 2 codes.*see exclusions"):
+    with pytest.raises(CodeprefError, match="not one row came out.*1 prompt fewer than 2 codes.*see exclusions"):
         build(path, tmp_path / "run")
     assert "fewer than 2 codes" in (tmp_path / "run" / "exclusions.jsonl").read_text()
     assert not (tmp_path / "run" / "README.md").exists()
@@ -181,7 +196,9 @@ def test_there_is_one_source_of_samples(tmp_path):
 def tables(verdicts, codes=None):
     codes = codes or [f"def f(x):\n    return {n}\n" for n in range(len(verdicts))]
     candidates = Candidates(
-        "p", "Write f.", "f",
+        "p",
+        "Write f.",
+        "f",
         tuple(Candidate(f"id{n}", code, n, None, len(code.split())) for n, code in enumerate(codes)),
         tuple(Test(f"t{n}", f"assert f({n})", n, None) for n in range(len(verdicts[0]))),
     )

@@ -2,12 +2,21 @@ from builders.matrix import Execution, Selection, candidates, outcomes
 from codepref.records import Candidates, Costs, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import VERDICTS, Limits
 
-CODES = ("def f(x):\n    return x\n", "def f(x", "", "def g(x):\n    return x\n", "def f(x):\n    return x\n", "def f(x): return -x\n")
+CODES = (
+    "def f(x):\n    return x\n",
+    "def f(x",
+    "",
+    "def g(x):\n    return x\n",
+    "def f(x):\n    return x\n",
+    "def f(x): return -x\n",
+)
 TESTS = ("assert f(1) == 1", "assert f(1) == 1", "assert f(0) == 0\nassert f(2) == 2", "assert g(1)", "assert (")
 
 
 def shard(codes=CODES, tests=TESTS):
-    row = Samples("p", "Write f.", "f", tuple(Sample(t, seed=n) for n, t in enumerate(codes)), tuple(map(Sample, tests)))
+    row = Samples(
+        "p", "Write f.", "f", tuple(Sample(t, seed=n) for n, t in enumerate(codes)), tuple(map(Sample, tests))
+    )
     return to_table([row], Samples)
 
 

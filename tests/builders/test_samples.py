@@ -51,7 +51,11 @@ PROMPTS = [{"prompt_id": name, "prompt": f"Write {name}.", "entry_point": name} 
 
 def generation(tmp_path, **changes):
     script = [
-        {"prompt_id": row["prompt_id"], "purpose": purpose, "answers": [f"{purpose} {row['prompt_id']} {n}" for n in range(9)]}
+        {
+            "prompt_id": row["prompt_id"],
+            "purpose": purpose,
+            "answers": [f"{purpose} {row['prompt_id']} {n}" for n in range(9)],
+        }
         for row in PROMPTS
         for purpose in ("code", "test")
     ]
@@ -68,7 +72,13 @@ def test_generated_samples_have_their_seeds(tmp_path, runner):
     assert len(set(seeds)) == len(seeds) == 10
     assert all(row.generator == "scripted" for row in found)
     again = samples.generated(
-        Runner(Store(tmp_path / "other"), quiet=True), path, generation(tmp_path), codes=3, tests=2, seed=7, shard_size=1
+        Runner(Store(tmp_path / "other"), quiet=True),
+        path,
+        generation(tmp_path),
+        codes=3,
+        tests=2,
+        seed=7,
+        shard_size=1,
     )
     assert again.read(0).equals(stage.read(0))
 
