@@ -27,6 +27,7 @@ from codepref.store import Stage, Store, write_whole
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 1_000
+PRIVATE = {"base_url", "api_key_env"}
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,9 @@ def versions() -> dict[str, str]:
 
 
 def _public(value: Any) -> Any:
-    """A configuration without the paths of the machine it ran on."""
+    """A configuration without the paths and addresses of the machine it ran on."""
     if isinstance(value, dict):
-        return {key: _public(item) for key, item in value.items()}
+        return {key: _public(item) for key, item in value.items() if key not in PRIVATE}
     if isinstance(value, str) and Path(value).is_file():
         return Path(value).name
     return value

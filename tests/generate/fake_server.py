@@ -47,6 +47,10 @@ def text_of(prompt: str, seed: int, choice: int = 0) -> str:
     return f"{prompt}|{seed}|{choice}"
 
 
+Text = Callable[[str, int, int], str]
+"""What the model says to (prompt, seed, choice)."""
+
+
 class _Http(ThreadingHTTPServer):
     request_queue_size = 128  # more connections at once than the default lets in
     block_on_close = False
@@ -55,7 +59,8 @@ class _Http(ThreadingHTTPServer):
 class FakeServer:
     """Context manager. `seen` lists the requests in the order in which they were answered."""
 
-    def __init__(self, plan: Plan | None = None, wait_for: int = 0) -> None:
+    def __init__(self, plan: Plan | None = None, wait_for: int = 0, text: Text = text_of) -> None:
+        self.text = text
         self.plan = plan or (lambda k, body: None)
         self.seen: list[Seen] = []
         self.in_flight = 0
@@ -122,7 +127,7 @@ class FakeServer:
                 self._send(fault, body)
 
             def _send(self, fault: Fault, body: dict[str, Any]) -> None:
-                good = {"error": {"message": fault.message}} if fault.status != 200 else answer(body, fault, self.path)
+                good = {"error": {"message": fault.message}} if fault.status != 200 else answer(body, fault, self.path, server.text)
                 data = fault.raw if fault.raw is not None else json.dumps(good).encode()
                 try:
                     self.send_response(fault.status)
@@ -143,9 +148,9 @@ class FakeServer:
         return Handler
 
 
-def answer(body: dict[str, Any], fault: Fault, path: str) -> dict[str, Any]:
+def answer(body: dict[str, Any], fault: Fault, path: str, text: Text) -> dict[str, Any]:
     count = body.get("n", 1) if fault.choices is None else fault.choices
-    texts = ["" if fault.blank else text_of(prompt_of(body), body.get("seed", 0), i) for i in range(count)]
+    texts = ["" if fault.blank else text(prompt_of(body), body.get("seed", 0), i) for i in range(count)]
     key = "message" if path.endswith("/chat/completions") else "text"
     return {
         "id": "x",

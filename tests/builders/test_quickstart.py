@@ -1,0 +1,69 @@
+"""The dataset of `make quickstart`, against the hidden truth of its codes and tests."""
+
+import json
+
+import datasets
+import pytest
+
+from builders import codedpo
+from codepref import config
+from codepref.records import Candidates, Outcomes, from_table
+from codepref.store import Stage
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, root):
+    folder = tmp_path_factory.mktemp("quickstart")
+    settings = config.load(
+        codedpo.Config,
+        root / "builders/configs/codedpo/quickstart.yaml",
+        [f"generations={root / 'builders/quickstart/generations.jsonl'}"],
+    )
+    codedpo.build(settings, folder, workers=2, quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def truth(root):
+    return json.loads((root / "tests/builders/quickstart_truth.json").read_text())
+
+
+def stage_rows(folder, name, record):
+    stage = Stage(next((folder / "stages").glob(f"{name}-*")), name, "")
+    return {row.prompt_id: row for index in range(len(stage.shards())) for row in from_table(stage.read(index), record)}
+
+
+def test_most_labels_are_right(built, truth):
+    ready = stage_rows(built, "candidates", Candidates)
+    rows = datasets.load_dataset(str(built), split="train")
+    right = {"chosen": [], "rejected": []}
+    for row in rows:
+        codes, known = ready[row["prompt_id"]].codes, truth[row["prompt_id"]]["codes"]
+        right["chosen"].append(known[codes[row["chosen_index"]].sample])
+        right["rejected"].append(not known[codes[row["rejected_index"]].sample])
+    assert len(rows) == 21
+    assert sum(right["chosen"]) / len(rows) >= 0.7
+    assert sum(right["rejected"]) / len(rows) >= 0.8
+
+
+def test_a_prompt_whose_codes_behave_alike_gives_no_pair(built):
+    excluded = [json.loads(line) for line in (built / "exclusions.jsonl").read_text().splitlines()]
+    assert [e["prompt_id"] for e in excluded if e["kind"] == "prompt"] == ["quickstart/clamp_levels"]
+
+
+def test_right_codes_pass_valid_tests(built, truth):
+    """Verdicts against truth: a code known to be right fails no test known to be valid."""
+    ready, ran = stage_rows(built, "candidates", Candidates), stage_rows(built, "outcomes", Outcomes)
+    wrong = []
+    for prompt_id, row in ready.items():
+        known = truth[prompt_id]
+        for i, code in enumerate(row.codes):
+            for j, test in enumerate(row.tests):
+                if known["codes"][code.sample] and known["tests"][test.sample] and ran[prompt_id].verdicts[i][j] != "passed":
+                    wrong.append((prompt_id, code.sample, test.test, ran[prompt_id].verdicts[i][j]))
+    assert wrong == []
+
+
+def test_every_verdict_is_final(built):
+    for row in stage_rows(built, "outcomes", Outcomes).values():
+        assert "unjudged" not in {verdict for verdicts in row.verdicts for verdict in verdicts}
