@@ -10,5 +10,19 @@ from codepref.sandbox.base import (
     SandboxUnavailable,
     Verdict,
 )
+from codepref.sandbox.pool import execute
+from codepref.sandbox.supervisor import Sandbox, layers
 
-__all__ = ["VERDICTS", "Cell", "Job", "Limits", "Matrix", "Mode", "SandboxUnavailable", "Verdict"]
+__all__ = [
+    "VERDICTS",
+    "Cell",
+    "Job",
+    "Limits",
+    "Matrix",
+    "Mode",
+    "Sandbox",
+    "SandboxUnavailable",
+    "Verdict",
+    "execute",
+    "layers",
+]

@@ -39,6 +39,10 @@ class Limits:
 
     cpu_s: float = 1.0
     """CPU seconds for one test."""
+    screen_s: float | None = 0.1
+    """First, shorter CPU limit. A test stopped by it is final only with evidence: at least three other codes of the job
+    finished the same test and none needed a tenth of the time this one was given. Without that evidence the cell is run
+    again alone with the full `cpu_s`. None: every cell gets the full `cpu_s` at once."""
     load_s: float = 5.0
     """CPU seconds for executing the candidate's module body when it imports something that is not preloaded."""
     wall_s: float = 15.0

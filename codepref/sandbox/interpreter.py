@@ -1,0 +1,68 @@
+"""What a Python interpreter needs to run: its folders, its import path, the libraries of the system."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from codepref.sandbox.base import SandboxUnavailable
+
+# Without -I site-packages of a user or PYTHONPATH would leak into the sandbox.
+_QUESTION = (
+    "import sys, json, sysconfig; print(json.dumps({'executable': sys.executable, 'version': sys.version_info[:3], "
+    "'path': [p for p in sys.path if p], 'base': sys.base_exec_prefix, 'stdlib': sysconfig.get_paths()['stdlib'], "
+    "'platstdlib': sysconfig.get_paths()['platstdlib']}))"
+)
+_SYSTEM = ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo")
+_SYSTEM_PREFIXES = ("/", "/usr", "/usr/local")
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python interpreter as seen from outside the sandbox."""
+
+    executable: str
+    version: tuple[int, ...]
+    path: tuple[str, ...]
+    read: tuple[str, ...]
+    """Real paths to show read-only inside the sandbox."""
+    links: tuple[tuple[str, str], ...]
+    """Symbolic links to recreate there."""
+
+
+@functools.lru_cache(maxsize=32)
+def interpreter(python: str) -> Interpreter:
+    """Asks `python` about itself; raises `SandboxUnavailable` if it can not be run or is older than 3.8."""
+    command = [python, "-I", "-c", _QUESTION]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=True)
+        facts = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        raise SandboxUnavailable(f"{python} can not be run as a Python interpreter ({error}); pass another") from None
+    if tuple(facts["version"]) < (3, 8):
+        raise SandboxUnavailable(f"{python} is Python {facts['version']}; the worker needs CPython 3.8 or newer")
+    path = tuple(os.path.realpath(entry) for entry in facts["path"] if Path(entry).exists())
+    executable = os.path.realpath(facts["executable"])
+    folders = {executable, *path, *(os.path.realpath(facts[name]) for name in ("stdlib", "platstdlib"))}
+    base = os.path.realpath(facts["base"])
+    if base not in _SYSTEM_PREFIXES:
+        folders.add(os.path.join(base, "lib"))  # libpython and its companions
+    links = []
+    for entry in _SYSTEM:
+        if Path(entry).is_symlink():
+            links.append((entry, os.readlink(entry)))
+        elif Path(entry).exists():
+            folders.add(entry)
+    read = tuple(sorted(folder for folder in folders if Path(folder).exists()))
+    return Interpreter(executable, tuple(facts["version"]), path, read, tuple(links))
+
+
+def own() -> Interpreter:
+    """The interpreter this process runs in, with the folder codepref is imported from."""
+    facts = interpreter(sys.executable)
+    root = str(Path(__file__).resolve().parents[2])
+    package = str(Path(__file__).resolve().parents[1])
+    return Interpreter(facts.executable, facts.version, (*facts.path, root), (*facts.read, package), facts.links)

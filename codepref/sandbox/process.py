@@ -1,0 +1,250 @@
+"""One running worker process: start it at the best isolation level the machine allows, ask it, end it."""
+
+import contextlib
+import json
+import marshal
+import os
+import select
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codepref.sandbox import seccomp
+from codepref.sandbox.base import Limits, SandboxUnavailable
+from codepref.sandbox.interpreter import Interpreter
+from codepref.sandbox.worker import ANSWER, ENDED
+
+START_S = 60.0
+"""Longest start, with heavy libraries on a busy machine."""
+GRACE_S = 30.0
+"""What a worker may be late beyond the limits it enforces itself before it counts as lost."""
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "Agg",
+}  # fmt: skip
+_PROGRAMS = ("/usr/bin", "/bin")
+
+
+_lifeline = -1
+
+
+def end_with(fd: int) -> None:
+    """From now on this process ends at once when `fd` hangs up while it waits for a worker (processes of a pool)."""
+    global _lifeline  # noqa: PLW0603 - one per process by nature
+    _lifeline = fd
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One forked child: what it gets and its limits per record (CPU seconds, wall seconds)."""
+
+    payload: bytes
+    load_s: float
+    cpu_s: float
+    wall_s: float
+    cells: int
+    group: int = 0
+    """Units of one program; when one was killed, the later ones of the same request get a fifth of the time."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How the child ended, and the records it left. `lost`: the worker itself died, nothing is known."""
+
+    status: int
+    why: int
+    cpu_s: float
+    records: bytes
+    lost: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """True if the child ran to its end."""
+        return self.status == 0 and self.why == ENDED and not self.lost
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything a worker process is started with."""
+
+    arguments: tuple[str, ...]
+    """Of the interpreter: the script and its options."""
+    interpreter: Interpreter
+    limits: Limits
+    library: bool = False
+    preload: tuple[str, ...] = ()
+    unisolated: bool = False
+
+    @property
+    def writable(self) -> list[str]:
+        """Folders a candidate may write to."""
+        return ["/tmp", "/dev/shm"] if self.library else []  # noqa: S108 - private, inside the sandbox
+
+
+def _wait(fd: int, patience_s: float) -> bool:
+    """True when there is something to read."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    if _lifeline >= 0:
+        poll.register(_lifeline, 0)
+    ready = dict(poll.poll(max(0.0, patience_s) * 1000))
+    if _lifeline in ready:
+        os._exit(1)
+    return fd in ready
+
+
+class WorkerProcess:
+    """Owner of one worker. `layers` says which isolation layers it reported."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._level = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self.layers: tuple[str, ...] = ()
+        self.start()
+
+    def start(self) -> None:
+        """Starts the worker; raises `SandboxUnavailable` with the reason of every level that was tried."""
+        reasons = []
+        for level in [self._level] if self._level else ["namespaces", "landlock", "none"]:
+            try:
+                layers = self._launch(level)
+            except SandboxUnavailable as error:
+                reasons.append(f"{level}: {error}")
+                self.close()
+                continue
+            if "mount-namespace" in layers or "landlock" in layers or self._setup.unisolated:
+                self._level, self.layers = level, layers
+                return
+            self.close()
+            reasons.append(f"{level}: neither a mount namespace nor Landlock is available")
+        remedy = "allow user namespaces (or run as root), or pass allow_unisolated=True (--allow-unisolated)"
+        raise SandboxUnavailable(f"no isolated worker could be started ({'; '.join(reasons)}): {remedy}")
+
+    def _launch(self, level: str) -> tuple[str, ...]:
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("isolation.py"))]
+        command.append(self._spec(level, requests, answers))
+        self._process = subprocess.Popen(
+            command, pass_fds=(requests, answers), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+        os.close(requests)
+        os.close(answers)
+        self._settings = self._worker_settings(level)
+        try:
+            self._send(self._settings)
+            layers = marshal.loads(self._receive(*struct.unpack("<I", self._receive(4, START_S)), START_S))
+        except (EOFError, TimeoutError, BrokenPipeError) as error:
+            raise SandboxUnavailable(self._last_words() or f"{type(error).__name__} {error}") from None
+        return tuple(layers)
+
+    def _spec(self, level: str, requests: int, answers: int) -> str:
+        setup = self._setup
+        programs = [p for p in _PROGRAMS if setup.library and Path(p).is_dir() and not Path(p).is_symlink()]
+        links = dict(setup.interpreter.links)
+        if setup.library:
+            links |= {p: os.readlink(p) for p in _PROGRAMS if Path(p).is_symlink()}
+        home = "/tmp" if setup.library else "/nonexistent"  # noqa: S108
+        return json.dumps(
+            {
+                "level": level,
+                "command": [setup.interpreter.executable, "-s", "-S", "-B", *setup.arguments],
+                "environment": _ENVIRONMENT | {"HOME": home, "TMPDIR": "/tmp", "MPLCONFIGDIR": "/tmp/mpl"},  # noqa: S108
+                "read": sorted({*setup.interpreter.read, str(Path(__file__).with_name('worker.py')), *programs}),
+                "links": links,
+                "writable": setup.writable,
+                "scratch_mb": 64,
+                "requests": requests,
+                "answers": answers,
+            }
+        )
+
+    def _worker_settings(self, level: str) -> dict[str, Any]:
+        setup = self._setup
+        return {
+            "path": list(setup.interpreter.path), "preload": list(setup.preload), "library": setup.library,
+            "writable": setup.writable, "scratch_mb": 64, "memory_mb": setup.limits.memory_mb,
+            "output_bytes": setup.limits.output_bytes, "pages": (8 << 20) + 2 * setup.limits.output_bytes,
+            "filter": seccomp.candidate_filter(setup.library), "lonely": level != "namespaces",
+            "lonely_filter": b"" if setup.library else seccomp.no_children_filter(),
+        }  # fmt: skip
+
+    def ask(self, units: Sequence[Unit]) -> Iterator[Answer]:
+        """Answers in the order of the units. After the death of a worker the rest is asked of a new one."""
+        todo = list(units)
+        deaths = 0
+        while todo:
+            try:
+                self._send([(u.payload, u.load_s, u.cpu_s, u.wall_s, u.cells, u.group) for u in todo])
+                while todo:
+                    answer = self._answer(todo[0])
+                    del todo[0]
+                    deaths = 0
+                    yield answer
+            except (EOFError, BrokenPipeError, TimeoutError):
+                self.close()
+                deaths += 1
+                if deaths == 3:
+                    del todo[0]
+                    deaths = 0
+                    yield Answer(0, ENDED, 0.0, b"", lost=True)
+                self.start()
+
+    def _answer(self, unit: Unit) -> Answer:
+        patience = GRACE_S + unit.wall_s * (unit.cells + 1)
+        status, why, cpu_s, size = ANSWER.unpack(self._receive(ANSWER.size, patience))
+        return Answer(status, why, cpu_s, self._receive(size, GRACE_S))
+
+    def _send(self, message: Any) -> None:
+        data = marshal.dumps(message, 2)
+        view = memoryview(struct.pack("<I", len(data)) + data)
+        while view:
+            view = view[os.write(self._requests, view[: 1 << 20]) :]
+
+    def _receive(self, size: int, patience_s: float) -> bytes:
+        parts, end = [], time.monotonic() + patience_s
+        while size:
+            if not _wait(self._answers, end - time.monotonic()):
+                raise TimeoutError(f"no answer for {patience_s:.0f} s")
+            part = os.read(self._answers, min(size, 1 << 20))
+            if not part:
+                raise EOFError("the worker ended")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _last_words(self) -> str:
+        process = self._process
+        if process is None or process.stderr is None:
+            return ""
+        with contextlib.suppress(OSError):
+            os.close(self._requests)
+            self._requests = -1
+        if _wait(process.stderr.fileno(), 2.0):
+            lines = os.read(process.stderr.fileno(), 1 << 16).decode(errors="replace").strip().splitlines()
+            return lines[-1] if lines else ""
+        return ""
+
+    def close(self) -> None:
+        """Ends the worker and everything in its namespaces; returns when they are gone. Harmless when repeated."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for fd in (self._requests, self._answers):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self._requests = self._answers = -1
+        if process.stderr is not None:
+            process.stderr.close()
+        try:
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,100 @@
+"""The trusted side's own sandboxed worker: plans tests and evaluates their conditions, and never sees a candidate.
+
+Same fork server as worker.py, run by the supervisor's interpreter: whatever a test's text or a returned value does to a
+parser or to a comparison happens in a forked child under limits.
+Requests: `("plan" or "whole", [(test, entry_point), ...])` and `("judge", [(source, [value, ...]), ...])`, both marshalled.
+"""
+
+import builtins
+import importlib
+import marshal
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from codepref.sandbox import worker
+from codepref.sandbox.plan import plan
+from codepref.sandbox.value import Malformed, Reference, decode
+
+TRUE, FALSE, RAISED, NEEDS, PLAN = range(5)
+MODULES = ("math", "cmath", "collections", "itertools", "operator", "fractions", "decimal", "datetime", "statistics")
+TYPES = ("decimal.Decimal", "fractions.Fraction", "builtins.range", "builtins.bytearray", "datetime.date",
+         "datetime.timedelta", "datetime.time", "datetime.datetime", "collections.deque")  # fmt: skip
+
+
+class Missing(Exception):
+    """A value is needed that the candidate did not return as plain data."""
+
+
+def rebuild(value: Any) -> Any:
+    """Genuine standard-library objects for the `Reference`s within a decoded value; raises `Missing` for others."""
+    if isinstance(value, Reference):
+        if value.module == "":
+            if value.name not in MODULES:
+                raise Missing
+            return importlib.import_module(value.name)
+        if value.arguments is None:
+            return genuine(value)
+        if f"{value.module}.{value.name}" not in TYPES:
+            raise Missing
+        return genuine(value)(*(rebuild(item) for item in value.arguments))
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return type(value)(rebuild(item) for item in value)
+    if isinstance(value, dict):
+        return {rebuild(key): rebuild(item) for key, item in value.items()}
+    return value
+
+
+def genuine(value: Reference) -> Any:
+    """A type or function by name."""
+    # C functions such as math.isclose name their module; datetime.date and the like are found the same way
+    if value.module not in (*MODULES, "builtins") or value.name.startswith("_"):
+        raise Missing
+    return getattr(importlib.import_module(value.module), value.name)
+
+
+def condition(source: str, values: list[bytes | None]) -> tuple[int, bytes]:
+    """Truth of one condition. Values are decoded only when asked for, as `a or b` may not need the second."""
+    needed = []
+
+    def value_of(k: int) -> Any:
+        needed.append(k)
+        data = values[k] if k < len(values) else None
+        if data is None:
+            raise Missing
+        return rebuild(decode(data, 2000))
+
+    try:
+        code = compile(source, "<test>", "eval", dont_inherit=True)
+        holds = eval(code, {"__builtins__": builtins, "_v": value_of})
+        return (TRUE if holds else FALSE), b""
+    except (Missing, Malformed):
+        return NEEDS, bytes([needed[-1]])
+    except BaseException as error:
+        return RAISED, worker.describe(error)
+
+
+def handle(report: worker.Report, payload: bytes) -> None:
+    """Body of a child of the referee."""
+    kind, items = marshal.loads(payload)  # ours: written by the supervisor
+    sys.setrecursionlimit(20_000)
+    for i, (first, second) in enumerate(items):
+        if kind != "judge":
+            report.put(i, 0, 0, PLAN, marshal.dumps(plan(first, second, kind == "whole"), 2))
+        else:
+            status, data = condition(first, second)
+            report.put(i, 0, 0, status, data)
+
+
+def handler() -> Callable[[worker.Report, bytes], None]:
+    """Imports what conditions may use before the worker locks itself down."""
+    for name in MODULES:
+        importlib.import_module(name)
+    assert math.isclose(1.0, 1.0)
+    return handle
+
+
+def main() -> None:
+    """Entry of the process."""
+    worker.main(handler)

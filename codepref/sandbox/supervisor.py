@@ -1,0 +1,266 @@
+"""The sandbox: judges every code of a job on every test without letting the code near the decision.
+
+Three kinds of process: the worker (candidates), at need workers with heavy libraries preloaded, and the referee (tests and
+comparisons; never sees a candidate). This process parses nothing untrusted but small plain data.
+"""
+
+import marshal
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from codepref.sandbox import referee, worker
+from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
+from codepref.sandbox.interpreter import Interpreter, interpreter, own
+from codepref.sandbox.plan import Plan
+from codepref.sandbox.process import Setup, Unit, WorkerProcess
+from codepref.sandbox.trial import Program, Trace, distinct, imported, records, run_alone, run_shared
+from codepref.sandbox.value import Malformed, decode
+from codepref.sandbox.verdict import Finding, Judgement, cell, find, judge_needed
+
+Lane = Literal["fast", "code", "strict"]
+HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy", "networkx", "torch", "tensorflow")
+"""Libraries whose import costs more than a fork; preloaded in a second worker when a candidate imports one."""
+_PRELOAD = {"matplotlib": "matplotlib.pyplot"}
+_HERE = Path(__file__).resolve().parent
+_REFEREE = f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
+_JUDGE_CPU_S, _PLAN_CPU_S, _REFEREE_WALL_S = 1.0, 2.0, 60.0
+
+
+class Sandbox:
+    """Runs jobs one after the other; a context manager, to be used by one thread at a time.
+
+    `mode`: `auto` judges outside the candidate's process where the test allows it; `plain` leaves other tests unjudged;
+    `official` runs every test whole beside the candidate. `lane`: `fast` runs programs that are proven harmless in shared
+    processes, `code` gives each its own, `strict` gives every cell its own process; verdicts are the same.
+    `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once.
+    Raises `SandboxUnavailable` if no isolated worker can be started, `ValueError` for unknown words.
+    """
+
+    def __init__(
+        self,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        *,
+        mode: Literal["auto", "plain", "official"] = "auto",
+        lane: Lane = "fast",
+        profile: Profile = "function",
+        python: str | None = None,
+        preload: tuple[str, ...] = (),
+        allow_unisolated: bool = False,
+    ) -> None:
+        _check_word("mode", mode, ("auto", "plain", "official"))
+        _check_word("lane", lane, ("fast", "code", "strict"))
+        _check_word("profile", profile, ("function", "library"))
+        self._limits, self._mode, self._lane, self._profile = limits, mode, lane, profile
+        self._python: Interpreter = interpreter(python or sys.executable)
+        self._preload, self._unisolated = tuple(preload), allow_unisolated
+        self._heavy: WorkerProcess | None = None
+        self._closed = False
+        self._worker = self._start(self._preload)
+        try:
+            setup = Setup(("-P", "-c", _REFEREE), own(), limits, unisolated=allow_unisolated)
+            self._referee = WorkerProcess(setup)
+        except BaseException:
+            self._worker.close()
+            raise
+
+    def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
+        library = self._profile == "library"
+        return WorkerProcess(Setup((str(_HERE / "worker.py"),), self._python, self._limits, library, preload, self._unisolated))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Isolation layers in force for candidates."""
+        return self._worker.layers
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every process of this sandbox and waits until they are gone."""
+        self._closed = True
+        for process in (self._worker, getattr(self, "_referee", None), self._heavy):
+            if process is not None:
+                process.close()
+
+    def run(self, job: Job) -> Matrix:
+        """The whole matrix of one prompt. Nothing a candidate does makes it raise."""
+        return self.run_many([job])[0]
+
+    def run_many(self, jobs: Sequence[Job]) -> list[Matrix]:
+        """Like `run` for several jobs at once, which share processes where their programs are harmless."""
+        if self._closed:
+            raise ValueError("the sandbox is closed")
+        plans = self._plan(jobs)
+        programs, owners = _programs(jobs, plans)
+        self._run(programs)
+        findings = self._judge(programs)
+        self._own_comparisons(programs, findings)
+        return [self._matrix(job, number, owners, programs, findings) for number, job in enumerate(jobs)]
+
+    def _matrix(
+        self,
+        job: Job,
+        number: int,
+        owners: dict[tuple[int, int], int],
+        programs: list[Program],
+        findings: dict[tuple[int, int], tuple[Finding, Mode]],
+    ) -> Matrix:
+        rows = []
+        for i in range(len(job.codes)):
+            program = programs[owners[number, i]]
+            row: list[Cell] = []
+            for test in range(len(job.tests)):
+                finding, mode = findings[program.number, test]
+                trace = program.traces.get(test)
+                row.append(cell(finding, mode, 0.0 if trace is None else trace.cpu_s))
+            rows.append(tuple(row))
+        return Matrix(job.job_id, tuple(rows), self.layers)
+
+    # ------------------------------------------------------------------------------------------------ planning
+
+    def _plan(self, jobs: Sequence[Job]) -> list[list[Plan]]:
+        items = [(test, job.entry_point) for job in jobs for test in job.tests]
+        plans = iter(self._ask_referee("whole" if self._mode == "official" else "plan", items, _PLAN_CPU_S))
+        return [[_read_plan(next(plans), test) for test in job.tests] for job in jobs]
+
+    def _ask_referee(self, kind: str, items: Sequence[tuple[object, object]], cpu_s: float) -> list[Judgement | None]:
+        """One answer an item; an item that ends its process is asked once more alone, then left without answer."""
+        answers: list[Judgement | None] = [None] * len(items)
+        todo = list(range(len(items)))
+        while todo:
+            payload = marshal.dumps((kind, [items[i] for i in todo]), 2)
+            unit = Unit(payload, cpu_s, cpu_s, _REFEREE_WALL_S, len(todo))
+            (answer,) = self._referee.ask([unit])
+            done = list(records(answer.records))
+            for place, record in zip(todo, done, strict=False):
+                answers[place] = record[3], record[5]
+            alone = len(todo) == 1
+            todo = todo[len(done) :]
+            if todo and not alone and not answer.complete:
+                culprit = todo.pop(0)
+                answers[culprit] = self._ask_referee(kind, [items[culprit]], cpu_s)[0]
+            elif alone:
+                break
+        return answers
+
+    # ------------------------------------------------------------------------------------------------- running
+
+    def _run(self, programs: Sequence[Program]) -> None:
+        wanted = [program for program in programs if program.plans]
+        if self._mode == "plain":
+            for program in wanted:
+                program.traces = {t: Trace(_SKIPPED) for t, plan in enumerate(program.plans) if plan[0] in _WHOLE}
+        heavy = [program for program in wanted if not self._heavy_imports(program.source).isdisjoint(HEAVY)]
+        light = [program for program in wanted if program not in heavy] if heavy else wanted
+        if self._lane != "strict":
+            mixed = [p for p in light if all(plan[0] not in _WHOLE for plan in p.plans)]
+            for group in [mixed] if self._lane == "fast" else [[program] for program in mixed]:
+                run_shared(self._worker, group, self._limits)
+        run_alone(self._worker, light, self._limits)
+        if heavy:
+            run_alone(self._heavy_worker(), heavy, self._limits)
+
+    def _heavy_imports(self, source: str) -> set[str]:
+        return imported(source) if "import" in source else set()
+
+    def _heavy_worker(self) -> WorkerProcess:
+        if self._heavy is None:
+            self._heavy = self._start((*self._preload, *(_PRELOAD.get(name, name) for name in HEAVY)))
+        return self._heavy
+
+    # ------------------------------------------------------------------------------------------------- judging
+
+    def _judge(self, programs: Iterable[Program]) -> dict[tuple[int, int], tuple[Finding, Mode]]:
+        """Finding and mode of every cell; equal traces of one test are judged once."""
+        known: dict[tuple[int, Trace], Finding] = {}
+        open_: dict[tuple[int, Trace], Plan] = {}
+        keys: dict[tuple[int, int], tuple[int, Trace]] = {}
+        modes: dict[tuple[int, int], Mode] = {}
+        for program in programs:
+            for test, plan in enumerate(program.plans):
+                trace = program.traces[test]._replace(cpu_s=0.0)
+                key = (id(plan), trace)
+                keys[program.number, test] = key
+                modes[program.number, test] = "official" if plan[0] in _WHOLE else "plain"
+                if key not in known and key not in open_:
+                    if judge_needed(plan, trace):
+                        open_[key] = plan
+                    else:
+                        known[key] = find(plan, trace, None) if trace.state != _SKIPPED else _UNSPLIT
+        items = [(_condition(plan), list(key[1].values)) for key, plan in open_.items()]
+        answers = self._ask_referee("judge", items, _JUDGE_CPU_S)
+        for (key, plan), answer in zip(open_.items(), answers, strict=True):
+            known[key] = find(plan, key[1], answer or (_STALLED, b""))
+        return {place: (known[key], modes[place]) for place, key in keys.items()}
+
+    def _own_comparisons(
+        self, programs: Sequence[Program], findings: dict[tuple[int, int], tuple[Finding, Mode]]
+    ) -> None:
+        """Runs beside the candidate what compares nothing but objects of the candidate's own classes."""
+        if self._mode == "plain":
+            return
+        for program in programs:
+            for test, plan in enumerate(program.plans):
+                trace = program.traces[test]
+                if plan[0] == "own" and trace.state == worker.VALUE and None in trace.values:
+                    whole = _whole(program, plan)
+                    run_alone(self._worker, [whole], self._limits)
+                    program.traces[test] = whole.traces[0]
+                    findings[program.number, test] = find(whole.plans[0], whole.traces[0], None), "official"
+
+
+def layers(python: str | None = None) -> tuple[str, ...]:
+    """Isolation layers that a sandbox gets on this machine, found by starting one."""
+    with Sandbox(python=python) as sandbox:
+        return sandbox.layers
+
+
+_SKIPPED, _STALLED = 103, 99
+_WHOLE = frozenset(("official", "broken"))
+_UNSPLIT = Finding("unjudged", "", "the test can not be judged from plain data; use mode auto or official")
+
+
+def _check_word(name: str, word: str, allowed: tuple[str, ...]) -> None:
+    if word not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {word!r}")
+
+
+def _programs(jobs: Sequence[Job], plans: Sequence[list[Plan]]) -> tuple[list[Program], dict[tuple[int, int], int]]:
+    """Distinct programs of all jobs, numbered, and the program of each (job, code)."""
+    programs: list[Program] = []
+    owners: dict[tuple[int, int], int] = {}
+    for j, job in enumerate(jobs):
+        for source, places in distinct(job.codes).items():
+            owners.update({(j, place): len(programs) for place in places})
+            programs.append(Program(len(programs), source, plans[j]))
+    return programs, owners
+
+
+def _read_plan(answer: Judgement | None, test: str) -> Plan:
+    """A plan from the referee; a test that no parser survives is left to the candidate's interpreter."""
+    if answer is not None and answer[0] == referee.PLAN:
+        try:
+            kind, calls, source, expected = decode(answer[1])
+        except (Malformed, ValueError):
+            return "broken", [], test, None
+        return kind, calls, source, expected
+    return "broken", [], test, None
+
+
+def _condition(plan: Plan) -> str:
+    """Source for the judge."""
+    return plan[2]
+
+
+def _whole(program: Program, plan: Plan) -> Program:
+    """The program with one test, which runs beside it."""
+    condition = plan[2]
+    for k, call in enumerate(plan[1]):
+        condition = condition.replace(f"_v({k})", f"({call})")
+    return Program(0, program.source, [("official", [], f"assert {condition}", None)], code=program.code)
