@@ -109,7 +109,9 @@ class _Splitter:
         """Only the first iterable is evaluated exactly once, so only that one may involve the candidate."""
         first = node.generators[0].iter
         self.visit(first)
-        bound = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)}
+        bound = {
+            child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
+        }
         for child in ast.walk(node):
             if isinstance(child, ast.comprehension):
                 self.reject_inside(child.target, bound)
@@ -128,7 +130,11 @@ class _Splitter:
 
     def text(self, start: int, end: int) -> str:
         """Source of a span; the brackets make a piece over several lines valid on its own."""
-        return f"({self.source[start:end].decode()}\n)" if b"\n" in self.source[start:end] else self.source[start:end].decode()
+        return (
+            f"({self.source[start:end].decode()}\n)"
+            if b"\n" in self.source[start:end]
+            else self.source[start:end].decode()
+        )
 
 
 def plan(test: str, entry_point: str | None, whole: bool = False) -> Plan:

@@ -157,7 +157,7 @@ class WorkerProcess:
                 "level": level,
                 "command": [setup.interpreter.executable, "-s", "-S", "-B", *setup.arguments],
                 "environment": _ENVIRONMENT | {"HOME": home, "TMPDIR": "/tmp", "MPLCONFIGDIR": "/tmp/mpl"},  # noqa: S108
-                "read": sorted({*setup.interpreter.read, str(Path(__file__).with_name('worker.py')), *programs}),
+                "read": sorted({*setup.interpreter.read, str(Path(__file__).with_name("worker.py")), *programs}),
                 "links": links,
                 "writable": setup.writable,
                 "scratch_mb": 64,

@@ -25,7 +25,9 @@ HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy
 """Libraries whose import costs more than a fork; preloaded in a second worker when a candidate imports one."""
 _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
 _HERE = Path(__file__).resolve().parent
-_REFEREE = f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
+_REFEREE = (
+    f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
+)
 _JUDGE_CPU_S, _PLAN_CPU_S, _REFEREE_WALL_S = 1.0, 2.0, 60.0
 
 
@@ -68,7 +70,9 @@ class Sandbox:
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         library = self._profile == "library"
-        return WorkerProcess(Setup((str(_HERE / "worker.py"),), self._python, self._limits, library, preload, self._unisolated))
+        return WorkerProcess(
+            Setup((str(_HERE / "worker.py"),), self._python, self._limits, library, preload, self._unisolated)
+        )
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -78,7 +82,9 @@ class Sandbox:
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:

@@ -159,7 +159,9 @@ def _drop_unfinal(program: Program) -> None:
         program.again = True
 
 
-def run_cells(process: WorkerProcess, cells: Sequence[tuple[Program, int]], limits: Limits, cpu_s: float) -> list[float]:
+def run_cells(
+    process: WorkerProcess, cells: Sequence[tuple[Program, int]], limits: Limits, cpu_s: float
+) -> list[float]:
     """Runs every cell in its own process. Returns the CPU limit each cell was given."""
     units = [cell_unit(program, test, limits, cpu_s) for program, test in cells]
     given, hung = [], set()
@@ -188,7 +190,9 @@ def _ended(answer: Answer, partial: Trace) -> Trace:
         number = os.WTERMSIG(answer.status)
         name = signal.Signals(number).name if number in iter(signal.Signals) else f"signal {number}"
         return Trace(CRASH, answer.cpu_s, partial.values, name.encode())
-    return Trace(CRASH, answer.cpu_s, partial.values, f"exit status {os.waitstatus_to_exitcode(answer.status)}".encode())
+    return Trace(
+        CRASH, answer.cpu_s, partial.values, f"exit status {os.waitstatus_to_exitcode(answer.status)}".encode()
+    )
 
 
 def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:
@@ -201,7 +205,9 @@ def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limit
     unsure = [
         (program, test)
         for (program, test), cpu_s in zip(cells, given, strict=True)
-        if program.traces[test].state == TIMEOUT and cpu_s < limits.cpu_s and not _evident(programs, program, test, cpu_s)
+        if program.traces[test].state == TIMEOUT
+        and cpu_s < limits.cpu_s
+        and not _evident(programs, program, test, cpu_s)
     ]
     for program, test in unsure:  # one request each: none may shorten the time of the next
         run_cells(process, [(program, test)], limits, limits.cpu_s)

@@ -17,7 +17,10 @@ from codepref import config
 
 from generate.fake_server import FakeServer, Fault  # isort: skip
 
-PROMPTS = [{"prompt_id": f"add{n}", "prompt": f"Write add{n}(x), which adds {n}.", "entry_point": f"add{n}"} for n in range(1, 5)]
+PROMPTS = [
+    {"prompt_id": f"add{n}", "prompt": f"Write add{n}(x), which adds {n}.", "entry_point": f"add{n}"}
+    for n in range(1, 5)
+]
 
 
 def answer(prompt, seed, _choice):

@@ -59,7 +59,11 @@ def test_right_codes_pass_valid_tests(built, truth):
         known = truth[prompt_id]
         for i, code in enumerate(row.codes):
             for j, test in enumerate(row.tests):
-                if known["codes"][code.sample] and known["tests"][test.sample] and ran[prompt_id].verdicts[i][j] != "passed":
+                if (
+                    known["codes"][code.sample]
+                    and known["tests"][test.sample]
+                    and ran[prompt_id].verdicts[i][j] != "passed"
+                ):
                     wrong.append((prompt_id, code.sample, test.test, ran[prompt_id].verdicts[i][j]))
     assert wrong == []
 

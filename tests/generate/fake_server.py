@@ -127,7 +127,11 @@ class FakeServer:
                 self._send(fault, body)
 
             def _send(self, fault: Fault, body: dict[str, Any]) -> None:
-                good = {"error": {"message": fault.message}} if fault.status != 200 else answer(body, fault, self.path, server.text)
+                good = (
+                    {"error": {"message": fault.message}}
+                    if fault.status != 200
+                    else answer(body, fault, self.path, server.text)
+                )
                 data = fault.raw if fault.raw is not None else json.dumps(good).encode()
                 try:
                     self.send_response(fault.status)
