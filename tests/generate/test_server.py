@@ -274,6 +274,7 @@ BLANKS = [
     Fault(choices=0),
     Fault(blank=True),
     Fault(raw=b"{broken"),
+    Fault(raw=b'{"\xff'),
     Fault(raw=b"[]"),
     Fault(raw=b'{"choices": null}'),
     Fault(raw=b'{"choices": [null]}'),
