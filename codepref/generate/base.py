@@ -116,11 +116,16 @@ def sample_seed(run_seed: int, prompt_id: str, purpose: str, index: int, attempt
 
 
 def check_requests(requests: Sequence[Request]) -> None:
-    """Raise ValueError when a request asks for fewer than one sample, or when two are the same: they share seeds."""
+    """Raise ValueError when a request asks for fewer than one sample or can not be sent as UTF-8, or when two are the
+    same: they would share seeds."""
     seen: set[tuple[str, str, str, str | None]] = set()
     for request in requests:
         if request.n < 1:
             raise ValueError(f"prompt {request.prompt_id!r}: n is {request.n}, ask for at least 1 sample")
+        try:
+            f"{request.prompt}{request.system}".encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"prompt {request.prompt_id!r} holds half a surrogate pair; remove it") from None
         same = (request.prompt_id, request.purpose, request.prompt, request.system)
         if same in seen:
             raise ValueError(

@@ -6,6 +6,7 @@ bound on the requests in flight, and asking again for samples that an answer lef
 
 import asyncio
 import itertools
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -192,8 +193,8 @@ class ServerGenerator:
             return _choices(await client.post(path, cast_to=object, body=body), seed)
         except openai.APIError as error:
             trouble = error
-        except ValueError:
-            return _choices(None, seed)  # the body was no JSON
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            return _choices(None, seed)
         # Raised out here so that the SDK's exception, which holds the request with its headers, does not travel along.
         raise self._explain(trouble, request)
 

@@ -59,6 +59,8 @@ def test_requests_are_checked():
     check_requests([Request("a", "code", "x"), Request("a", "test", "x"), Request("a", "code", "y")])
     with pytest.raises(ValueError, match=r"'a'.*n is 0"):
         check_requests([Request("a", "code", "x", n=0)])
+    with pytest.raises(ValueError, match="'a' holds half a surrogate pair"):
+        check_requests([Request("a", "code", "\ud800")])
     with pytest.raises(ValueError, match=r"'a'.*requested twice"):
         check_requests([Request("a", "code", "x"), Request("b", "code", "x"), Request("a", "code", "x", n=3)])
 

@@ -47,6 +47,16 @@ def test_any_text_round_trips(tmp_path_factory, text, reason):
         assert cache.get(b"k") == [Completion(text, 0, reason, cached=True)]
 
 
+def test_an_answer_is_stored_whole_or_not_at_all(tmp_path):
+    with Cache(tmp_path / "c") as cache:
+        with pytest.raises(GenerationError, match="NOT NULL"):
+            cache.put(b"k", [Completion("fits", 0), Completion(None, 0)])
+        assert cache.get(b"k") is None
+        cache.put(b"k", [Completion("good", 0)])
+        assert len(cache.get(b"k")) == 1
+        assert (tmp_path / "c-wal").exists()
+
+
 def test_threads_share_one_cache(tmp_path):
     with Cache(tmp_path / "c") as cache:
 

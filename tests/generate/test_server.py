@@ -85,6 +85,20 @@ def test_what_is_sent_in_both_interfaces(cache):
     assert chat.authorization == plain.authorization == f"Bearer {KEY}"
 
 
+def test_samples_stay_apart_when_the_server_takes_no_seed(cache):
+    raws = iter(range(100))
+    with FakeServer(lambda k, body: Fault(raw=b'{"choices": [{"text": "answer %d"}]}' % next(raws))) as server:
+        results = generator(server, cache, api="completions", extra={"seed": None}).generate(REQUESTS[:1])
+    assert not any("seed" in seen.body for seen in server.seen)
+    assert sorted(texts(results)[0]) == ["answer 0", "answer 1", "answer 2"]
+
+
+def test_more_choices_than_asked_for_are_cut_off(cache):
+    with FakeServer(lambda k, body: Fault(choices=4)) as server:
+        results = generator(server, cache, batch_choices=True).generate(REQUESTS)
+    assert [len(row) for row in results] == [3] * 6
+
+
 def test_second_run_asks_nothing_even_of_another_endpoint(cache):
     with FakeServer() as server:
         first = generator(server, cache).generate(REQUESTS)
@@ -274,6 +288,7 @@ BLANKS = [
     Fault(choices=0),
     Fault(blank=True),
     Fault(raw=b"{broken"),
+    Fault(raw=b'{"\xff'),
     Fault(raw=b"[]"),
     Fault(raw=b'{"choices": null}'),
     Fault(raw=b'{"choices": [null]}'),
