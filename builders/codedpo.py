@@ -31,7 +31,7 @@ from pydantic import Field
 from builders import ranking
 from builders.matrix import Execution, Selection, candidates, outcomes
 from builders.samples import Count, Generation, generated, recorded
-from codepref import dataset
+from codepref import cards, dataset
 from codepref.errors import CodeprefError
 from codepref.records import Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits
@@ -243,7 +243,7 @@ def build(
     runner = Runner(store, workers, quiet)
     with store.lock():
         chain = _chain(config, runner, skip_bad)
-        card = dataset.Card(
+        card = cards.Card(
             pretty_name=config.pretty_name,
             summary=SUMMARY,
             citation=CITATION,

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -21,7 +22,7 @@ from codepref.records import (
     from_table,
     to_table,
 )
-from codepref.sandbox import Job, Limits, Sandbox
+from codepref.sandbox import Job, Limits, Matrix, Sandbox
 from codepref.store import Shard
 
 
@@ -108,21 +109,18 @@ def _found_tests(row: Samples, excluded: list[Exclusion]) -> Iterable[tuple[int,
 
 def outcomes(config: Execution, table: pa.Table) -> Shard:
     """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox."""
-    rows, costs = [], []
+    prompts = list(from_table(table, Candidates))
+    jobs = [
+        Job(row.prompt_id, tuple(c.code for c in row.codes), tuple(t.test for t in row.tests), row.entry_point)
+        for row in prompts
+    ]
     with Sandbox(config.limits) as sandbox:
-        for row in from_table(table, Candidates):
-            job = Job(
-                row.prompt_id, tuple(c.code for c in row.codes), tuple(t.test for t in row.tests), row.entry_point
-            )
-            matrix = sandbox.run(job)
-            rows.append(
-                Outcomes(
-                    row.prompt_id,
-                    tuple(tuple(cell.verdict for cell in cells) for cells in matrix.cells),
-                    tuple(tuple(cell.mode for cell in cells) for cells in matrix.cells),
-                    tuple(tuple(cell.fingerprint for cell in cells) for cells in matrix.cells),
-                )
-            )
-            seconds = tuple(tuple(cell.cpu_s for cell in cells) for cells in matrix.cells)
-            costs.append(Costs(row.prompt_id, seconds, matrix.layers))
+        matrices = sandbox.run_many(jobs)
+    rows = [Outcomes(m.job_id, _each(m, "verdict"), _each(m, "mode"), _each(m, "fingerprint")) for m in matrices]
+    costs = [Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers) for matrix in matrices]
     return Shard(to_table(rows, Outcomes), measured=to_table(costs, Costs))
+
+
+def _each(matrix: Matrix, field: str) -> tuple[tuple[Any, ...], ...]:
+    """One field of every cell."""
+    return tuple(tuple(getattr(cell, field) for cell in cells) for cells in matrix.cells)

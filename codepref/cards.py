@@ -1,8 +1,10 @@
 """Manifests -> Markdown, through the templates in model_cards/."""
 
 import json
+import typing
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,27 @@ _HERE = Path(__file__).parent
 TEMPLATES = next(p for p in (_HERE / "model_cards", _HERE.parent / "model_cards") if p.is_dir())
 
 
-def dataset_card(root: Path, manifest: Mapping[str, Any], card: Any, records: Mapping[str, type]) -> str:
+@dataclass(frozen=True)
+class Card:
+    """What a method says about its dataset."""
+
+    pretty_name: str
+    summary: str
+    method: str
+    citation: str
+    tags: tuple[str, ...]
+    licence: str | None = None
+
+
+def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: Mapping[str, type]) -> str:
     """The dataset card of a build folder, YAML front matter included.
 
     Args:
         root: The build folder; its Parquet files are read for the statistics.
         manifest: The build's manifest.
-        card: The method's words, a `codepref.dataset.Card`.
+        card: The method's words.
         records: Record class of each dataset config.
     """
-    from codepref.dataset import columns
-
     parts = [
         {"name": name, "columns": columns(record), **manifest["dataset"][name], **_statistics(root, manifest, name)}
         for name, record in records.items()
@@ -49,6 +61,12 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Any, records: Ma
     environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     environment.filters["code_block"] = _code_block
     return environment.get_template("dataset.md.jinja").render(values).rstrip() + "\n"
+
+
+def columns(record: type) -> dict[str, str]:
+    """Column name -> what it holds, from the annotations of a record class."""
+    hints = typing.get_type_hints(record, include_extras=True)
+    return {name: next(iter(getattr(hint, "__metadata__", [""]))) for name, hint in hints.items()}
 
 
 def _code_block(text: str, language: str = "python") -> str:
@@ -96,7 +114,7 @@ def _example(path: Path) -> dict[str, Any]:
     return rows.slice(int(order[len(order) // 2]), 1).to_pylist()[0]  # type: ignore[no-any-return]
 
 
-def _front_matter(root: Path, manifest: Mapping[str, Any], card: Any, parts: list[dict[str, Any]]) -> str:
+def _front_matter(root: Path, manifest: Mapping[str, Any], card: Card, parts: list[dict[str, Any]]) -> str:
     import datasets
     from datasets.info import DatasetInfosDict
     from huggingface_hub import DatasetCardData
@@ -134,7 +152,7 @@ def _front_matter(root: Path, manifest: Mapping[str, Any], card: Any, parts: lis
     return data.to_yaml()  # type: ignore[no-any-return]
 
 
-def _licence(card: Any, parts: list[dict[str, Any]]) -> str:
+def _licence(card: Card, parts: list[dict[str, Any]]) -> str:
     """The stated licence; else the one all prompts share; else `other`."""
     if card.licence:
         return str(card.licence).lower()

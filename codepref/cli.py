@@ -22,6 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CodeprefError as error:
         print(f"codepref: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"codepref: error: {where}{error.strerror or error}; what was finished is kept", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("codepref: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return INTERRUPTED

@@ -11,9 +11,7 @@ import dataclasses
 import hashlib
 import json
 import platform
-import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +28,12 @@ ROWS_PER_GROUP = 1_000
 PRIVATE = {"base_url", "api_key_env"}
 
 
-@dataclass(frozen=True)
-class Card:
-    """What a method says about its dataset."""
-
-    pretty_name: str
-    summary: str
-    method: str
-    citation: str
-    tags: tuple[str, ...]
-    licence: str | None = None
-
-
 def publish_locally(
     store: Store,
     method: str,
     config: Any,
     chain: Sequence[Stage],
-    card: Card,
+    card: cards.Card,
     parts: Mapping[str, tuple[Stage, type]],
 ) -> dict[str, Any]:
     """Writes data, exclusions, manifest and, last, the card.
@@ -143,16 +129,3 @@ def _rebatched(stage: Stage, record: type) -> Iterator[pa.Table]:
             yield held.slice(0, ROWS_PER_FILE).combine_chunks()
             held = held.slice(ROWS_PER_FILE)
     yield held.combine_chunks()
-
-
-def columns(record: type) -> dict[str, str]:
-    """Column name -> what it holds, from the annotations of a record class."""
-    hints = typing.get_type_hints(record, include_extras=True)
-    return {name: next(iter(getattr(hint, "__metadata__", [""]))) for name, hint in hints.items()}
-
-
-def summary(manifest: Mapping[str, Any]) -> str:
-    """A few lines on a finished build: every stage, then where the rows went."""
-    lines = [describe(stage) for stage in manifest["stages"]]
-    rows = ", ".join(f"{name}: {part['rows']} rows" for name, part in manifest["dataset"].items())
-    return "\n".join([*lines, rows])

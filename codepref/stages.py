@@ -9,12 +9,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from tqdm import tqdm
 
+from codepref.errors import CodeprefError
 from codepref.store import Shard, Stage, Store
 
 ShardFunction = Callable[..., Shard]
@@ -61,7 +63,7 @@ class Runner:
             here: Run in this process whatever `workers` says (stages that wait rather than compute).
 
         Raises:
-            KeyboardInterrupt: as it came; finished shards stay.
+            CodeprefError: a worker process was killed. Finished shards stay, as they do on any other exception.
         """
         stage = self.store.stage(name, config, inputs)
         sizes = [inputs[0].rows(index) for index in range(len(inputs[0].shards()))]
@@ -102,6 +104,9 @@ class Runner:
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
                     yield future.result()
+        except BrokenProcessPool:
+            remedy = "finished shards are kept; run the same command with fewer --workers"
+            raise CodeprefError(f"{stage.name}: a worker process was killed (out of memory?); {remedy}") from None
         finally:
             in_flight = (
                 list((pool._processes or {}).values()) if pending else []

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -149,14 +148,6 @@ class Store:
         for part in path.glob("*.part*"):
             part.unlink(missing_ok=True)
         return Stage(path, name, key, depends)
-
-    def prune(self, keep: Iterable[Stage]) -> list[Path]:
-        """Removes the stages of this run's folder that are not among `keep`; returns what was removed."""
-        kept = {stage.path.name for stage in keep}
-        old = [path for path in sorted((self.root / "stages").glob("*-*")) if path.name not in kept]
-        for path in old:
-            shutil.rmtree(path)
-        return old
 
     @contextmanager
     def lock(self) -> Iterator[None]:

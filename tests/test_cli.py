@@ -96,6 +96,18 @@ def test_a_second_build_in_the_same_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_full_disk_is_one_line(tmp_path, workers):
+    """A limit on the size of files stands in for a full disk: writing fails in the middle of the run."""
+    words = build(write(tmp_path / "g.jsonl"), tmp_path / "run", "--workers", workers)
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); from codepref.cli import main; sys.exit(main())"
+    result = subprocess.run([sys.executable, "-c", limited, *words], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "File too large; what was finished is kept" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert run(*words).returncode == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_keeps_what_is_finished(tmp_path, workers):
     words = build(write(tmp_path / "g.jsonl"), tmp_path / "run", "--workers", workers, "--set", "limits.cpu_s=2")
     process = subprocess.Popen(

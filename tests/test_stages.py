@@ -7,6 +7,7 @@ import time
 import pyarrow as pa
 import pytest
 
+from codepref.errors import CodeprefError
 from codepref.records import Exclusion
 from codepref.stages import Runner, describe
 from codepref.store import Shard, Store
@@ -32,6 +33,12 @@ def double(config, table):
 def fail(config, table):
     if table["x"][0].as_py() == 30:
         raise ValueError("shard three")
+    return Shard(table)
+
+
+def die(config, table):
+    if table["x"][0].as_py() == 30:
+        os.kill(os.getpid(), signal.SIGKILL)
     return Shard(table)
 
 
@@ -70,6 +77,13 @@ def test_a_failing_shard_leaves_the_others(tmp_path):
     stage = runner.store.stage("fail", {"workers": 1}, [source])
     assert len(stage.shards()) == 3
     assert not stage.done
+
+
+def test_a_killed_worker_is_reported_in_one_line(tmp_path):
+    runner = Runner(Store(tmp_path), 2, quiet=True)
+    source = runner.source("numbers", (Shard(numbers(i)) for i in range(SHARDS)), {}, 10 * SHARDS)
+    with pytest.raises(CodeprefError, match="die: a worker process was killed .*fewer --workers"):
+        runner.map("die", die, {}, [source])
 
 
 def test_the_summary_line_says_what_was_dropped_and_why(tmp_path, capsys):
