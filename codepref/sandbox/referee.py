@@ -10,12 +10,14 @@ import importlib
 import marshal
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from codepref.sandbox import worker
 from codepref.sandbox.plan import plan
 from codepref.sandbox.value import Malformed, Reference, decode
+from codepref.sandbox.worker import serve
+from codepref.sandbox.worker.candidate import Report, Spawn
+from codepref.sandbox.worker.image import describe
 
 TRUE, FALSE, RAISED, NEEDS, PLAN = range(5)
 MODULES = ("math", "cmath", "collections", "itertools", "operator", "fractions", "decimal", "datetime", "statistics")
@@ -30,15 +32,7 @@ class Missing(Exception):
 def rebuild(value: Any) -> Any:
     """Genuine standard-library objects for the `Reference`s within a decoded value; raises `Missing` for others."""
     if isinstance(value, Reference):
-        if value.module == "":
-            if value.name not in MODULES:
-                raise Missing
-            return importlib.import_module(value.name)
-        if value.arguments is None:
-            return genuine(value)
-        if f"{value.module}.{value.name}" not in TYPES:
-            raise Missing
-        return genuine(value)(*(rebuild(item) for item in value.arguments))
+        return genuine(value) if value.arguments is None or value.module else special(value.name, *value.arguments)
     if isinstance(value, (list, tuple, set, frozenset)):
         return type(value)(rebuild(item) for item in value)
     if isinstance(value, dict):
@@ -46,12 +40,35 @@ def rebuild(value: Any) -> Any:
     return value
 
 
-def genuine(value: Reference) -> Any:
-    """A type or function by name."""
-    # C functions such as math.isclose name their module; datetime.date and the like are found the same way
-    if value.module not in (*MODULES, "builtins") or value.name.startswith("_"):
+def special(name: str, items: Any = None, cut_off: bool = False) -> Any:
+    """A module, a view of a dict or an iterator."""
+    if items is None:
+        if name not in MODULES:
+            raise Missing
+        return importlib.import_module(name)
+    items = rebuild(items)
+    views = {"keys": lambda: dict.fromkeys(items).keys(), "values": lambda: dict(enumerate(items)).values(),
+             "items": lambda: dict(items).items(), "iterator": lambda: iterate(items, cut_off)}  # fmt: skip
+    return views[name]()
+
+
+def iterate(items: list[Any], cut_off: bool) -> Iterator[Any]:
+    """What a generator yielded; it may have gone on."""
+    yield from items
+    if cut_off:
         raise Missing
-    return getattr(importlib.import_module(value.module), value.name)
+
+
+def genuine(value: Reference) -> Any:
+    """A type, a function or a value by the name of its type."""
+    name = f"{value.module}.{value.name}"
+    allowed = value.module in (*MODULES, "builtins") if value.arguments is None else name in TYPES
+    if value.module == "numpy":
+        allowed = "numpy" in sys.modules
+    if not allowed or value.name.startswith("_"):
+        raise Missing
+    thing = getattr(importlib.import_module(value.module), value.name)
+    return thing if value.arguments is None else thing(*(rebuild(item) for item in value.arguments))
 
 
 def condition(source: str, values: list[bytes | None]) -> tuple[int, bytes]:
@@ -72,10 +89,10 @@ def condition(source: str, values: list[bytes | None]) -> tuple[int, bytes]:
     except (Missing, Malformed):
         return NEEDS, bytes([needed[-1]])
     except BaseException as error:
-        return RAISED, worker.describe(error)
+        return RAISED, describe(error)
 
 
-def handle(report: worker.Report, payload: bytes) -> None:
+def handle(report: Report, payload: bytes, _: Spawn) -> None:
     """Body of a child of the referee."""
     kind, items = marshal.loads(payload)  # ours: written by the supervisor
     sys.setrecursionlimit(20_000)
@@ -87,7 +104,7 @@ def handle(report: worker.Report, payload: bytes) -> None:
             report.put(i, 0, 0, status, data)
 
 
-def handler() -> Callable[[worker.Report, bytes], None]:
+def handler() -> Callable[[Report, bytes, Spawn], None]:
     """Imports what conditions may use before the worker locks itself down."""
     for name in MODULES:
         importlib.import_module(name)
@@ -97,4 +114,4 @@ def handler() -> Callable[[worker.Report, bytes], None]:
 
 def main() -> None:
     """Entry of the process."""
-    worker.main(handler)
+    serve.main(handler)

@@ -25,6 +25,7 @@ HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy
 """Libraries whose import costs more than a fork; preloaded in a second worker when a candidate imports one."""
 _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
 _HERE = Path(__file__).resolve().parent
+_WORKER = f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import serve; serve.main(serve.candidates)"
 _REFEREE = f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
 _JUDGE_CPU_S, _PLAN_CPU_S, _REFEREE_WALL_S = 1.0, 2.0, 60.0
 
@@ -68,7 +69,7 @@ class Sandbox:
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         library = self._profile == "library"
-        return WorkerProcess(Setup((str(_HERE / "worker.py"),), self._python, self._limits, library, preload, self._unisolated))
+        return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -184,7 +185,7 @@ class Sandbox:
         modes: dict[tuple[int, int], Mode] = {}
         for program in programs:
             for test, plan in enumerate(program.plans):
-                trace = program.traces[test]._replace(cpu_s=0.0)
+                trace = program.traces[test]._replace(cpu_s=0.0, limit_s=0.0)
                 key = (id(plan), trace)
                 keys[program.number, test] = key
                 modes[program.number, test] = "official" if plan[0] in _WHOLE else "plain"
@@ -263,4 +264,4 @@ def _whole(program: Program, plan: Plan) -> Program:
     condition = plan[2]
     for k, call in enumerate(plan[1]):
         condition = condition.replace(f"_v({k})", f"({call})")
-    return Program(0, program.source, [("official", [], f"assert {condition}", None)], code=program.code)
+    return Program(0, program.source, [("official", [], f"assert {condition}", None)])
