@@ -51,17 +51,14 @@ class Program:
     plans: Sequence[Plan]
     traces: dict[int, Trace] = field(default_factory=dict)
 
-    def tests(self) -> list[tuple[str, list[str]]]:
+    def tests(self) -> list[list[tuple[str, str]]]:
         """What the child evaluates, in the worker's form."""
-        return [
-            ("exec", [source]) if kind in ("official", "broken") else ("eval", calls)
-            for kind, calls, source, _ in self.plans
-        ]
+        return [plan.steps for plan in self.plans]
 
 
 def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
     """One process for programs of one or several jobs."""
-    jobs: list[tuple[list[tuple[str, list[str]]], list[tuple[int, str, list[int]]]]] = []
+    jobs: list[tuple[list[list[tuple[str, str]]], list[tuple[int, str, list[int]]]]] = []
     last: Sequence[Plan] | None = None
     for program in programs:
         if program.plans is not last:
@@ -102,7 +99,7 @@ def absorb(program: Program, test: int, record: tuple[int, int, int, int, float,
     cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s
     if status == worker.VALUE or status == worker.OPAQUE:
         values = (*values, data if status == worker.VALUE else None)
-        if len(values) >= max(1, len(program.plans[test][1])):
+        if len(values) >= program.plans[test].evaluations:
             state = worker.VALUE
         program.traces[test] = Trace(state, cpu_s, values, b"" if status == worker.VALUE else data)
     elif status in _ENDS:

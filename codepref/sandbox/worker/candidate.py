@@ -112,11 +112,10 @@ def compiled(source: str) -> types.CodeType | None:
         return None
 
 
-def expressions(test: tuple[str, list[str]]) -> list[types.CodeType] | None:
-    """Compiles a test: `("eval", [expression, ...])` or `("exec", [statements])`; None if it does not compile."""
-    mode, sources = test
+def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[bool, types.CodeType]] | None:
+    """Compiles a test: steps `("exec", statements)` or `("eval", expression)`; None if it does not compile."""
     try:
-        return [compile(source, "<test>", mode, dont_inherit=True) for source in sources]
+        return [(mode == "eval", compile(source, "<test>", mode, dont_inherit=True)) for mode, source in test]
     except (SyntaxError, ValueError, OverflowError, RecursionError):
         return None
 
@@ -133,7 +132,7 @@ def preload_imports(module: types.CodeType) -> None:
 
 
 def run_test(report: Report, place: tuple[int, int], module: types.CodeType, test: Any, shared: bool) -> None:
-    """One cell: the module in a fresh namespace, then each expression of the test; one record each."""
+    """One cell: the module in a fresh namespace, then the steps of the test; one record for each value."""
     program, index = report.where = place
     report.room = report.output_bytes
     if shared:
@@ -145,8 +144,10 @@ def run_test(report: Report, place: tuple[int, int], module: types.CodeType, tes
     slot = 0
     try:
         exec(module, namespace)  # noqa: S102 - what the sandbox is for
-        for slot, expression in enumerate(test):
-            value = eval(expression, namespace)
+        for returns, step in test:
+            value = eval(step, namespace)
+            if not returns and len(test) > 1:
+                continue
             try:
                 data, status = encode(value, shared), VALUE
             except NotPlain:
@@ -154,6 +155,7 @@ def run_test(report: Report, place: tuple[int, int], module: types.CodeType, tes
             if len(data) > report.output_bytes:
                 data, status = b"", TOO_LARGE
             report.put(program, index, slot, status, data)
+            slot += 1
     except MemoryError:
         value = None
         report.put(program, index, slot, NO_MEMORY)
@@ -169,7 +171,7 @@ def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> 
     how, cpu_s, wall_s, jobs = marshal.loads(payload)
     report.clock = time.process_time()
     for sources, programs in jobs:
-        tests = [expressions(test) for test in sources]
+        tests = [compiled_steps(test) for test in sources]
         for number, source, todo in programs:
             report.where, report.room = (number, todo[0]), report.output_bytes
             module = compiled(source)

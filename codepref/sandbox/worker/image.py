@@ -10,7 +10,7 @@ from typing import Any
 
 from . import MODULE
 
-SCALARS = frozenset((type(None), bool, int, float, complex, str, bytes))
+SCALARS = frozenset((type(None), type(Ellipsis), bool, int, float, complex, str, bytes))
 PLAIN_BASES = (bool, int, float, complex, str, bytes)
 COPY_BASE = {
     bool: bool, int: int.__pos__, float: float.__pos__, complex: complex.__pos__, str: str.__str__,
@@ -152,5 +152,6 @@ def describe(error: BaseException) -> bytes:
     name = str.__str__(type.__dict__["__name__"].__get__(kind))
     arguments = BaseException.__dict__["args"].__get__(error)
     first = arguments[0] if arguments else ""
-    text = first if type(first) is str else ""
-    return f"{name}: {text[:200]}".encode("utf-8", "replace")
+    text = first[:200] if type(first) is str else ""
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return f"{name[:100]}: {text}".encode("utf-8", "replace")

@@ -15,7 +15,6 @@ import os
 import random
 import resource
 import select
-import shutil
 import signal
 import struct
 import sys
@@ -200,13 +199,19 @@ def end_others(settings: dict[str, Any]) -> None:
 
 
 def wipe(folders: list[str]) -> None:
-    """Empties the folders a candidate may write to."""
+    """Empties the folders a candidate may write to, without crossing into what is mounted there."""
     for folder in folders:
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                os.unlink(entry.path)
+        os.chmod(folder, 0o700)
+        device = os.stat(folder).st_dev
+        for entry in list(os.scandir(folder)):
+            try:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                elif entry.stat(follow_symlinks=False).st_dev == device:
+                    wipe([entry.path])
+                    os.rmdir(entry.path)
+            except OSError:  # a mount point, or a folder that holds one
+                continue
 
 
 class Server:
