@@ -1,5 +1,7 @@
 """From samples to the pass matrix: which codes and tests are run, and what happened when they were."""
 
+import atexit
+import functools
 import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -107,6 +109,14 @@ def _found_tests(row: Samples, excluded: list[Exclusion]) -> Iterable[tuple[int,
             yield index, sample, test
 
 
+@functools.cache
+def _sandbox(limits: Limits) -> Sandbox:
+    """One sandbox a process, not a shard: starting one takes longer than running a shard."""
+    sandbox = Sandbox(limits)
+    atexit.register(sandbox.close)
+    return sandbox
+
+
 def outcomes(config: Execution, table: pa.Table) -> Shard:
     """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox."""
     prompts = list(from_table(table, Candidates))
@@ -114,8 +124,7 @@ def outcomes(config: Execution, table: pa.Table) -> Shard:
         Job(row.prompt_id, tuple(c.code for c in row.codes), tuple(t.test for t in row.tests), row.entry_point)
         for row in prompts
     ]
-    with Sandbox(config.limits) as sandbox:
-        matrices = sandbox.run_many(jobs)
+    matrices = _sandbox(config.limits).run_many(jobs)
     rows = [Outcomes(m.job_id, _each(m, "verdict"), _each(m, "mode"), _each(m, "fingerprint")) for m in matrices]
     costs = [Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers) for matrix in matrices]
     return Shard(to_table(rows, Outcomes), measured=to_table(costs, Costs))

@@ -116,6 +116,10 @@ def build_root(spec: Spec) -> None:
     _mount("none", "/", None, _REC | _PRIVATE)
     base = _mount_point(spec)
     _mount("none", base, "tmpfs", _NOSUID | _NODEV, "size=1m,mode=755")
+    for folder in spec["writable"]:
+        os.makedirs(base + folder, exist_ok=True)
+        options = f"size={spec['scratch_mb']}m,mode=1777,nr_inodes=4096"
+        _mount("none", base + folder, "tmpfs", _NOSUID | _NODEV, options)
     done: list[str] = []
     for path in sorted(spec["read"], key=len):
         if not any(path == above or path.startswith(above.rstrip("/") + "/") for above in done):
@@ -129,10 +133,6 @@ def build_root(spec: Spec) -> None:
         with contextlib.suppress(FileExistsError):
             os.symlink(target, base + link)
     os.makedirs(base + SCRATCH, exist_ok=True)
-    for folder in spec["writable"]:
-        os.makedirs(base + folder, exist_ok=True)
-        options = f"size={spec['scratch_mb']}m,mode=1777,nr_inodes=4096"
-        _mount("none", base + folder, "tmpfs", _NOSUID | _NODEV, options)
     os.chdir(base)
     pivot_root = _SYSCALLS.get(os.uname().machine, 0)
     _check(_libc.syscall(ctypes.c_long(pivot_root), b".", b"."), "pivot_root")

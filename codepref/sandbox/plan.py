@@ -1,140 +1,184 @@
 """Splits a test into what the candidate's process evaluates and what the judge evaluates.
 
 `assert f([1, 2]) == 3` becomes the expression `f([1, 2])`, run beside the candidate, and the comparison with `3`, which
-the candidate's process never sees. A test that can not be split runs whole beside the candidate (`official`).
+the candidate's process never sees. Straight-line tests (imports and assignments before the asserts) are split the same
+way: what only the asserts use stays with the judge. A test that can not be split runs whole beside the candidate
+(`official`).
 
 Runs in a forked child of the referee: test text is model-written, and may crash or stall a parser.
-A plan is plain data: `(kind, expressions, source, expected)`, see `KINDS`.
 """
 
 import ast
 import builtins
 import re
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 KINDS = {
-    "eq": "one expression equals a literal", "ne": "one expression differs from a literal",
-    "is": "one expression is None, True or False", "isnot": "one expression is not None, True or False",
-    "truth": "one expression is true", "not": "one expression is false",
-    "judge": "`source` is true, where `_v(k)` stands for the value of expression k",
+    "eq": "the last step equals a literal", "ne": "the last step differs from a literal",
+    "is": "the last step is None, True or False", "isnot": "the last step is not None, True or False",
+    "truth": "the last step is true", "not": "the last step is false",
+    "judge": "the condition is true, where `_v(k)` stands for the value of evaluation k",
     "own": "like `judge`, and nothing but values of the candidate is compared",
-    "official": "`source` runs beside the candidate and raises nothing",
+    "official": "the steps, run beside the candidate, raise nothing",
     "broken": "does not parse in this interpreter; runs as `official` does, in the candidate's",
 }  # fmt: skip
 
-Plan = tuple[str, list[str], str, Any]
 
-# Evaluated beside the candidate when applied to what it returned, as they may run its code (generators, own classes).
+class Plan(NamedTuple):
+    """How to judge a test."""
+
+    kind: str
+    steps: list[tuple[str, str]]
+    """For the candidate's process: `("exec", statements)` or `("eval", expression)`."""
+    prelude: str = ""
+    """Statements for the judge."""
+    condition: str = ""
+    expected: Any = None
+    second: Any = None
+    """Plan for values that are not plain data: conversions such as `list(...)` run beside the candidate."""
+
+    @property
+    def evaluations(self) -> int:
+        """Number of values that come back; a test that is run whole returns one None."""
+        return max(1, sum(mode == "eval" for mode, _ in self.steps))
+
+
+# Second plan: evaluated beside the candidate when applied to what it returned.
 CONVERSIONS = frozenset(
-    "list tuple set frozenset sorted dict len sum min max str repr next any all bool int float abs round type".split()
+    "list tuple set frozenset sorted dict len sum min max str repr next any all bool int float abs round type iter".split()
 )
-# Standard-library names a judge can evaluate itself, provided that they mean the same in the candidate's namespace.
-REFERENCES = frozenset(
-    """math cmath collections itertools operator fractions decimal datetime statistics isclose isnan isinf Decimal
-    Fraction Counter OrderedDict defaultdict deque date timedelta""".split()
+MODULES = frozenset("math cmath collections itertools operator fractions decimal datetime statistics numpy typing".split())
+"""Modules whose functions and types the judge has itself."""
+# Names of those that tests use without importing them; the candidate's namespace must hold the genuine thing.
+REFERENCES = MODULES | frozenset(
+    "isclose isnan isinf Decimal Fraction Counter OrderedDict defaultdict deque date timedelta np".split()
 )
 _BUILTINS = frozenset(dir(builtins))
 _COMPARISONS = {ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is", ast.IsNot: "isnot"}
-_ONLY_CANDIDATES = re.compile(rb"_v\(\d+\)|\b(?:is|not|and|or|in)\b|[=!<>()\s]")
+_ONLY_CANDIDATES = re.compile(r"_v\(\d+\)|\b(?:is|not|and|or|in)\b|[=!<>()\s]")
+_NOT_SPLIT = (ast.IfExp, ast.NamedExpr, ast.JoinedStr, ast.Await, ast.Yield, ast.YieldFrom)
 
 
 class Inseparable(Exception):
     """The test can not be split."""
 
 
-class _Splitter:
-    """Collects the maximal sub-expressions that involve the candidate, with their place in the source."""
+def names_in(node: ast.AST) -> set[str]:
+    """Every name that occurs in a node."""
+    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
 
-    def __init__(self, source: bytes, entry_point: str | None) -> None:
-        self.lines = [0]
-        for line in source.split(b"\n"):
-            self.lines.append(self.lines[-1] + len(line) + 1)
-        self.source, self.entry_point = source, entry_point
-        self.places: list[tuple[int, int]] = []
-        self.bound: set[str] = set()
 
-    def span(self, node: ast.expr) -> tuple[int, int]:
-        """Byte offsets of a node."""
-        if node.end_lineno is None or node.end_col_offset is None:
-            raise Inseparable
-        return self.lines[node.lineno - 1] + node.col_offset, self.lines[node.end_lineno - 1] + node.end_col_offset
+class Splitter:
+    """Finds the maximal sub-expressions that are for the candidate's process.
+
+    `judged` are names that only the judge has, `assigned` names that the test binds beside the candidate. `whole` also
+    gives conversions and operations on nothing but the candidate's values to the candidate's process.
+    """
+
+    def __init__(self, entry_point: str | None, judged: set[str], assigned: set[str], whole: bool) -> None:
+        self.entry_point, self.judged, self.assigned, self.whole = entry_point, judged, assigned, whole
+        self.places: list[ast.expr] = []
+        self.local: set[str] = set()
 
     def is_candidate_name(self, name: str) -> bool:
         """True for every name that the judge can not know."""
-        return name == self.entry_point or (name not in _BUILTINS and name not in REFERENCES)
+        if name in self.local or name in self.judged:
+            return False
+        return name == self.entry_point or name in self.assigned or (name not in _BUILTINS and name not in REFERENCES)
 
     def involves(self, node: ast.AST) -> bool:
-        """True if any name within `node` is the candidate's."""
-        names = (child.id for child in ast.walk(node) if isinstance(child, ast.Name))
-        return any(name not in self.bound and (self.is_candidate_name(name) or name in REFERENCES) for name in names)
+        """True if any name within `node` comes from the candidate's process."""
+        return any(
+            self.is_candidate_name(name) or (name in REFERENCES and name not in self.local | self.judged)
+            for name in names_in(node)
+        )
 
     def is_candidates(self, node: ast.expr) -> bool:
         """True if `node` as a whole is for the candidate's process."""
         while True:
             if isinstance(node, ast.Name):
-                return node.id not in self.bound and self.is_candidate_name(node.id)
+                return self.is_candidate_name(node.id)
             if isinstance(node, (ast.Attribute, ast.Subscript)):
                 node = node.value
             elif isinstance(node, ast.Call):
-                func = node.func
-                if isinstance(func, ast.Name) and func.id in CONVERSIONS and node.args:
-                    node = node.args[0]
-                else:
-                    node = func
+                convert = self.whole and isinstance(node.func, ast.Name) and node.func.id in CONVERSIONS and node.args
+                node = node.args[0] if convert else node.func
+            elif self.whole and isinstance(node, ast.BinOp):
+                return self.is_candidates(node.left) and self.is_candidates(node.right)
+            elif self.whole and isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
+                node = node.operand
             else:
                 return False
 
     def visit(self, node: ast.AST) -> None:
         """Walks in the order of evaluation; raises `Inseparable` where that order can not be kept."""
         if isinstance(node, ast.expr) and self.is_candidates(node):
-            names = {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
-            if names & self.bound or any(isinstance(child, ast.NamedExpr | ast.Await) for child in ast.walk(node)):
+            if names_in(node) & self.local or any(isinstance(n, (ast.NamedExpr, ast.Await)) for n in ast.walk(node)):
                 raise Inseparable
-            self.places.append(self.span(node))
-        elif isinstance(node, ast.Name) and node.id in REFERENCES and node.id not in self.bound:
-            self.places.append(self.span(node))
-        elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            self.places.append(node)
+        elif isinstance(node, ast.Name):
+            if node.id in REFERENCES and node.id not in self.local | self.judged:
+                self.places.append(node)
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             self.visit_comprehension(node)
-        elif isinstance(node, ast.Lambda | ast.IfExp | ast.NamedExpr | ast.JoinedStr | ast.Await | ast.Yield):
-            if isinstance(node, ast.Lambda):
-                bound = {child.arg for child in ast.walk(node) if isinstance(child, ast.arg)}
-                self.reject_inside(node, bound)
-            elif self.involves(node):
-                raise Inseparable
+        elif isinstance(node, ast.Lambda):
+            self.reject(node, {child.arg for child in ast.walk(node) if isinstance(child, ast.arg)})
+        elif isinstance(node, _NOT_SPLIT):
+            self.reject(node, set())
         else:
             for child in ast.iter_child_nodes(node):
                 self.visit(child)
 
-    def visit_comprehension(self, node: Any) -> None:
+    def visit_comprehension(self, node: ast.AST) -> None:
         """Only the first iterable is evaluated exactly once, so only that one may involve the candidate."""
-        first = node.generators[0].iter
-        self.visit(first)
-        bound = {
-            child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
-        }
-        for child in ast.walk(node):
-            if isinstance(child, ast.comprehension):
-                self.reject_inside(child.target, bound)
-                for part in [*([child.iter] if child.iter is not first else []), *child.ifs]:
-                    self.reject_inside(part, bound)
-        for part in (getattr(node, name, None) for name in ("elt", "key", "value")):
+        generators: list[ast.comprehension] = node.generators  # type: ignore[attr-defined]
+        self.visit(generators[0].iter)
+        bound = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        rest: list[ast.AST | None] = [getattr(node, name, None) for name in ("elt", "key", "value")]
+        for i, generator in enumerate(generators):
+            rest += [generator.iter if i else None, *generator.ifs]
+        for part in rest:
             if part is not None:
-                self.reject_inside(part, bound)
+                self.reject(part, bound)
 
-    def reject_inside(self, node: ast.AST, bound: set[str]) -> None:
+    def reject(self, node: ast.AST, bound: set[str]) -> None:
         """Raises if `node` involves the candidate when the names in `bound` are local."""
-        outer, self.bound = self.bound, self.bound | bound
+        outer, self.local = self.local, self.local | bound
         if self.involves(node):
             raise Inseparable
-        self.bound = outer
+        self.local = outer
 
-    def text(self, start: int, end: int) -> str:
-        """Source of a span; the brackets make a piece over several lines valid on its own."""
-        return (
-            f"({self.source[start:end].decode()}\n)"
-            if b"\n" in self.source[start:end]
-            else self.source[start:end].decode()
-        )
+
+class Source:
+    """The text of a test, addressed by syntax nodes."""
+
+    def __init__(self, text: str) -> None:
+        self.data = text.encode()
+        self.lines = [0]
+        for line in self.data.split(b"\n"):
+            self.lines.append(self.lines[-1] + len(line) + 1)
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Byte offsets of a node."""
+        if node.end_lineno is None or node.end_col_offset is None:
+            raise Inseparable
+        return self.lines[node.lineno - 1] + node.col_offset, self.lines[node.end_lineno - 1] + node.end_col_offset
+
+    def text(self, node: ast.expr | ast.stmt) -> str:
+        """Source of a node; brackets make an expression over several lines valid on its own."""
+        start, end = self.span(node)
+        text = self.data[start:end].decode()
+        return f"({text}\n)" if isinstance(node, ast.expr) and "\n" in text else text
+
+    def replaced(self, node: ast.expr, places: Sequence[ast.expr], first: int) -> str:
+        """Source of `node` with `_v(first)`, `_v(first + 1)`, ... for the places within it."""
+        start, end = self.span(node)
+        data = self.data[start:end]
+        for k, place in reversed(list(enumerate(places, first))):
+            low, high = self.span(place)
+            data = data[: low - start] + f"_v({k})".encode() + data[high - start :]
+        return f"({data.decode()}\n)"
 
 
 def plan(test: str, entry_point: str | None, whole: bool = False) -> Plan:
@@ -142,44 +186,115 @@ def plan(test: str, entry_point: str | None, whole: bool = False) -> Plan:
     try:
         tree = ast.parse(test)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "broken", [], test, None
-    if not whole and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):
+        return Plan("broken", [("exec", test)])
+    if not whole:
         try:
-            return split(test, tree.body[0].test, entry_point)
+            first = split(test, tree.body, entry_point, False)
+            second = split(test, tree.body, entry_point, True) if "(" in test else None
+            return first._replace(second=second if second is not None and second.steps != first.steps else None)
         except (Inseparable, RecursionError):
             pass
-    return "official", [], test + tail(tree, entry_point), None
+    return Plan("official", [("exec", test + tail(tree, entry_point))])
 
 
-def split(test: str, condition: ast.expr, entry_point: str | None) -> Plan:
-    """Plan of a single assert; raises `Inseparable`."""
-    splitter = _Splitter(test.encode(), entry_point)
-    splitter.visit(condition)
-    places = sorted(splitter.places)
-    calls = [splitter.text(*place) for place in places]
-    start, end = splitter.span(condition)
-    source = splitter.source[start:end]
-    for k, (low, high) in reversed(list(enumerate(places))):
-        source = source[: low - start] + f"_v({k})".encode() + source[high - start :]
-    kind, expected = compare(splitter, condition, places[0]) if len(places) == 1 else ("judge", None)
-    if kind == "judge" and _ONLY_CANDIDATES.sub(b"", source) == b"":
+def split(test: str, body: Sequence[ast.stmt], entry_point: str | None, whole: bool) -> Plan:
+    """Plan of a straight-line test; raises `Inseparable`."""
+    if not body or not isinstance(body[-1], ast.Assert):
+        raise Inseparable
+    judged, assigned = judged_names(body, entry_point)
+    source = Source(test)
+    steps: list[tuple[str, str]] = []
+    prelude, conditions, count = [], [], 0
+    places: list[ast.expr] = []
+    for node in body:
+        if isinstance(node, ast.Assert):
+            splitter = Splitter(entry_point, judged, assigned, whole)
+            splitter.visit(node.test)
+            places = sorted(splitter.places, key=source.span)
+            conditions.append(source.replaced(node.test, places, count))
+            steps += [("eval", source.text(place)) for place in places]
+            count += len(places)
+        else:
+            bound = bound_names(node)
+            if bound & judged or is_import(node):
+                prelude.append(source.text(node))
+            if is_import(node) or not bound <= judged or not bound:
+                steps.append(("exec", source.text(node)))
+    condition = " and ".join(conditions)
+    simple = len(conditions) == 1 and len(places) == 1 and not prelude
+    last = body[-1].test
+    kind, expected = compare(source, last, places[0]) if simple else ("judge", None)
+    if kind == "judge" and count and _ONLY_CANDIDATES.sub("", condition) == "":
         kind = "own"
-    return kind, calls, f"({source.decode()}\n)", expected
+    return Plan(kind, steps, "\n".join(prelude), condition, expected)
 
 
-def compare(splitter: _Splitter, condition: ast.expr, place: tuple[int, int]) -> tuple[str, Any]:
+def judged_names(body: Sequence[ast.stmt], entry_point: str | None) -> tuple[set[str], set[str]]:
+    """Names that a straight-line test binds for its asserts alone, and those it binds beside the candidate.
+
+    A name is the judge's if its value does not involve the candidate and nothing that runs beside the candidate uses it.
+    """
+    statements = [node for node in body if not isinstance(node, ast.Assert)]
+    bound = [name for node in statements for name in bound_names(node)]
+    if entry_point in bound:
+        raise Inseparable
+    judged = {name for name in bound if bound.count(name) == 1}
+    imported = {name for node in statements if is_import(node) for name in bound_names(node)}
+    while True:
+        splitter = Splitter(entry_point, judged, set(bound) - judged, True)
+        drop: set[str] = set()
+        for node in statements:
+            names = bound_names(node)
+            if not is_import(node) and (splitter.involves(node) or not names or not names <= judged):
+                drop |= names | names_in(node)
+        for node in body:
+            if isinstance(node, ast.Assert):
+                splitter.visit(node.test)
+        drop |= {name for place in splitter.places for name in names_in(place)}
+        if not drop & (judged - imported):
+            return judged, set(bound) - judged
+        judged -= drop - imported
+
+
+def bound_names(node: ast.stmt) -> set[str]:
+    """Names that a statement of a straight-line test binds; raises for statements of other kinds."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        if not is_import(node):
+            raise Inseparable
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.Expr) and isinstance(node.value, (ast.Call, ast.Constant)):
+        return set()
+    targets: Iterable[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        targets = [node.target]
+    names = [item for target in targets for item in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    if not names or not all(isinstance(name, ast.Name) for name in names):
+        raise Inseparable
+    return {name.id for name in names if isinstance(name, ast.Name)}
+
+
+def is_import(node: ast.stmt) -> bool:
+    """True for an import of names from modules that the judge has."""
+    if isinstance(node, ast.ImportFrom):
+        return node.level == 0 and node.module in MODULES and all(alias.name != "*" for alias in node.names)
+    return isinstance(node, ast.Import) and all(alias.name in MODULES for alias in node.names)
+
+
+def compare(source: Source, condition: ast.expr, place: ast.expr) -> tuple[str, Any]:
     """Kind and expected literal; `judge` where plain comparison does not do."""
-    if splitter.span(condition) == place:
+    if condition is place:
         return "truth", None
-    if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not):
-        return ("not" if splitter.span(condition.operand) == place else "judge"), None
+    if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not) and condition.operand is place:
+        return "not", None
     if not (isinstance(condition, ast.Compare) and len(condition.ops) == 1):
         return "judge", None
     left, right = condition.left, condition.comparators[0]
     kind = _COMPARISONS.get(type(condition.ops[0]))
-    if kind in ("eq", "ne") and splitter.span(right) == place:
+    if kind in ("eq", "ne") and right is place:
         left, right = right, left
-    if kind is None or splitter.span(left) != place:
+    if kind is None or left is not place:
         return "judge", None
     try:
         literal = ast.literal_eval(right)
@@ -204,13 +319,16 @@ def tail(tree: ast.Module, entry_point: str | None) -> str:
         elif isinstance(node, ast.FunctionDef) and node.name == "check" and entry_point and len(node.args.args) == 1:
             calls.append(f"check({entry_point})")
         elif isinstance(node, ast.ClassDef) and any("TestCase" in ast.unparse(base) for base in node.bases):
-            calls.append(
-                f"_r = __import__('unittest').TestResult(); __import__('unittest').defaultTestLoader"
-                f".loadTestsFromTestCase({node.name}).run(_r); assert _r.wasSuccessful(), str(_r)"
-            )
+            calls.append(_UNITTEST.format(name=node.name))
     return "".join("\n" + call for call in calls)
+
+
+_UNITTEST = """import unittest as _unittest
+_result = _unittest.TestResult()
+_unittest.defaultTestLoader.loadTestsFromTestCase({name}).run(_result)
+assert _result.testsRun and _result.wasSuccessful(), str(_result)"""
 
 
 def is_main_guard(node: ast.stmt) -> bool:
     """True for `if __name__ == ...:`."""
-    return isinstance(node, ast.If) and "__name__" in {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
+    return isinstance(node, ast.If) and "__name__" in names_in(node.test)

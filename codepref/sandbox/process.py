@@ -48,8 +48,6 @@ class Unit:
     cpu_s: float
     wall_s: float
     cells: int
-    group: int = 0
-    """Units of one program; when one was killed, the later ones of the same request get a fifth of the time."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ class WorkerProcess:
                 "level": level,
                 "command": [setup.interpreter.executable, "-s", "-S", "-B", *setup.arguments],
                 "environment": _ENVIRONMENT | {"HOME": home, "TMPDIR": "/tmp", "MPLCONFIGDIR": "/tmp/mpl"},  # noqa: S108
-                "read": sorted({*setup.interpreter.read, str(Path(__file__).with_name("worker.py")), *programs}),
+                "read": sorted({*setup.interpreter.read, str(Path(__file__).with_name('worker')), *programs}),
                 "links": links,
                 "writable": setup.writable,
                 "scratch_mb": 64,
@@ -182,7 +180,7 @@ class WorkerProcess:
         deaths = 0
         while todo:
             try:
-                self._send([(u.payload, u.load_s, u.cpu_s, u.wall_s, u.cells, u.group) for u in todo])
+                self._send([(u.payload, u.load_s, u.cpu_s, u.wall_s, u.cells) for u in todo])
                 while todo:
                     answer = self._answer(todo[0])
                     del todo[0]

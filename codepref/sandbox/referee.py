@@ -2,23 +2,23 @@
 
 Same fork server as worker.py, run by the supervisor's interpreter: whatever a test's text or a returned value does to a
 parser or to a comparison happens in a forked child under limits.
-Requests: `("plan" or "whole", [(test, entry_point), ...])` and `("judge", [(source, [value, ...]), ...])`, both marshalled.
+Requests: `("plan" or "whole", [(test, entry_point), ...])` and `("judge", [(prelude, condition, [value, ...]), ...])`, both marshalled.
 """
 
 import builtins
 import importlib
 import marshal
-import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from codepref.sandbox import worker
-from codepref.sandbox.plan import plan
+from codepref.sandbox.plan import MODULES, Plan, plan
 from codepref.sandbox.value import Malformed, Reference, decode
+from codepref.sandbox.worker import serve
+from codepref.sandbox.worker.candidate import Report, Spawn
+from codepref.sandbox.worker.image import describe
 
 TRUE, FALSE, RAISED, NEEDS, PLAN = range(5)
-MODULES = ("math", "cmath", "collections", "itertools", "operator", "fractions", "decimal", "datetime", "statistics")
 TYPES = ("decimal.Decimal", "fractions.Fraction", "builtins.range", "builtins.bytearray", "datetime.date",
          "datetime.timedelta", "datetime.time", "datetime.datetime", "collections.deque")  # fmt: skip
 
@@ -30,15 +30,7 @@ class Missing(Exception):
 def rebuild(value: Any) -> Any:
     """Genuine standard-library objects for the `Reference`s within a decoded value; raises `Missing` for others."""
     if isinstance(value, Reference):
-        if value.module == "":
-            if value.name not in MODULES:
-                raise Missing
-            return importlib.import_module(value.name)
-        if value.arguments is None:
-            return genuine(value)
-        if f"{value.module}.{value.name}" not in TYPES:
-            raise Missing
-        return genuine(value)(*(rebuild(item) for item in value.arguments))
+        return genuine(value) if value.arguments is None or value.module else special(value.name, *value.arguments)
     if isinstance(value, (list, tuple, set, frozenset)):
         return type(value)(rebuild(item) for item in value)
     if isinstance(value, dict):
@@ -46,16 +38,39 @@ def rebuild(value: Any) -> Any:
     return value
 
 
-def genuine(value: Reference) -> Any:
-    """A type or function by name."""
-    # C functions such as math.isclose name their module; datetime.date and the like are found the same way
-    if value.module not in (*MODULES, "builtins") or value.name.startswith("_"):
+def special(name: str, items: Any = None, cut_off: bool = False) -> Any:
+    """A module, a view of a dict or an iterator."""
+    if items is None:
+        if name not in MODULES:
+            raise Missing
+        return importlib.import_module(name)
+    items = rebuild(items)
+    views = {"keys": lambda: dict.fromkeys(items).keys(), "values": lambda: dict(enumerate(items)).values(),
+             "items": lambda: dict(items).items(), "iterator": lambda: iterate(items, cut_off)}  # fmt: skip
+    return views[name]()
+
+
+def iterate(items: list[Any], cut_off: bool) -> Iterator[Any]:
+    """What a generator yielded; it may have gone on."""
+    yield from items
+    if cut_off:
         raise Missing
-    return getattr(importlib.import_module(value.module), value.name)
 
 
-def condition(source: str, values: list[bytes | None]) -> tuple[int, bytes]:
-    """Truth of one condition. Values are decoded only when asked for, as `a or b` may not need the second."""
+def genuine(value: Reference) -> Any:
+    """A type, a function or a value by the name of its type."""
+    name = f"{value.module}.{value.name}"
+    allowed = value.module in (*MODULES, "builtins") if value.arguments is None else name in TYPES
+    if value.module == "numpy":
+        allowed = "numpy" in sys.modules
+    if not allowed or value.name.startswith("_"):
+        raise Missing
+    thing = getattr(importlib.import_module(value.module), value.name)
+    return thing if value.arguments is None else thing(*(rebuild(item) for item in value.arguments))
+
+
+def judge(prelude: str, condition: str, values: list[bytes | None]) -> tuple[int, bytes]:
+    """Truth of one condition after the statements in `prelude`. Values are decoded only when asked for, as `a or b` may not need the second."""
     needed = []
 
     def value_of(k: int) -> Any:
@@ -66,35 +81,39 @@ def condition(source: str, values: list[bytes | None]) -> tuple[int, bytes]:
         return rebuild(decode(data, 2000))
 
     try:
-        code = compile(source, "<test>", "eval", dont_inherit=True)
-        holds = eval(code, {"__builtins__": builtins, "_v": value_of})
+        namespace = {"__builtins__": builtins, "_v": value_of}
+        exec(compile(prelude, "<test>", "exec", dont_inherit=True), namespace)  # noqa: S102 - in a sandboxed child
+        holds = eval(compile(condition, "<test>", "eval", dont_inherit=True), namespace)
         return (TRUE if holds else FALSE), b""
     except (Missing, Malformed):
         return NEEDS, bytes([needed[-1]])
     except BaseException as error:
-        return RAISED, worker.describe(error)
+        return RAISED, describe(error)
 
 
-def handle(report: worker.Report, payload: bytes) -> None:
+def packed(plan_: Plan | None) -> tuple[Any, ...] | None:
+    """A plan as marshal takes it."""
+    return None if plan_ is None else (*plan_[:5], packed(plan_.second))
+
+
+def handle(report: Report, payload: bytes, _: Spawn) -> None:
     """Body of a child of the referee."""
     kind, items = marshal.loads(payload)  # ours: written by the supervisor
     sys.setrecursionlimit(20_000)
-    for i, (first, second) in enumerate(items):
-        if kind != "judge":
-            report.put(i, 0, 0, PLAN, marshal.dumps(plan(first, second, kind == "whole"), 2))
+    for i, item in enumerate(items):
+        if kind == "judge":
+            report.put(i, 0, 0, *judge(*item))
         else:
-            status, data = condition(first, second)
-            report.put(i, 0, 0, status, data)
+            report.put(i, 0, 0, PLAN, marshal.dumps(packed(plan(*item, whole=kind == "whole")), 2))
 
 
-def handler() -> Callable[[worker.Report, bytes], None]:
+def handler() -> Callable[[Report, bytes, Spawn], None]:
     """Imports what conditions may use before the worker locks itself down."""
-    for name in MODULES:
+    for name in MODULES - {"numpy"}:
         importlib.import_module(name)
-    assert math.isclose(1.0, 1.0)
     return handle
 
 
 def main() -> None:
     """Entry of the process."""
-    worker.main(handler)
+    serve.main(handler)

@@ -5,11 +5,12 @@ comparisons; never sees a candidate). This process parses nothing untrusted but 
 """
 
 import marshal
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from codepref.sandbox import referee, worker
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
@@ -21,13 +22,13 @@ from codepref.sandbox.value import Malformed, decode
 from codepref.sandbox.verdict import Finding, Judgement, cell, find, judge_needed
 
 Lane = Literal["fast", "code", "strict"]
+_Findings = dict[tuple[int, int], tuple[Finding, Mode]]
 HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy", "networkx", "torch", "tensorflow")
 """Libraries whose import costs more than a fork; preloaded in a second worker when a candidate imports one."""
 _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
 _HERE = Path(__file__).resolve().parent
-_REFEREE = (
-    f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
-)
+_WORKER = f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import serve; serve.main(serve.candidates)"
+_REFEREE = f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
 _JUDGE_CPU_S, _PLAN_CPU_S, _REFEREE_WALL_S = 1.0, 2.0, 60.0
 
 
@@ -70,9 +71,7 @@ class Sandbox:
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         library = self._profile == "library"
-        return WorkerProcess(
-            Setup((str(_HERE / "worker.py"),), self._python, self._limits, library, preload, self._unisolated)
-        )
+        return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -82,9 +81,7 @@ class Sandbox:
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -106,7 +103,7 @@ class Sandbox:
         programs, owners = _programs(jobs, plans)
         self._run(programs)
         findings = self._judge(programs)
-        self._own_comparisons(programs, findings)
+        self._look_again(programs, findings)
         return [self._matrix(job, number, owners, programs, findings) for number, job in enumerate(jobs)]
 
     def _matrix(
@@ -115,7 +112,7 @@ class Sandbox:
         number: int,
         owners: dict[tuple[int, int], int],
         programs: list[Program],
-        findings: dict[tuple[int, int], tuple[Finding, Mode]],
+        findings: _Findings,
     ) -> Matrix:
         rows = []
         for i in range(len(job.codes)):
@@ -135,7 +132,7 @@ class Sandbox:
         plans = iter(self._ask_referee("whole" if self._mode == "official" else "plan", items, _PLAN_CPU_S))
         return [[_read_plan(next(plans), test) for test in job.tests] for job in jobs]
 
-    def _ask_referee(self, kind: str, items: Sequence[tuple[object, object]], cpu_s: float) -> list[Judgement | None]:
+    def _ask_referee(self, kind: str, items: Sequence[tuple[object, ...]], cpu_s: float) -> list[Judgement | None]:
         """One answer an item; an item that ends its process is asked once more alone, then left without answer."""
         answers: list[Judgement | None] = [None] * len(items)
         todo = list(range(len(items)))
@@ -161,11 +158,11 @@ class Sandbox:
         wanted = [program for program in programs if program.plans]
         if self._mode == "plain":
             for program in wanted:
-                program.traces = {t: Trace(_SKIPPED) for t, plan in enumerate(program.plans) if plan[0] in _WHOLE}
+                program.traces = {t: Trace(_SKIPPED) for t, plan in enumerate(program.plans) if plan.kind in _WHOLE}
         heavy = [program for program in wanted if not self._heavy_imports(program.source).isdisjoint(HEAVY)]
         light = [program for program in wanted if program not in heavy] if heavy else wanted
         if self._lane != "strict":
-            mixed = [p for p in light if all(plan[0] not in _WHOLE for plan in p.plans)]
+            mixed = [p for p in light if all(plan.kind not in _WHOLE for plan in p.plans)]
             for group in [mixed] if self._lane == "fast" else [[program] for program in mixed]:
                 run_shared(self._worker, group, self._limits)
         run_alone(self._worker, light, self._limits)
@@ -182,7 +179,7 @@ class Sandbox:
 
     # ------------------------------------------------------------------------------------------------- judging
 
-    def _judge(self, programs: Iterable[Program]) -> dict[tuple[int, int], tuple[Finding, Mode]]:
+    def _judge(self, programs: Iterable[Program]) -> _Findings:
         """Finding and mode of every cell; equal traces of one test are judged once."""
         known: dict[tuple[int, Trace], Finding] = {}
         open_: dict[tuple[int, Trace], Plan] = {}
@@ -190,35 +187,43 @@ class Sandbox:
         modes: dict[tuple[int, int], Mode] = {}
         for program in programs:
             for test, plan in enumerate(program.plans):
-                trace = program.traces[test]._replace(cpu_s=0.0)
+                trace = program.traces[test]._replace(cpu_s=0.0, limit_s=0.0)
                 key = (id(plan), trace)
                 keys[program.number, test] = key
-                modes[program.number, test] = "official" if plan[0] in _WHOLE else "plain"
+                modes[program.number, test] = "official" if plan.kind in _WHOLE else "plain"
                 if key not in known and key not in open_:
                     if judge_needed(plan, trace):
                         open_[key] = plan
                     else:
                         known[key] = find(plan, trace, None) if trace.state != _SKIPPED else _UNSPLIT
-        items = [(_condition(plan), list(key[1].values)) for key, plan in open_.items()]
+        items = [(plan.prelude, plan.condition, list(key[1].values)) for key, plan in open_.items()]
         answers = self._ask_referee("judge", items, _JUDGE_CPU_S)
         for (key, plan), answer in zip(open_.items(), answers, strict=True):
             known[key] = find(plan, key[1], answer or (_STALLED, b""))
         return {place: (known[key], modes[place]) for place, key in keys.items()}
 
-    def _own_comparisons(
-        self, programs: Sequence[Program], findings: dict[tuple[int, int], tuple[Finding, Mode]]
-    ) -> None:
-        """Runs beside the candidate what compares nothing but objects of the candidate's own classes."""
-        if self._mode == "plain":
-            return
-        for program in programs:
-            for test, plan in enumerate(program.plans):
-                trace = program.traces[test]
-                if plan[0] == "own" and trace.state == worker.VALUE and None in trace.values:
-                    whole = _whole(program, plan)
-                    run_alone(self._worker, [whole], self._limits)
-                    program.traces[test] = whole.traces[0]
-                    findings[program.number, test] = find(whole.plans[0], whole.traces[0], None), "official"
+    def _look_again(self, programs: Sequence[Program], findings: _Findings) -> None:
+        """Cells whose values were not plain data: once more with conversions run beside the candidate."""
+        for choose in (lambda plan: plan.second, self._own):
+            again: list[tuple[Program, int, Program]] = []
+            for program in programs:
+                for test, plan in enumerate(program.plans):
+                    trace = program.traces[test]
+                    other = choose(plan) if trace.state == worker.VALUE and None in trace.values else None
+                    if other is not None:
+                        again.append((program, test, Program(len(again), program.source, [other])))
+            if not again:
+                continue
+            others = [other for _, _, other in again]
+            self._run(others)
+            judged = self._judge(others)
+            for program, test, other in again:
+                program.traces[test], findings[program.number, test] = other.traces[0], judged[other.number, 0]
+                program.plans = [*program.plans[:test], other.plans[0], *program.plans[test + 1 :]]
+
+    def _own(self, plan: Plan) -> Plan | None:
+        """Nothing but objects of the candidate's own classes is compared: only its process can do that."""
+        return _whole(plan) if plan.kind == "own" and self._mode == "auto" else None
 
 
 def layers(python: str | None = None) -> tuple[str, ...]:
@@ -252,21 +257,23 @@ def _read_plan(answer: Judgement | None, test: str) -> Plan:
     """A plan from the referee; a test that no parser survives is left to the candidate's interpreter."""
     if answer is not None and answer[0] == referee.PLAN:
         try:
-            kind, calls, source, expected = decode(answer[1])
-        except (Malformed, ValueError):
-            return "broken", [], test, None
-        return kind, calls, source, expected
-    return "broken", [], test, None
+            return _plan_of(decode(answer[1]))
+        except (Malformed, ValueError, TypeError):
+            pass
+    return Plan("broken", [("exec", test)])
 
 
-def _condition(plan: Plan) -> str:
-    """Source for the judge."""
-    return plan[2]
+def _plan_of(packed: tuple[Any, ...]) -> Plan:
+    kind, steps, prelude, condition, expected, second = packed
+    return Plan(kind, steps, prelude, condition, expected, None if second is None else _plan_of(second))
 
 
-def _whole(program: Program, plan: Plan) -> Program:
-    """The program with one test, which runs beside it."""
-    condition = plan[2]
-    for k, call in enumerate(plan[1]):
-        condition = condition.replace(f"_v({k})", f"({call})")
-    return Program(0, program.source, [("official", [], f"assert {condition}", None)], code=program.code)
+def _whole(plan: Plan) -> Plan:
+    """The same test in one piece, run beside the candidate."""
+    evaluated = iter([source for mode, source in plan.steps if mode == "eval"])
+    condition = _PLACE.sub(lambda _: f"({next(evaluated)})", plan.condition)
+    statements = [plan.prelude, *(source for mode, source in plan.steps if mode == "exec"), f"assert {condition}"]
+    return Plan("official", [("exec", "\n".join(statements))])
+
+
+_PLACE = re.compile(r"_v\(\d+\)")

@@ -17,11 +17,14 @@ from codepref.sandbox.base import Limits
 from codepref.sandbox.plan import Plan
 from codepref.sandbox.process import Answer, Unit, WorkerProcess
 
-TIMEOUT, CRASH, LOST = 100, 101, 102
+GRACE_S = 5.0
+TIMEOUT, CRASH, LOST, RUNNING = 100, 101, 102, 103
 """States of a trace besides the statuses of the worker's last record."""
 EVIDENCE, MARGIN = 3, 10
 """A shorter limit is final if so many other programs finished the test within that fraction of it."""
-_UNFINISHED = frozenset((TIMEOUT, CRASH, LOST, worker.NO_MEMORY, worker.TOO_LARGE))
+_FINAL_SHARED = frozenset((worker.VALUE, worker.RAISED, worker.NO_TEST, worker.UNCOMPILED))
+_ENDS = frozenset((worker.RAISED, worker.NO_MEMORY, worker.TOO_LARGE, worker.NO_TEST))
+_WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LOAD_LIMIT: "load limit"}
 
 
 class Trace(NamedTuple):
@@ -32,6 +35,11 @@ class Trace(NamedTuple):
     values: tuple[bytes | None, ...] = ()
     note: bytes = b""
     """Type and message of an exception, or truth (T, F, E) and type name of a value that is not plain data."""
+    limit_s: float = 0.0
+    """CPU limit that a time-out hit."""
+
+
+_NOTHING = Trace(RUNNING)
 
 
 @dataclass
@@ -41,42 +49,33 @@ class Program:
     number: int
     source: str
     plans: Sequence[Plan]
-    official: bool = False
-    code: bytes | None = None
-    """Marshalled by the child that compiled it."""
     traces: dict[int, Trace] = field(default_factory=dict)
-    again: bool = False
-    """Must run with one process a test: it may keep state, or it ended a shared process."""
 
-    def tests(self) -> list[tuple[str, list[str]]]:
+    def tests(self) -> list[list[tuple[str, str]]]:
         """What the child evaluates, in the worker's form."""
-        return [
-            ("exec", [source]) if kind in ("official", "broken") else ("eval", calls)
-            for kind, calls, source, _ in self.plans
-        ]
+        return [plan.steps for plan in self.plans]
 
 
-def shared_unit(programs: Sequence[Program], todo: dict[int, list[int]], limits: Limits) -> Unit:
+def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
     """One process for programs of one or several jobs."""
-    jobs: list[tuple[list[tuple[str, list[str]]], list[tuple[int, str, list[int]]]]] = []
+    jobs: list[tuple[list[list[tuple[str, str]]], list[tuple[int, str, list[int]]]]] = []
     last: Sequence[Plan] | None = None
     for program in programs:
         if program.plans is not last:
             jobs.append((program.tests(), []))
             last = program.plans
-        jobs[-1][1].append((program.number, program.source, todo[program.number]))
-    cells = sum(len(todo[program.number]) + 2 for program in programs) * 4
+        jobs[-1][1].append((program.number, program.source, list(range(len(program.plans)))))
     screen = limits.cpu_s if limits.screen_s is None else min(limits.screen_s / worker.HUNG_SHARE, limits.cpu_s)
-    payload = marshal.dumps((worker.SHARED, jobs), 2)
-    return Unit(payload, screen, screen, limits.wall_s, cells)
+    payload = marshal.dumps((worker.SHARED, screen, limits.wall_s, jobs), 2)
+    return Unit(payload, screen, screen, limits.wall_s, sum(2 + 4 * len(program.plans) for program in programs))
 
 
-def cell_unit(program: Program, test: int, limits: Limits, cpu_s: float) -> Unit:
-    """One process for one program and one test."""
-    source: str | bytes = program.source if program.code is None else program.code
-    job = (program.tests()[test : test + 1], [(program.number, source, [0])])
-    payload = marshal.dumps((worker.FRESH, [job]), 2)
-    return Unit(payload, limits.load_s + cpu_s, cpu_s, limits.wall_s, len(program.plans[test][1]) + 4, program.number)
+def cells_unit(program: Program, todo: Sequence[int], limits: Limits, cpu_s: float) -> Unit:
+    """One process for each of these tests of a program, forked from one that compiled it and imported its libraries."""
+    tests = program.tests()
+    job = ([tests[test] for test in todo], [(program.number, program.source, list(range(len(todo))))])
+    payload = marshal.dumps((worker.CELLS, cpu_s, limits.wall_s, [job]), 2)
+    return Unit(payload, limits.load_s, cpu_s + 1.0, limits.wall_s + GRACE_S, 2 + 4 * len(todo))
 
 
 def records(data: bytes) -> Iterator[tuple[int, int, int, int, float, bytes]]:
@@ -94,123 +93,119 @@ def records(data: bytes) -> Iterator[tuple[int, int, int, int, float, bytes]]:
 def absorb(program: Program, test: int, record: tuple[int, int, int, int, float, bytes]) -> None:
     """Adds one record to the trace of a cell. A forged record can only be a wrong value."""
     _, _, slot, status, cpu_s, data = record
-    partial = program.traces.get(test)
-    values: tuple[bytes | None, ...] = ()
-    note = b""
-    if partial is not None:
-        if partial.state != CRASH or len(partial.values) != slot:
-            return
-        values, cpu_s, note = partial.values, partial.cpu_s + cpu_s, partial.note
-    elif slot:
+    state, used_s, values, note, _ = program.traces.get(test, _NOTHING)
+    if state != RUNNING or slot != len(values):
         return
-    if status in (worker.VALUE, worker.OPAQUE):
+    cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s
+    if status == worker.VALUE or status == worker.OPAQUE:
         values = (*values, data if status == worker.VALUE else None)
-        note = note if status == worker.VALUE else data
-        done = len(values) >= max(1, len(program.plans[test][1]))
-        program.traces[test] = Trace(worker.VALUE if done else CRASH, cpu_s, values, note)
-    elif status in (worker.RAISED, worker.NO_MEMORY, worker.TOO_LARGE, worker.NO_TEST, worker.UNCOMPILED):
-        program.traces[test] = Trace(status, cpu_s, values, data if status == worker.RAISED else note)
+        if len(values) >= program.plans[test].evaluations:
+            state = worker.VALUE
+        program.traces[test] = Trace(state, cpu_s, values, b"" if status == worker.VALUE else data)
+    elif status in _ENDS:
+        program.traces[test] = Trace(status, cpu_s, values, data if status == worker.RAISED else b"")
 
 
 def run_shared(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:
     """Runs all tests of harmless programs in as few processes as possible.
 
-    What is not harmless, or ended the process, is left with `again` set and without the traces in question.
+    Whatever else happens to a program here leaves no trace: it is run again with one process a test.
     """
-    todo = {program.number: list(range(len(program.plans))) for program in programs}
     left = [program for program in programs if program.plans]
     while left:
-        (answer,) = process.ask([shared_unit(left, todo, limits)])
+        (answer,) = process.ask([shared_unit(left, limits)])
         by_number = {program.number: program for program in left}
-        settled = 0
+        settled: set[int] = set()
         for record in records(answer.records):
             program = by_number.get(record[0])
-            if program is None:
-                continue
-            status = record[3]
-            if status == worker.IMPURE:
-                program.code, program.again = record[5], True
-                settled += 1
-            elif status == worker.UNCOMPILED:
-                program.traces = {test: Trace(worker.UNCOMPILED) for test in todo[program.number]}
-                settled += 1
-            elif status == worker.DONE:
-                settled += 1
-            elif status != worker.LOADED and record[1] in todo[program.number]:
+            if program is not None and record[1] < len(program.plans):
+                if record[3] in (worker.IMPURE, worker.DONE, worker.UNCOMPILED):
+                    settled.add(program.number)
+                if record[3] == worker.UNCOMPILED:
+                    program.traces = {test: Trace(worker.UNCOMPILED) for test in range(len(program.plans))}
                 absorb(program, record[1], record)
-        culprits = left[settled : settled + 1]
-        for program in culprits if settled < len(left) else []:
-            _leave(program, answer)
-        left = left[settled + 1 :]
-        for program in programs:
-            _drop_unfinal(program)
+        for program in left:
+            program.traces = {test: trace for test, trace in program.traces.items() if trace.state in _FINAL_SHARED}
+        unsettled = [program for program in left if program.number not in settled]
+        left = unsettled[1:]  # the first of them ended the process
 
 
-def _leave(program: Program, answer: Answer) -> None:
-    """The first program without a final record ended the process."""
-    program.again = True
-
-
-def _drop_unfinal(program: Program) -> None:
-    """Nothing that may have been caused by a neighbour is final."""
-    unfinal = [test for test, trace in program.traces.items() if trace.state in _UNFINISHED]
-    for test in unfinal:
-        del program.traces[test]
-        program.again = True
-
-
-def run_cells(
-    process: WorkerProcess, cells: Sequence[tuple[Program, int]], limits: Limits, cpu_s: float
-) -> list[float]:
-    """Runs every cell in its own process. Returns the CPU limit each cell was given."""
-    units = [cell_unit(program, test, limits, cpu_s) for program, test in cells]
-    given, hung = [], set()
-    for (program, test), answer in zip(cells, process.ask(units), strict=True):
+def run_cells(process: WorkerProcess, cells: Sequence[tuple[Program, int]], limits: Limits, cpu_s: float) -> None:
+    """Gives every cell a trace, each from its own process."""
+    todo: dict[int, list[int]] = {}
+    programs = {program.number: program for program, _ in cells}
+    for program, test in cells:
         program.traces.pop(test, None)
-        for record in records(answer.records):
-            if record[0] == program.number and record[1] == 0 and record[3] not in (worker.LOADED, worker.DONE):
-                absorb(program, test, record)
-        given.append(cpu_s / worker.HUNG_SHARE if program.number in hung else cpu_s)
-        trace = program.traces.get(test)
-        if trace is None or trace.state == CRASH:
-            program.traces[test] = _ended(answer, trace or Trace(CRASH))
-        if answer.why != worker.ENDED:
-            hung.add(program.number)
-    return given
+        todo.setdefault(program.number, []).append(test)
+    while todo:
+        units = [cells_unit(programs[number], tests, limits, cpu_s) for number, tests in todo.items()]
+        left: dict[int, list[int]] = {}
+        for (number, tests), answer in zip(todo.items(), process.ask(units), strict=True):
+            _absorb_cells(programs[number], tests, answer, cpu_s)
+            rest = [test for test in tests if test not in programs[number].traces]
+            if rest:
+                left[number] = rest
+        todo = left
 
 
-def _ended(answer: Answer, partial: Trace) -> Trace:
+def _absorb_cells(program: Program, tests: Sequence[int], answer: Answer, cpu_s: float) -> None:
+    """Traces from one unit. At least the first test gets one; without any record it is what ended the process."""
+    share = 1
+    for record in records(answer.records):
+        if record[0] != program.number or record[1] >= len(tests):
+            continue
+        test = tests[record[1]]
+        if record[3] == worker.UNCOMPILED:
+            program.traces.update({test: Trace(worker.UNCOMPILED) for test in tests})
+        elif record[3] == worker.KILLED and len(record[5]) == worker.ENDING.size:
+            status, why, used_s = worker.ENDING.unpack(record[5])
+            _end(program, test, Answer(status, why, used_s, b""), cpu_s / share)
+            if why != worker.ENDED:
+                share = worker.HUNG_SHARE
+        else:
+            absorb(program, test, record)
+    unfinished = [test for test in tests if program.traces.get(test, _NOTHING).state == RUNNING]
+    if unfinished and (unfinished[0] == tests[0] or not answer.complete):
+        _end(program, unfinished.pop(0), answer, cpu_s / share)
+    for test in unfinished:
+        program.traces.pop(test, None)
+
+
+def _end(program: Program, test: int, answer: Answer, limit_s: float) -> None:
     """Trace of a cell whose process ended before the test did."""
+    partial = program.traces.get(test, _NOTHING)
+    if partial.state != RUNNING:
+        return
+    state, note = CRASH, f"exit status {os.waitstatus_to_exitcode(answer.status)}"
     if answer.lost:
-        return Trace(LOST, note=b"the worker was lost three times")
-    if answer.why != worker.ENDED:
-        what = {worker.CPU_LIMIT: b"CPU limit", worker.WALL_LIMIT: b"wall limit", worker.LOAD_LIMIT: b"load limit"}
-        return Trace(TIMEOUT, answer.cpu_s, partial.values, what[answer.why])
-    if os.WIFSIGNALED(answer.status):
+        state, note = LOST, "the worker was lost three times"
+    elif answer.why != worker.ENDED:
+        state, note = TIMEOUT, _WHY[answer.why]
+    elif os.WIFSIGNALED(answer.status):
         number = os.WTERMSIG(answer.status)
-        name = signal.Signals(number).name if number in iter(signal.Signals) else f"signal {number}"
-        return Trace(CRASH, answer.cpu_s, partial.values, name.encode())
-    return Trace(
-        CRASH, answer.cpu_s, partial.values, f"exit status {os.waitstatus_to_exitcode(answer.status)}".encode()
-    )
+        note = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    given = limit_s if answer.why == worker.CPU_LIMIT else 0.0
+    program.traces[test] = Trace(state, answer.cpu_s, partial.values, note.encode(), given)
 
 
 def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:
     """Runs whatever has no trace yet with one process a cell, under the screening policy of `Limits.screen_s`."""
-    cells = [(p, test) for p in programs for test in range(len(p.plans)) if test not in p.traces]
+    cells = [(program, test) for program in programs for test in range(len(program.plans)) if test not in program.traces]
     if not cells:
         return
     screen = limits.cpu_s if limits.screen_s is None else min(limits.screen_s, limits.cpu_s)
-    given = run_cells(process, cells, limits, screen)
-    unsure = [
-        (program, test)
-        for (program, test), cpu_s in zip(cells, given, strict=True)
-        if program.traces[test].state == TIMEOUT
-        and cpu_s < limits.cpu_s
-        and not _evident(programs, program, test, cpu_s)
-    ]
+    run_cells(process, cells, limits, screen)
+    unsure = [(program, test) for program, test in cells if not _is_final(programs, program, test, limits)]
     for program, test in unsure:  # one request each: none may shorten the time of the next
         run_cells(process, [(program, test)], limits, limits.cpu_s)
+
+
+def _is_final(programs: Iterable[Program], program: Program, test: int, limits: Limits) -> bool:
+    """False for a time-out under a shorter limit that nothing else supports."""
+    trace = program.traces[test]
+    if trace.state != TIMEOUT or not 0.0 < trace.limit_s < limits.cpu_s:
+        return True
+    return _evident(programs, program, test, trace.limit_s)
 
 
 def _evident(programs: Iterable[Program], slow: Program, test: int, given_s: float) -> bool:

@@ -1,7 +1,6 @@
 """From traces to cells: compares the values a candidate returned with what the test expects."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from codepref.sandbox import worker
@@ -41,7 +40,7 @@ def cell(finding: Finding, mode: Mode, cpu_s: float) -> Cell:
 
 def judge_needed(plan: Plan, trace: Trace) -> bool:
     """True if the supervisor can not decide this itself: an expression, or a value too large to touch."""
-    kind = plan[0]
+    kind = plan.kind
     if kind in ("judge", "own"):
         return trace.state == worker.VALUE or bool(trace.values)
     if kind in ("official", "broken", "truth", "not") or trace.state != worker.VALUE:
@@ -59,14 +58,14 @@ def find(plan: Plan, trace: Trace, judgement: Judgement | None) -> Finding:
         return _judged(trace, judgement)
     if trace.state != worker.VALUE:
         return _ended(trace)
-    if plan[0] in ("official", "broken"):
+    if plan.kind in ("official", "broken"):
         return Finding("passed")
     data = trace.values[0]
     if data is None:
-        return _opaque(plan[0], trace.note)
+        return _opaque(plan.kind, trace.note)
     try:
         value = decode(data)
-        holds = _HOLDS[plan[0]](value, plan[3])
+        holds = _HOLDS[plan.kind](value, plan.expected)
     except (Malformed, RecursionError):
         return Finding("failed", fingerprint_of([data]), "the value can not be read")
     return _compared(holds, fingerprint_of([data]))
@@ -121,11 +120,3 @@ def _judged(trace: Trace, judgement: Judgement) -> Finding:
     if status == NEEDS:
         return Finding("failed", print_, f"AssertionError: returned a {trace.note[1:].decode(errors='replace')}")
     return Finding("failed", print_, "the comparison did not end within the limits")
-
-
-def columns(finding: Sequence[Finding]) -> list[str]:
-    """Verdicts only, for logs and tests."""
-    return [item.verdict for item in finding]
-
-
-assert os.name == "posix"

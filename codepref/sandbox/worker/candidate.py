@@ -1,0 +1,232 @@
+"""What runs in the forked children: a program is compiled and run on tests, and reports through shared pages."""
+
+from __future__ import annotations
+
+import builtins
+import marshal
+import mmap
+import os
+import sys
+import time
+import types
+from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
+
+from . import (
+    CELLS, DONE, ENDED, ENDING, HEAD, HUNG_SHARE, IMPURE, KILLED, LOADED, MODULE, NO_MEMORY, NO_TEST, OPAQUE, RAISED,
+    RECORD, SHARED, TOO_LARGE, UNCOMPILED, VALUE,
+)  # fmt: skip
+from .harmless import code_objects, imports, is_harmless, reachable
+from .image import NotPlain, describe, encode, truth
+
+Spawn = Callable[[Callable[[], None], float, float], "tuple[int, int, float]"]
+"""Runs a function in a forked child under limits (CPU and wall seconds): wait status, why it was killed, CPU seconds."""
+
+
+class Report:
+    """Writes records to the shared pages, readable for the parent the moment they are complete."""
+
+    def __init__(self, size: int, output_bytes: int) -> None:
+        self.pages = mmap.mmap(-1, size)
+        self.limit = size - 4096
+        self.output_bytes = output_bytes
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets every record."""
+        self.offset, self.where, self.room, self.clock = HEAD.size, (0, 0), self.output_bytes, 0.0
+        HEAD.pack_into(self.pages, 0, HEAD.size)
+
+    def used(self) -> int:
+        """Bytes written; the child may have scribbled anything here."""
+        return min(max(HEAD.unpack_from(self.pages)[0], HEAD.size), self.limit)
+
+    def resume(self) -> None:
+        """Goes on after the records that a child wrote."""
+        self.offset = self.used()
+
+    def put(self, program: int, test: int, slot: int, status: int, data: bytes = b"") -> None:
+        """Appends one record. The child ends when the pages are full; the supervisor asks again for the rest."""
+        now = time.process_time()
+        start, size = self.offset, len(data)
+        if start + RECORD.size + size > self.limit:
+            os._exit(0)
+        RECORD.pack_into(self.pages, start, program, test, slot, status, size, now - self.clock)
+        start += RECORD.size
+        if size:
+            self.pages[start : start + size] = data
+        self.offset = start + size
+        self.clock = now
+        HEAD.pack_into(self.pages, 0, self.offset)
+
+
+class Sink:
+    """Standard output and error of a candidate: counted, then dropped; ends the child at the output limit."""
+
+    encoding, errors, newlines, closed, mode, name = "utf-8", "strict", None, False, "w", "<stdout>"
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    @property
+    def buffer(self) -> Sink:
+        """The binary layer, which counts the same way."""
+        return self
+
+    def write(self, text: Any) -> int:
+        """Accepts anything with a length."""
+        report, size = self._report, len(text)
+        report.room -= size
+        if report.room < 0:
+            report.put(*report.where, 0, TOO_LARGE)
+            os._exit(0)
+        return size
+
+    def writelines(self, lines: Iterable[Any]) -> None:
+        """As of a text file."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Nothing to flush."""
+
+    def isatty(self) -> bool:
+        """Never a terminal."""
+        return False
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    readable = seekable = isatty
+
+    def fileno(self) -> int:
+        """Descriptor 1 is /dev/null."""
+        return 1
+
+
+def compiled(source: str) -> types.CodeType | None:
+    """Code object of a program, or None."""
+    try:
+        return compile(source, "<solution>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[bool, types.CodeType]] | None:
+    """Compiles a test: steps `("exec", statements)` or `("eval", expression)`; None if it does not compile."""
+    try:
+        return [(mode == "eval", compile(source, "<test>", mode, dont_inherit=True)) for mode, source in test]
+    except (SyntaxError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def preload_imports(module: types.CodeType) -> None:
+    """Imports what the program will import, so that loading a library is done once and charged to no test."""
+    for code in code_objects(module):
+        for name in imports(code):
+            if name and name not in sys.modules:
+                try:
+                    __import__(name)
+                except BaseException:
+                    return  # the program will most likely end here, too
+
+
+def run_test(report: Report, place: tuple[int, int], module: types.CodeType, test: Any, shared: bool) -> None:
+    """One cell: the module in a fresh namespace, then the steps of the test; one record for each value."""
+    program, index = report.where = place
+    report.room = report.output_bytes
+    if shared:
+        namespace: dict[str, Any] = {"__name__": MODULE, "__builtins__": builtins}
+    else:  # dataclasses, enum and pickle look their module up by name
+        sys.modules[MODULE] = types.ModuleType(MODULE)
+        namespace = sys.modules[MODULE].__dict__
+        namespace["__builtins__"] = builtins
+    slot = 0
+    try:
+        exec(module, namespace)  # noqa: S102 - what the sandbox is for
+        for returns, step in test:
+            value = eval(step, namespace)
+            if not returns and len(test) > 1:
+                continue
+            try:
+                data, status = encode(value, shared), VALUE
+            except NotPlain:
+                data, status = truth(value) + type.__dict__["__name__"].__get__(type(value)).encode(), OPAQUE
+            if len(data) > report.output_bytes:
+                data, status = b"", TOO_LARGE
+            report.put(program, index, slot, status, data)
+            slot += 1
+    except MemoryError:
+        value = None
+        report.put(program, index, slot, NO_MEMORY)
+    except BaseException as error:
+        report.put(program, index, slot, RAISED, describe(error))
+    value = None
+    if shared:
+        namespace.clear()  # breaks the cycle between the functions and their globals
+
+
+def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> None:
+    """Body of a child. Payload: `(how, cpu_s, wall_s, jobs)`; job: `(tests, programs)`; program: `(number, source, todo)`."""
+    how, cpu_s, wall_s, jobs = marshal.loads(payload)
+    report.clock = time.process_time()
+    for sources, programs in jobs:
+        tests = [compiled_steps(test) for test in sources]
+        for number, source, todo in programs:
+            report.where, report.room = (number, todo[0]), report.output_bytes
+            module = compiled(source)
+            if module is None:
+                report.put(number, 0, 0, UNCOMPILED)
+            elif how == CELLS:
+                run_cells(report, number, module, tests, todo, spawn, cpu_s, wall_s)
+            else:
+                run_shared(report, number, module, source, tests, todo, risky)
+
+
+def run_shared(
+    report: Report, number: int, module: types.CodeType, source: str, tests: list[Any], todo: list[int], risky: frozenset[str]
+) -> None:
+    """All tests of a harmless program in this process; any other program is only reported."""
+    if not is_harmless(module, risky):
+        short = reachable(source) if "import" in source else None
+        if short is None or not is_harmless(short, risky):
+            return report.put(number, 0, 0, IMPURE)
+        module = short
+    report.put(number, 0, 0, LOADED)
+    for index in todo:
+        if tests[index] is None:
+            report.put(number, index, 0, NO_TEST)
+        else:
+            run_test(report, (number, index), module, tests[index], True)
+    return report.put(number, 0, 0, DONE)
+
+
+def run_cells(
+    report: Report,
+    number: int,
+    module: types.CodeType,
+    tests: list[Any],
+    todo: list[int],
+    spawn: Spawn,
+    cpu_s: float,
+    wall_s: float,
+) -> None:
+    """Every test in a forked child of its own. This process compiles and imports, but never runs the program."""
+    preload_imports(module)
+    report.put(number, 0, 0, LOADED)
+    share = 1
+    for index in todo:
+        test = tests[index]
+        if test is None:
+            report.put(number, index, 0, NO_TEST)
+            continue
+
+        def cell(index: int = index, test: Any = test) -> None:
+            run_test(report, (number, index), module, test, False)
+
+        status, why, cpu = spawn(cell, cpu_s / share, wall_s / share)
+        report.resume()
+        if status or why:
+            report.put(number, index, 0, KILLED, ENDING.pack(status, why, cpu))
+        if why != ENDED:
+            share = HUNG_SHARE
