@@ -29,7 +29,7 @@ _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
 _HERE = Path(__file__).resolve().parent
 _WORKER = f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import serve; serve.main(serve.candidates)"
 _REFEREE = f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
-_JUDGE_CPU_S, _PLAN_CPU_S, _REFEREE_WALL_S = 1.0, 2.0, 60.0
+_JUDGE_CPU_S, _PLAN_CPU_S = 1.0, 2.0
 
 
 class Sandbox:
@@ -138,7 +138,7 @@ class Sandbox:
         todo = list(range(len(items)))
         while todo:
             payload = marshal.dumps((kind, [items[i] for i in todo]), 2)
-            unit = Unit(payload, cpu_s, cpu_s, _REFEREE_WALL_S, len(todo))
+            unit = Unit(payload, cpu_s, cpu_s, self._limits.wall_s, len(todo))
             (answer,) = self._referee.ask([unit])
             done = list(records(answer.records))
             for place, record in zip(todo, done, strict=False):
@@ -208,8 +208,7 @@ class Sandbox:
             again: list[tuple[Program, int, Program]] = []
             for program in programs:
                 for test, plan in enumerate(program.plans):
-                    trace = program.traces[test]
-                    other = choose(plan) if trace.state == worker.VALUE and None in trace.values else None
+                    other = choose(plan) if findings[program.number, test][0].again else None
                     if other is not None:
                         again.append((program, test, Program(len(again), program.source, [other])))
             if not again:

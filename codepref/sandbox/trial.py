@@ -94,7 +94,10 @@ def absorb(program: Program, test: int, record: tuple[int, int, int, int, float,
     """Adds one record to the trace of a cell. A forged record can only be a wrong value."""
     _, _, slot, status, cpu_s, data = record
     state, used_s, values, note, _ = program.traces.get(test, _NOTHING)
-    if state != RUNNING or slot != len(values):
+    if status == worker.REVISED and slot < len(values):
+        values = (*values[:slot], data, *values[slot + 1 :])
+        program.traces[test] = Trace(state, used_s + cpu_s, values, note)
+    if status == worker.REVISED or state != RUNNING or slot != len(values):
         return
     cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s
     if status == worker.VALUE or status == worker.OPAQUE:

@@ -201,13 +201,13 @@ def end_others(settings: dict[str, Any]) -> None:
 def wipe(folders: list[str]) -> None:
     """Empties the folders a candidate may write to, without crossing into what is mounted there."""
     for folder in folders:
-        os.chmod(folder, 0o700)
         device = os.stat(folder).st_dev
         for entry in list(os.scandir(folder)):
             try:
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
                 elif entry.stat(follow_symlinks=False).st_dev == device:
+                    os.chmod(entry.path, 0o700)
                     wipe([entry.path])
                     os.rmdir(entry.path)
             except OSError:  # a mount point, or a folder that holds one
