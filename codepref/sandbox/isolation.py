@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import stat
 import struct
@@ -174,12 +175,38 @@ def landlock(readable: list[str], writable: list[str]) -> list[str]:
     return ["landlock"]
 
 
+def _make_folders(folders: list[str], uid: int) -> None:
+    """Real folders for the library profile where there is no mount namespace; `watch` removes them."""
+    for folder in folders:
+        os.mkdir(folder, 0o700)
+        os.chown(folder, uid, uid if os.geteuid() == 0 else -1)
+
+
+def _private_uid() -> int:
+    """A uid that owns nothing and that no other process has, so that process limits count only ours."""
+    return 0x40000000 + os.getpid()
+
+
 def _drop_root() -> None:
-    """Becomes a uid that owns nothing and that no other process has, so that process limits count only ours."""
-    uid = 0x40000000 + os.getpid()
+    """Becomes a nobody of our own."""
+    uid = _private_uid()
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
+
+
+def _open_to_others(path: str) -> bool:
+    """True if every folder above `path` may be entered by any user."""
+    parts = path.split("/")
+    return all(os.stat("/".join(parts[:i]) or "/").st_mode & 1 for i in range(1, len(parts)))
+
+
+def _drop_capabilities() -> None:
+    """Stays uid 0, for an interpreter that only root can reach, without any of root's powers, now or after an exec."""
+    for capability in range(64):
+        _libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0)  # PR_CAPBSET_DROP; fails beyond the last one
+    header, none = struct.pack("Ii", 0x20080522, 0), bytes(24)
+    _check(_libc.capset(header, none), "capset")
 
 
 def enter(spec: Spec, root: bool) -> list[str]:
@@ -221,8 +248,8 @@ def execute(spec: Spec, layers: list[str]) -> None:
     os.execve(command[0], command, spec["environment"])
 
 
-def watch(worker: int, requests: int) -> None:
-    """Waits for the worker; kills it when nobody is left to send requests."""
+def watch(worker: int, requests: int, folders: list[str]) -> None:
+    """Waits for the worker; kills it when nobody is left to send requests; removes `folders` afterwards."""
     with contextlib.suppress(OSError):
         os.closerange(3, requests)
         os.closerange(requests + 1, 4096)
@@ -234,6 +261,8 @@ def watch(worker: int, requests: int) -> None:
         if fd == requests:
             os.kill(worker, signal.SIGKILL)
     os.waitpid(worker, 0)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main(spec: Spec) -> None:
@@ -247,13 +276,17 @@ def main(spec: Spec) -> None:
         unshare(_NEWPID)
     worker = os.fork()
     if worker:
-        return watch(worker, spec["requests"])
+        return watch(worker, spec["requests"], [] if namespaces else spec["writable"])
     os.setsid()  # kill(0) reaches a whole process group, even across PID namespaces
     if namespaces:
         layers = enter(spec, root)
     else:
-        if root:
+        drop = root and _open_to_others(spec["command"][0])
+        _make_folders(spec["writable"], _private_uid() if drop else os.getuid())
+        if drop:
             _drop_root()
+        elif root:
+            _drop_capabilities()
         readable = [*spec["read"], *spec["links"]]
         layers = landlock(readable, spec["writable"]) if spec["level"] == "landlock" else []
         os.chdir(spec["writable"][0] if spec["writable"] else "/")

@@ -16,6 +16,7 @@ import random
 import resource
 import select
 import signal
+import stat
 import struct
 import sys
 import time
@@ -199,17 +200,29 @@ def end_others(settings: dict[str, Any]) -> None:
 
 
 def wipe(folders: list[str]) -> None:
-    """Empties the folders a candidate may write to, without crossing into what is mounted there."""
-    for folder in folders:
-        device = os.stat(folder).st_dev
-        for entry in list(os.scandir(folder)):
+    """Empties the folders a candidate may write to, but for what is mounted there.
+
+    Inner folders are first moved to the top, so neither depth nor length of a path matters.
+    """
+    for top in folders:
+        device, moved = os.stat(top).st_dev, 0
+        todo = [entry.path for entry in os.scandir(top)]
+        while todo:
+            path = todo.pop()
             try:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-                elif entry.stat(follow_symlinks=False).st_dev == device:
-                    os.chmod(entry.path, 0o700)
-                    wipe([entry.path])
-                    os.rmdir(entry.path)
+                facts = os.lstat(path)
+                if facts.st_dev != device:
+                    continue
+                if not stat.S_ISDIR(facts.st_mode):
+                    os.unlink(path)
+                    continue
+                os.chmod(path, 0o700)
+                for entry in list(os.scandir(path)):
+                    moved += 1
+                    target = "%s/.%d" % (top, moved)  # noqa: UP031
+                    os.rename(entry.path, target)
+                    todo.append(target)
+                os.rmdir(path)
             except OSError:  # a mount point, or a folder that holds one
                 continue
 
