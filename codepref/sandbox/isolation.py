@@ -10,6 +10,7 @@ its namespace. Order matters: folders are bound while we may still read them (an
 others can not enter), then privileges are dropped, then the worker is executed.
 """
 
+# ruff: noqa: PTH - thin wrappers of system calls, in a script whose start-up time counts
 import contextlib
 import ctypes
 import errno
@@ -34,7 +35,7 @@ _SYSCALLS = {"x86_64": 155, "aarch64": 41}  # pivot_root, which the C library do
 NOBODY = 65534
 REQUESTS, ANSWERS = 10, 11
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
-SCRATCH = "/tmp"  # noqa: S108 - inside the new root, a private tmpfs
+SCRATCH = "/tmp"
 
 
 class Spec(TypedDict):
@@ -106,7 +107,7 @@ def _bind(source: str, target: str) -> None:
 
 def _mount_point(spec: Spec) -> str:
     """An existing folder to hide the new root under; in our own mount namespace, so nobody else sees it."""
-    for folder in ("/sys", "/mnt", "/media", "/srv", "/opt", "/tmp"):  # noqa: S108
+    for folder in ("/sys", "/mnt", "/media", "/srv", "/opt", "/tmp"):
         if os.path.isdir(folder) and not any(path == folder or path.startswith(folder + "/") for path in spec["read"]):
             return folder
     raise OSError(errno.ENOENT, "no folder to mount the sandbox root on: create /mnt")
@@ -144,7 +145,7 @@ def build_root(spec: Spec) -> None:
 
 def landlock_abi() -> int:
     """Version of Landlock the kernel offers, 0 if none."""
-    return max(0, _libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+    return max(0, int(_libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
 def landlock(readable: list[str], writable: list[str]) -> list[str]:
@@ -164,9 +165,9 @@ def landlock(readable: list[str], writable: list[str]) -> list[str]:
     for path, rights in [*wanted, *[(p, use_device) for p in DEVICES]]:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            if not stat.S_ISDIR(os.fstat(fd).st_mode):
-                rights &= 0b111 | 1 << 14 | 1 << 15
-            rule = struct.pack("=Qi", rights & handled, fd)
+            folder = stat.S_ISDIR(os.fstat(fd).st_mode)
+            possible = rights & handled if folder else rights & handled & (0b111 | 1 << 14 | 1 << 15)
+            rule = struct.pack("=Qi", possible, fd)
             _check(_libc.syscall(ctypes.c_long(445), rules, 1, rule, 0), f"landlock rule for {path}")
             os.close(fd)
     prctl(_NO_NEW_PRIVS, 1)

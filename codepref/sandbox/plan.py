@@ -10,6 +10,7 @@ Runs in a forked child of the referee: test text is model-written, and may crash
 
 import ast
 import builtins
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -45,7 +46,8 @@ class Plan(NamedTuple):
         return max(1, sum(mode == "eval" for mode, _ in self.steps))
 
 
-MODULES = frozenset("math cmath collections itertools operator fractions decimal datetime statistics numpy typing".split())
+_MODULES = "math cmath collections itertools operator fractions decimal datetime statistics numpy typing"
+MODULES = frozenset(_MODULES.split())
 """Modules whose functions and types the judge has itself."""
 REFERENCES = {
     **{module: [("", module)] for module in MODULES}, "np": [("", "numpy")],
@@ -57,11 +59,10 @@ REFERENCES = {
     "isinf": [("math", "isinf")],
 }  # fmt: skip
 """Names that tests use without importing them, and what (module, name) the candidate's namespace must hold there."""
-JUDGE_BUILTINS = frozenset(
-    """abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float format frozenset
-    hash hex int isinstance issubclass iter len list map max min next oct ord pow range repr reversed round set slice
-    sorted str sum tuple type zip object None True False""".split()
-)
+_ALLOWED = """abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float format
+    frozenset hash hex int isinstance issubclass iter len list map max min next oct ord pow range repr reversed round set
+    slice sorted str sum tuple type zip object None True False"""
+JUDGE_BUILTINS = frozenset(_ALLOWED.split())
 """What a test may use on the judge's side; a test that wants more runs beside the candidate."""
 _BUILTINS = frozenset(dir(builtins))
 _COMPARISONS = {ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is", ast.IsNot: "isnot"}
@@ -141,9 +142,9 @@ class Splitter:
                 self.places.append(node)
             elif node.id not in self.local | self.judged | JUDGE_BUILTINS:
                 raise Inseparable
-        elif isinstance(node, ast.Attribute) and node.attr.startswith("_"):
-            raise Inseparable
-        elif isinstance(node, ast.Compare) and self.compares_identity(node):
+        elif (isinstance(node, ast.Attribute) and node.attr.startswith("_")) or (
+            isinstance(node, ast.Compare) and self.compares_identity(node)
+        ):
             raise Inseparable
         elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             self.visit_comprehension(node)
@@ -262,7 +263,7 @@ def split(test: str, body: Sequence[ast.stmt], entry_point: str | None, whole: b
     condition = " and ".join(conditions)
     simple = len(conditions) == 1 and len(places) == 1 and not prelude
     last = body[-1].test
-    kind, expected = compare(source, last, places[0]) if simple else ("judge", None)
+    kind, expected = compare(last, places[0]) if simple else ("judge", None)
     if kind == "judge" and count and _ONLY_CANDIDATES.sub("", condition) == "":
         kind = "own"
     return Plan(kind, steps, "\n".join(prelude), condition, expected)
@@ -321,27 +322,22 @@ def is_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import) and all(alias.name in MODULES for alias in node.names)
 
 
-def compare(source: Source, condition: ast.expr, place: ast.expr) -> tuple[str, Any]:
+def compare(condition: ast.expr, place: ast.expr) -> tuple[str, Any]:
     """Kind and expected literal; `judge` where plain comparison does not do."""
     if condition is place:
         return "truth", None
     if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not) and condition.operand is place:
         return "not", None
-    if not (isinstance(condition, ast.Compare) and len(condition.ops) == 1):
-        return "judge", None
-    left, right = condition.left, condition.comparators[0]
-    kind = _COMPARISONS.get(type(condition.ops[0]))
-    if kind in ("eq", "ne") and right is place:
-        left, right = right, left
-    if kind is None or left is not place:
-        return "judge", None
-    try:
-        literal = ast.literal_eval(right)
-    except (ValueError, TypeError, RecursionError, MemoryError):
-        return "judge", None
-    if kind in ("is", "isnot") and not (literal is None or literal is True or literal is False):
-        return "judge", None
-    return kind, literal
+    if isinstance(condition, ast.Compare) and len(condition.ops) == 1:
+        left, right = condition.left, condition.comparators[0]
+        kind = _COMPARISONS.get(type(condition.ops[0]), "judge")
+        if kind in ("eq", "ne") and right is place:
+            left, right = right, left
+        with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
+            literal = ast.literal_eval(right)
+            if left is place and (kind in ("eq", "ne") or literal is None or isinstance(literal, bool)):
+                return kind, literal
+    return "judge", None
 
 
 def tail(tree: ast.Module, entry_point: str | None) -> str:

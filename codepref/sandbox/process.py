@@ -85,7 +85,7 @@ class Setup:
         if not self.library:
             return []
         if level == "namespaces":
-            return ["/tmp", "/dev/shm"]  # noqa: S108
+            return ["/tmp", "/dev/shm"]
         return [str(Path(tempfile.gettempdir()) / f"codepref-{secrets.token_hex(8)}")]
 
 
@@ -145,7 +145,7 @@ class WorkerProcess:
         os.close(answers)
         try:
             self._send(self._worker_settings(level, writable))
-            layers = marshal.loads(self._receive(*struct.unpack("<I", self._receive(4, START_S)), START_S))
+            layers = marshal.loads(self._receive(struct.unpack("<I", self._receive(4, START_S))[0], START_S))
         except (EOFError, TimeoutError, BrokenPipeError) as error:
             raise SandboxUnavailable(self._last_words() or f"{type(error).__name__} {error}") from None
         return tuple(layers)
@@ -155,7 +155,7 @@ class WorkerProcess:
         programs = [p for p in _PROGRAMS if setup.library and Path(p).is_dir() and not Path(p).is_symlink()]
         links = dict(setup.interpreter.links)
         if setup.library:
-            links |= {p: os.readlink(p) for p in _PROGRAMS if Path(p).is_symlink()}
+            links |= {p: str(Path(p).readlink()) for p in _PROGRAMS if Path(p).is_symlink()}
         scratch = writable[0] if writable else "/nonexistent"
         environment = _ENVIRONMENT | {"HOME": scratch, "TMPDIR": scratch, "MPLCONFIGDIR": f"{scratch}/mpl"}
         here = Path(__file__).parent

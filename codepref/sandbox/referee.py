@@ -48,7 +48,7 @@ def special(name: str, items: Any = None, cut_off: bool = False) -> Any:
             raise Missing
         return importlib.import_module(name)
     items = rebuild(items)
-    views = {"keys": lambda: dict.fromkeys(items).keys(), "values": lambda: dict(enumerate(items)).values(),
+    views: dict[str, Callable[[], Any]] = {"keys": lambda: dict.fromkeys(items).keys(), "values": lambda: dict(enumerate(items)).values(),
              "items": lambda: dict(items).items(), "iterator": lambda: iterate(items, cut_off)}  # fmt: skip
     return views[name]()
 
@@ -110,7 +110,8 @@ def handle(report: Report, payload: bytes, _: Spawn) -> None:
         if kind == "judge":
             report.put(i, 0, 0, *judge(*item))
         else:
-            report.put(i, 0, 0, PLAN, marshal.dumps(packed(plan(*item, whole=kind == "whole")), 2))
+            test, entry_point = item
+            report.put(i, 0, 0, PLAN, marshal.dumps(packed(plan(test, entry_point, kind == "whole")), 2))
 
 
 def handler() -> Callable[[Report, bytes, Spawn], None]:

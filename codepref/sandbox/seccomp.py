@@ -85,8 +85,9 @@ def candidate_filter(library: bool, machine: str = "") -> bytes:
         return b""
     column, audit = known
     names = _BASE | (_LIBRARY if library else {})
-    numbers = {name: both[column] for name, both in names.items() if both[column] is not None}
-    clone = numbers.pop("clone")
+    allowed = sorted(number for both in names.values() if (number := both[column]) is not None)
+    clone = names["clone"][column] or 0
+    allowed.remove(clone)
     program = [
         _op(_LOAD, 4), _op(_EQUAL, audit, 1), _op(_RETURN, _KILL),
         _op(_LOAD, 0), _op(_GREATER_EQUAL, _X32, 0, 1), _op(_RETURN, _KILL),
@@ -97,7 +98,7 @@ def candidate_filter(library: bool, machine: str = "") -> bytes:
         *[_op(_EQUAL, option, len(_PRCTL_OPTIONS) - i) for i, option in enumerate(_PRCTL_OPTIONS)],
         _op(_RETURN, _ERRNO | _EPERM), _op(_RETURN, _ALLOW),
     ]  # fmt: skip
-    return b"".join(program) + _search(sorted(numbers.values()))
+    return b"".join(program) + _search(allowed)
 
 
 def no_children_filter(threads: bool, machine: str = "") -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from codepref.sandbox import referee, worker
+from codepref.sandbox import referee
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
 from codepref.sandbox.interpreter import Interpreter, interpreter, own
 from codepref.sandbox.plan import Plan
@@ -28,7 +28,9 @@ HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy
 _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
 _HERE = Path(__file__).resolve().parent
 _WORKER = f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import serve; serve.main(serve.candidates)"
-_REFEREE = f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
+_REFEREE = (
+    f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
+)
 _JUDGE_CPU_S, _PLAN_CPU_S = 1.0, 2.0
 
 
@@ -85,7 +87,9 @@ class Sandbox:
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -238,7 +242,9 @@ class Sandbox:
                 for test, plan in enumerate(program.plans):
                     other = choose(plan) if findings[program.number, test][0].again else None
                     if other is not None:
-                        again.append((program, test, Program(len(again), program.source, [other], program.job, 0, program.heavy)))
+                        again.append(
+                            (program, test, Program(len(again), program.source, [other], program.job, 0, program.heavy))
+                        )
             if not again:
                 continue
             others = [other for _, _, other in again]

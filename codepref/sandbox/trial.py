@@ -105,7 +105,7 @@ def absorb(program: Program, test: int, record: tuple[int, int, int, int, float,
     if status == worker.REVISED or state != RUNNING or slot != len(values):
         return
     cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s
-    if status == worker.VALUE or status == worker.OPAQUE:
+    if status in (worker.VALUE, worker.OPAQUE):
         values = (*values, data if status == worker.VALUE else None)
         if len(values) >= program.plans[test].evaluations:
             state = worker.VALUE
@@ -198,7 +198,9 @@ def _end(program: Program, test: int, answer: Answer, limit_s: float) -> None:
 
 def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:
     """Runs whatever has no trace yet with one process a cell, under the shorter limit if the job can give evidence."""
-    missing = [(program, test) for program in programs for test in range(len(program.plans)) if test not in program.traces]
+    missing = [
+        (program, test) for program in programs for test in range(len(program.plans)) if test not in program.traces
+    ]
     many = [cell for cell in missing if cell[0].companions > EVIDENCE]
     few = [cell for cell in missing if cell[0].companions <= EVIDENCE]
     screen = limits.cpu_s if limits.screen_s is None else min(limits.screen_s, limits.cpu_s)

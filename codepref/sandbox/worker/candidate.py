@@ -12,8 +12,25 @@ import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
 from . import (
-    CELLS, DONE, ENDED, ENDING, HEAD, HUNG_SHARE, IMPURE, KILLED, LOADED, MODULE, NO_MEMORY, NO_TEST, OPAQUE, RAISED,
-    RECORD, REVISED, TOO_LARGE, UNCOMPILED, VALUE,
+    CELLS,
+    DONE,
+    ENDED,
+    ENDING,
+    HEAD,
+    HUNG_SHARE,
+    IMPURE,
+    KILLED,
+    LOADED,
+    MODULE,
+    NO_MEMORY,
+    NO_TEST,
+    OPAQUE,
+    RAISED,
+    RECORD,
+    REVISED,
+    TOO_LARGE,
+    UNCOMPILED,
+    VALUE,
 )  # fmt: skip
 from .harmless import code_objects, imports, is_harmless, reachable
 from .image import NotPlain, describe, encode, truth
@@ -38,7 +55,7 @@ class Report:
 
     def used(self) -> int:
         """Bytes written; the child may have scribbled anything here."""
-        return min(max(HEAD.unpack_from(self.pages)[0], HEAD.size), self.limit)
+        return min(max(int(HEAD.unpack_from(self.pages)[0]), HEAD.size), self.limit)
 
     def resume(self) -> None:
         """Goes on after the records that a child wrote."""
@@ -205,7 +222,13 @@ def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> 
 
 
 def run_shared(
-    report: Report, number: int, module: types.CodeType, source: str, tests: list[Any], todo: list[int], risky: frozenset[str]
+    report: Report,
+    number: int,
+    module: types.CodeType,
+    source: str,
+    tests: list[Any],
+    todo: list[int],
+    risky: frozenset[str],
 ) -> None:
     """All tests of a harmless program in this process; any other program is only reported."""
     if not is_harmless(module, source, risky):

@@ -11,7 +11,9 @@ import sys
 import types
 from typing import Iterator  # noqa: UP035 - Python 3.8
 
+
 def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
@@ -55,8 +57,10 @@ PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "co
 SAFE_METHOD_OWNERS = (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range, slice)
 RISKY_OPS = frozenset(
     dis.opmap[name]
-    for name in """STORE_ATTR DELETE_ATTR LOAD_BUILD_CLASS MATCH_CLASS GET_AWAITABLE GET_AITER GET_ANEXT
-    BEFORE_ASYNC_WITH SETUP_ANNOTATIONS PRINT_EXPR INTERPRETER_EXIT""".split()
+    for name in words(
+        """STORE_ATTR DELETE_ATTR LOAD_BUILD_CLASS MATCH_CLASS GET_AWAITABLE GET_AITER GET_ANEXT BEFORE_ASYNC_WITH
+        SETUP_ANNOTATIONS PRINT_EXPR INTERPRETER_EXIT"""
+    )
     if name in dis.opmap
 )
 STRICT = frozenset(("type", "format", "format_map"))
@@ -163,7 +167,7 @@ def uses_strictly(source: str) -> bool:
     `type` could make classes whose methods are named by strings, `format` could read attributes named by strings.
     """
     nodes = list(ast.walk(ast.parse(source)))
-    allowed = set()
+    allowed: set[int] = set()
     for node in nodes:
         if isinstance(node, ast.Compare):
             calls = [item for item in (node.left, *node.comparators) if isinstance(item, ast.Call)]

@@ -37,6 +37,7 @@ _SET_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _SET_SUBREAPER, _NO_NEW_PRIVS = 1, 
 
 Handler = Callable[[Report, bytes, Spawn], None]
 
+
 def address_space() -> int:
     """Bytes of address space in use, found by asking for one more page under ever smaller limits."""
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -88,7 +89,7 @@ def install_filter(program: bytes) -> bool:
         return False
     code = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
-    return ctypes.CDLL(None).prctl(_SET_SECCOMP, 2, head, 0, 0) == 0
+    return bool(ctypes.CDLL(None).prctl(_SET_SECCOMP, 2, head, 0, 0) == 0)
 
 
 def lock_down(settings: dict[str, Any]) -> list[str]:
@@ -113,8 +114,6 @@ def lock_down(settings: dict[str, Any]) -> list[str]:
     if install_filter(settings["filter"]):
         layers.append("seccomp")
     return layers
-
-
 
 
 def read(size: int) -> bytes:
@@ -294,7 +293,7 @@ def preload(names: Iterable[str]) -> None:
     for name in names:
         try:
             importlib.import_module(name)
-        except Exception:  # noqa: S112
+        except Exception:
             continue
 
 
