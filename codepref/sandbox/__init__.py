@@ -11,6 +11,7 @@ from codepref.sandbox.base import (
     Verdict,
 )
 from codepref.sandbox.pool import execute
+from codepref.sandbox.probe import Probe, probe
 from codepref.sandbox.supervisor import Sandbox, layers
 
 __all__ = [
@@ -20,9 +21,11 @@ __all__ = [
     "Limits",
     "Matrix",
     "Mode",
+    "Probe",
     "Sandbox",
     "SandboxUnavailable",
     "Verdict",
     "execute",
     "layers",
+    "probe",
 ]

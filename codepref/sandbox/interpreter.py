@@ -49,11 +49,11 @@ def interpreter(python: str) -> Interpreter:
     folders = {executable, *path, *(os.path.realpath(facts[name]) for name in ("stdlib", "platstdlib"))}
     base = os.path.realpath(facts["base"])
     if base not in _SYSTEM_PREFIXES:
-        folders.add(os.path.join(base, "lib"))  # libpython and its companions
+        folders.add(f"{base}/lib")  # libpython and its companions
     links = []
     for entry in _SYSTEM:
         if Path(entry).is_symlink():
-            links.append((entry, os.readlink(entry)))
+            links.append((entry, str(Path(entry).readlink())))
         elif Path(entry).exists():
             folders.add(entry)
     read = tuple(sorted(folder for folder in folders if Path(folder).exists()))

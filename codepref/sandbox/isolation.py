@@ -10,6 +10,7 @@ its namespace. Order matters: folders are bound while we may still read them (an
 others can not enter), then privileges are dropped, then the worker is executed.
 """
 
+# ruff: noqa: PTH - thin wrappers of system calls, in a script whose start-up time counts
 import contextlib
 import ctypes
 import errno
@@ -17,6 +18,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import stat
 import struct
@@ -33,7 +35,7 @@ _SYSCALLS = {"x86_64": 155, "aarch64": 41}  # pivot_root, which the C library do
 NOBODY = 65534
 REQUESTS, ANSWERS = 10, 11
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
-SCRATCH = "/tmp"  # noqa: S108 - inside the new root, a private tmpfs
+SCRATCH = "/tmp"
 
 
 class Spec(TypedDict):
@@ -105,7 +107,7 @@ def _bind(source: str, target: str) -> None:
 
 def _mount_point(spec: Spec) -> str:
     """An existing folder to hide the new root under; in our own mount namespace, so nobody else sees it."""
-    for folder in ("/sys", "/mnt", "/media", "/srv", "/opt", "/tmp"):  # noqa: S108
+    for folder in ("/sys", "/mnt", "/media", "/srv", "/opt", "/tmp"):
         if os.path.isdir(folder) and not any(path == folder or path.startswith(folder + "/") for path in spec["read"]):
             return folder
     raise OSError(errno.ENOENT, "no folder to mount the sandbox root on: create /mnt")
@@ -143,7 +145,7 @@ def build_root(spec: Spec) -> None:
 
 def landlock_abi() -> int:
     """Version of Landlock the kernel offers, 0 if none."""
-    return max(0, _libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+    return max(0, int(_libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
 def landlock(readable: list[str], writable: list[str]) -> list[str]:
@@ -163,9 +165,9 @@ def landlock(readable: list[str], writable: list[str]) -> list[str]:
     for path, rights in [*wanted, *[(p, use_device) for p in DEVICES]]:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            if not stat.S_ISDIR(os.fstat(fd).st_mode):
-                rights &= 0b111 | 1 << 14 | 1 << 15
-            rule = struct.pack("=Qi", rights & handled, fd)
+            folder = stat.S_ISDIR(os.fstat(fd).st_mode)
+            possible = rights & handled if folder else rights & handled & (0b111 | 1 << 14 | 1 << 15)
+            rule = struct.pack("=Qi", possible, fd)
             _check(_libc.syscall(ctypes.c_long(445), rules, 1, rule, 0), f"landlock rule for {path}")
             os.close(fd)
     prctl(_NO_NEW_PRIVS, 1)
@@ -174,12 +176,38 @@ def landlock(readable: list[str], writable: list[str]) -> list[str]:
     return ["landlock"]
 
 
+def _make_folders(folders: list[str], uid: int) -> None:
+    """Real folders for the library profile where there is no mount namespace; `watch` removes them."""
+    for folder in folders:
+        os.mkdir(folder, 0o700)
+        os.chown(folder, uid, uid if os.geteuid() == 0 else -1)
+
+
+def _private_uid() -> int:
+    """A uid that owns nothing and that no other process has, so that process limits count only ours."""
+    return 0x40000000 + os.getpid()
+
+
 def _drop_root() -> None:
-    """Becomes a uid that owns nothing and that no other process has, so that process limits count only ours."""
-    uid = 0x40000000 + os.getpid()
+    """Becomes a nobody of our own."""
+    uid = _private_uid()
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
+
+
+def _open_to_others(path: str) -> bool:
+    """True if every folder above `path` may be entered by any user."""
+    parts = path.split("/")
+    return all(os.stat("/".join(parts[:i]) or "/").st_mode & 1 for i in range(1, len(parts)))
+
+
+def _drop_capabilities() -> None:
+    """Stays uid 0, for an interpreter that only root can reach, without any of root's powers, now or after an exec."""
+    for capability in range(64):
+        _libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0)  # PR_CAPBSET_DROP; fails beyond the last one
+    header, none = struct.pack("Ii", 0x20080522, 0), bytes(24)
+    _check(_libc.capset(header, none), "capset")
 
 
 def enter(spec: Spec, root: bool) -> list[str]:
@@ -221,8 +249,8 @@ def execute(spec: Spec, layers: list[str]) -> None:
     os.execve(command[0], command, spec["environment"])
 
 
-def watch(worker: int, requests: int) -> None:
-    """Waits for the worker; kills it when nobody is left to send requests."""
+def watch(worker: int, requests: int, folders: list[str]) -> None:
+    """Waits for the worker; kills it when nobody is left to send requests; removes `folders` afterwards."""
     with contextlib.suppress(OSError):
         os.closerange(3, requests)
         os.closerange(requests + 1, 4096)
@@ -234,6 +262,8 @@ def watch(worker: int, requests: int) -> None:
         if fd == requests:
             os.kill(worker, signal.SIGKILL)
     os.waitpid(worker, 0)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main(spec: Spec) -> None:
@@ -247,13 +277,17 @@ def main(spec: Spec) -> None:
         unshare(_NEWPID)
     worker = os.fork()
     if worker:
-        return watch(worker, spec["requests"])
+        return watch(worker, spec["requests"], [] if namespaces else spec["writable"])
     os.setsid()  # kill(0) reaches a whole process group, even across PID namespaces
     if namespaces:
         layers = enter(spec, root)
     else:
-        if root:
+        drop = root and _open_to_others(spec["command"][0])
+        _make_folders(spec["writable"], _private_uid() if drop else os.getuid())
+        if drop:
             _drop_root()
+        elif root:
+            _drop_capabilities()
         readable = [*spec["read"], *spec["links"]]
         layers = landlock(readable, spec["writable"]) if spec["level"] == "landlock" else []
         os.chdir(spec["writable"][0] if spec["writable"] else "/")

@@ -10,6 +10,7 @@ Runs in a forked child of the referee: test text is model-written, and may crash
 
 import ast
 import builtins
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -30,7 +31,8 @@ class Plan(NamedTuple):
 
     kind: str
     steps: list[tuple[str, str]]
-    """For the candidate's process: `("exec", statements)` or `("eval", expression)`."""
+    """For the candidate's process: `("exec", statements)`, `("eval", expression)` or `("check", "")`, after which the
+    values of an assert are looked at: later calls may have changed earlier values."""
     prelude: str = ""
     """Statements for the judge."""
     condition: str = ""
@@ -44,16 +46,24 @@ class Plan(NamedTuple):
         return max(1, sum(mode == "eval" for mode, _ in self.steps))
 
 
-# Second plan: evaluated beside the candidate when applied to what it returned.
-CONVERSIONS = frozenset(
-    "list tuple set frozenset sorted dict len sum min max str repr next any all bool int float abs round type iter".split()
-)
-MODULES = frozenset("math cmath collections itertools operator fractions decimal datetime statistics numpy typing".split())
+_MODULES = "math cmath collections itertools operator fractions decimal datetime statistics numpy typing"
+MODULES = frozenset(_MODULES.split())
 """Modules whose functions and types the judge has itself."""
-# Names of those that tests use without importing them; the candidate's namespace must hold the genuine thing.
-REFERENCES = MODULES | frozenset(
-    "isclose isnan isinf Decimal Fraction Counter OrderedDict defaultdict deque date timedelta np".split()
-)
+REFERENCES = {
+    **{module: [("", module)] for module in MODULES}, "np": [("", "numpy")],
+    "datetime": [("", "datetime"), ("datetime", "datetime")], "date": [("datetime", "date")],
+    "timedelta": [("datetime", "timedelta")], "Decimal": [("decimal", "Decimal")],
+    "Fraction": [("fractions", "Fraction")], "Counter": [("collections", "Counter")],
+    "OrderedDict": [("collections", "OrderedDict")], "defaultdict": [("collections", "defaultdict")],
+    "deque": [("collections", "deque")], "isclose": [("math", "isclose")], "isnan": [("math", "isnan")],
+    "isinf": [("math", "isinf")],
+}  # fmt: skip
+"""Names that tests use without importing them, and what (module, name) the candidate's namespace must hold there."""
+_ALLOWED = """abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float format
+    frozenset hash hex int isinstance issubclass iter len list map max min next oct ord pow range repr reversed round set
+    slice sorted str sum tuple type zip object None True False"""
+JUDGE_BUILTINS = frozenset(_ALLOWED.split())
+"""What a test may use on the judge's side; a test that wants more runs beside the candidate."""
 _BUILTINS = frozenset(dir(builtins))
 _COMPARISONS = {ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is", ast.IsNot: "isnot"}
 _ONLY_CANDIDATES = re.compile(r"_v\(\d+\)|\b(?:is|not|and|or|in)\b|[=!<>()\s]")
@@ -102,14 +112,24 @@ class Splitter:
             if isinstance(node, (ast.Attribute, ast.Subscript)):
                 node = node.value
             elif isinstance(node, ast.Call):
-                convert = self.whole and isinstance(node.func, ast.Name) and node.func.id in CONVERSIONS and node.args
-                node = node.args[0] if convert else node.func
+                if self.whole and isinstance(node.func, ast.Name) and node.func.id in JUDGE_BUILTINS:
+                    return self.is_conversion(node.func.id, node)
+                node = node.func
             elif self.whole and isinstance(node, ast.BinOp):
                 return self.is_candidates(node.left) and self.is_candidates(node.right)
+            elif self.whole and isinstance(node, ast.Compare):
+                equality = any(isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)) for op in node.ops)
+                return not equality and all(self.is_candidates(item) for item in (node.left, *node.comparators))
             elif self.whole and isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
                 node = node.operand
             else:
                 return False
+
+    def is_conversion(self, name: str, node: ast.Call) -> bool:
+        """True for a builtin applied to what the candidate returned, or given a function or class of the candidate."""
+        arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+        found = [self.is_candidates(item) for item in arguments]
+        return all(found) if name in ("isinstance", "issubclass") else any(found)
 
     def visit(self, node: ast.AST) -> None:
         """Walks in the order of evaluation; raises `Inseparable` where that order can not be kept."""
@@ -120,6 +140,12 @@ class Splitter:
         elif isinstance(node, ast.Name):
             if node.id in REFERENCES and node.id not in self.local | self.judged:
                 self.places.append(node)
+            elif node.id not in self.local | self.judged | JUDGE_BUILTINS:
+                raise Inseparable
+        elif (isinstance(node, ast.Attribute) and node.attr.startswith("_")) or (
+            isinstance(node, ast.Compare) and self.compares_identity(node)
+        ):
+            raise Inseparable
         elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             self.visit_comprehension(node)
         elif isinstance(node, ast.Lambda):
@@ -127,8 +153,12 @@ class Splitter:
         elif isinstance(node, _NOT_SPLIT):
             self.reject(node, set())
         else:
-            for child in ast.iter_child_nodes(node):
-                self.visit(child)
+            self.visit_children(node)
+
+    def compares_identity(self, node: ast.Compare) -> bool:
+        """True if two objects of the candidate are compared by identity, which no copy of them has."""
+        identity = any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops)
+        return identity and sum(self.involves(item) for item in (node.left, *node.comparators)) > 1
 
     def visit_comprehension(self, node: ast.AST) -> None:
         """Only the first iterable is evaluated exactly once, so only that one may involve the candidate."""
@@ -147,7 +177,13 @@ class Splitter:
         outer, self.local = self.local, self.local | bound
         if self.involves(node):
             raise Inseparable
+        self.visit_children(node)
         self.local = outer
+
+    def visit_children(self, node: ast.AST) -> None:
+        """Every child in order."""
+        for child in ast.iter_child_nodes(node):
+            self.visit(child)
 
 
 class Source:
@@ -177,7 +213,8 @@ class Source:
         data = self.data[start:end]
         for k, place in reversed(list(enumerate(places, first))):
             low, high = self.span(place)
-            data = data[: low - start] + f"_v({k})".encode() + data[high - start :]
+            name = f', "{place.id}"' if isinstance(place, ast.Name) and place.id in REFERENCES else ""
+            data = data[: low - start] + f"_v({k}{name})".encode() + data[high - start :]
         return f"({data.decode()}\n)"
 
 
@@ -213,9 +250,12 @@ def split(test: str, body: Sequence[ast.stmt], entry_point: str | None, whole: b
             places = sorted(splitter.places, key=source.span)
             conditions.append(source.replaced(node.test, places, count))
             steps += [("eval", source.text(place)) for place in places]
+            steps += [("check", "")] if len(places) > 1 else []
             count += len(places)
         else:
             bound = bound_names(node)
+            if bound & judged and not is_import(node):
+                Splitter(entry_point, judged, assigned, whole).visit_children(node)  # only what the judge may run
             if bound & judged or is_import(node):
                 prelude.append(source.text(node))
             if is_import(node) or not bound <= judged or not bound:
@@ -223,7 +263,7 @@ def split(test: str, body: Sequence[ast.stmt], entry_point: str | None, whole: b
     condition = " and ".join(conditions)
     simple = len(conditions) == 1 and len(places) == 1 and not prelude
     last = body[-1].test
-    kind, expected = compare(source, last, places[0]) if simple else ("judge", None)
+    kind, expected = compare(last, places[0]) if simple else ("judge", None)
     if kind == "judge" and count and _ONLY_CANDIDATES.sub("", condition) == "":
         kind = "own"
     return Plan(kind, steps, "\n".join(prelude), condition, expected)
@@ -282,27 +322,22 @@ def is_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import) and all(alias.name in MODULES for alias in node.names)
 
 
-def compare(source: Source, condition: ast.expr, place: ast.expr) -> tuple[str, Any]:
+def compare(condition: ast.expr, place: ast.expr) -> tuple[str, Any]:
     """Kind and expected literal; `judge` where plain comparison does not do."""
     if condition is place:
         return "truth", None
     if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not) and condition.operand is place:
         return "not", None
-    if not (isinstance(condition, ast.Compare) and len(condition.ops) == 1):
-        return "judge", None
-    left, right = condition.left, condition.comparators[0]
-    kind = _COMPARISONS.get(type(condition.ops[0]))
-    if kind in ("eq", "ne") and right is place:
-        left, right = right, left
-    if kind is None or left is not place:
-        return "judge", None
-    try:
-        literal = ast.literal_eval(right)
-    except (ValueError, TypeError, RecursionError, MemoryError):
-        return "judge", None
-    if kind in ("is", "isnot") and not (literal is None or literal is True or literal is False):
-        return "judge", None
-    return kind, literal
+    if isinstance(condition, ast.Compare) and len(condition.ops) == 1:
+        left, right = condition.left, condition.comparators[0]
+        kind = _COMPARISONS.get(type(condition.ops[0]), "judge")
+        if kind in ("eq", "ne") and right is place:
+            left, right = right, left
+        with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
+            literal = ast.literal_eval(right)
+            if left is place and (kind in ("eq", "ne") or literal is None or isinstance(literal, bool)):
+                return kind, literal
+    return "judge", None
 
 
 def tail(tree: ast.Module, entry_point: str | None) -> str:

@@ -153,7 +153,11 @@ def _pack(matrices: list[Matrix]) -> bytes:
     """Tuples travel several times faster than dataclasses."""
     return pickle.dumps(
         [
-            (m.job_id, m.layers, [[(c.verdict, c.mode, c.cpu_s, c.fingerprint, c.error) for c in row] for row in m.cells])
+            (
+                m.job_id,
+                m.layers,
+                [[(c.verdict, c.mode, c.cpu_s, c.fingerprint, c.error) for c in row] for row in m.cells],
+            )
             for m in matrices
         ]
     )

@@ -4,10 +4,12 @@ import contextlib
 import json
 import marshal
 import os
+import secrets
 import select
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -78,10 +80,13 @@ class Setup:
     preload: tuple[str, ...] = ()
     unisolated: bool = False
 
-    @property
-    def writable(self) -> list[str]:
-        """Folders a candidate may write to."""
-        return ["/tmp", "/dev/shm"] if self.library else []  # noqa: S108 - private, inside the sandbox
+    def writable(self, level: str) -> list[str]:
+        """Folders a candidate may write to: private ones inside the sandbox, else one that isolation.py makes."""
+        if not self.library:
+            return []
+        if level == "namespaces":
+            return ["/tmp", "/dev/shm"]
+        return [str(Path(tempfile.gettempdir()) / f"codepref-{secrets.token_hex(8)}")]
 
 
 def _wait(fd: int, patience_s: float) -> bool:
@@ -99,6 +104,8 @@ def _wait(fd: int, patience_s: float) -> bool:
 class WorkerProcess:
     """Owner of one worker. `layers` says which isolation layers it reported."""
 
+    LEVELS = ("namespaces", "landlock", "none")
+
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._level = ""
@@ -109,7 +116,7 @@ class WorkerProcess:
     def start(self) -> None:
         """Starts the worker; raises `SandboxUnavailable` with the reason of every level that was tried."""
         reasons = []
-        for level in [self._level] if self._level else ["namespaces", "landlock", "none"]:
+        for level in [self._level] if self._level else self.LEVELS:
             try:
                 layers = self._launch(level)
             except SandboxUnavailable as error:
@@ -127,51 +134,56 @@ class WorkerProcess:
     def _launch(self, level: str) -> tuple[str, ...]:
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
+        writable = self._setup.writable(level)
         command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("isolation.py"))]
-        command.append(self._spec(level, requests, answers))
+        command.append(self._spec(level, requests, answers, writable))
         self._process = subprocess.Popen(
             command, pass_fds=(requests, answers), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )  # fmt: skip
         os.close(requests)
         os.close(answers)
-        self._settings = self._worker_settings(level)
         try:
-            self._send(self._settings)
-            layers = marshal.loads(self._receive(*struct.unpack("<I", self._receive(4, START_S)), START_S))
+            self._send(self._worker_settings(level, writable))
+            layers = marshal.loads(self._receive(struct.unpack("<I", self._receive(4, START_S))[0], START_S))
         except (EOFError, TimeoutError, BrokenPipeError) as error:
             raise SandboxUnavailable(self._last_words() or f"{type(error).__name__} {error}") from None
         return tuple(layers)
 
-    def _spec(self, level: str, requests: int, answers: int) -> str:
+    def _spec(self, level: str, requests: int, answers: int, writable: list[str]) -> str:
         setup = self._setup
         programs = [p for p in _PROGRAMS if setup.library and Path(p).is_dir() and not Path(p).is_symlink()]
         links = dict(setup.interpreter.links)
         if setup.library:
-            links |= {p: os.readlink(p) for p in _PROGRAMS if Path(p).is_symlink()}
-        home = "/tmp" if setup.library else "/nonexistent"  # noqa: S108
+            links |= {p: str(Path(p).readlink()) for p in _PROGRAMS if Path(p).is_symlink()}
+        scratch = writable[0] if writable else "/nonexistent"
+        environment = _ENVIRONMENT | {"HOME": scratch, "TMPDIR": scratch, "MPLCONFIGDIR": f"{scratch}/mpl"}
+        here = Path(__file__).parent
+        namespaces = level == "namespaces"
+        own = here / "worker" if namespaces else here
+        listed = () if namespaces else setup.interpreter.path  # Landlock stops the import system from listing others
         return json.dumps(
             {
                 "level": level,
                 "command": [setup.interpreter.executable, "-s", "-S", "-B", *setup.arguments],
-                "environment": _ENVIRONMENT | {"HOME": home, "TMPDIR": "/tmp", "MPLCONFIGDIR": "/tmp/mpl"},  # noqa: S108
-                "read": sorted({*setup.interpreter.read, str(Path(__file__).with_name('worker')), *programs}),
+                "environment": environment,
+                "read": sorted({*setup.interpreter.read, str(own), *programs, *listed}),
                 "links": links,
-                "writable": setup.writable,
+                "writable": writable,
                 "scratch_mb": 64,
                 "requests": requests,
                 "answers": answers,
             }
         )
 
-    def _worker_settings(self, level: str) -> dict[str, Any]:
+    def _worker_settings(self, level: str, writable: list[str]) -> dict[str, Any]:
         setup = self._setup
         return {
             "path": list(setup.interpreter.path), "preload": list(setup.preload), "library": setup.library,
-            "writable": setup.writable, "scratch_mb": 64, "memory_mb": setup.limits.memory_mb,
+            "writable": writable, "scratch_mb": 64, "memory_mb": setup.limits.memory_mb,
             "output_bytes": setup.limits.output_bytes, "pages": (8 << 20) + 2 * setup.limits.output_bytes,
             "filter": seccomp.candidate_filter(setup.library), "lonely": level != "namespaces",
-            "lonely_filter": b"" if setup.library else seccomp.no_children_filter(),
+            "lonely_filter": b"" if level == "namespaces" else seccomp.no_children_filter(setup.library),
         }  # fmt: skip
 
     def ask(self, units: Sequence[Unit]) -> Iterator[Answer]:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from codepref.sandbox.plan import MODULES, Plan, plan
+from codepref.sandbox.plan import JUDGE_BUILTINS, MODULES, REFERENCES, Plan, plan
 from codepref.sandbox.value import Malformed, Reference, decode
 from codepref.sandbox.worker import serve
 from codepref.sandbox.worker.candidate import Report, Spawn
@@ -21,6 +21,9 @@ from codepref.sandbox.worker.image import describe
 TRUE, FALSE, RAISED, NEEDS, PLAN = range(5)
 TYPES = ("decimal.Decimal", "fractions.Fraction", "builtins.range", "builtins.bytearray", "datetime.date",
          "datetime.timedelta", "datetime.time", "datetime.datetime", "collections.deque")  # fmt: skip
+
+
+_BUILTINS = {name: getattr(builtins, name) for name in sorted(JUDGE_BUILTINS)} | {"__import__": __import__}
 
 
 class Missing(Exception):
@@ -45,7 +48,7 @@ def special(name: str, items: Any = None, cut_off: bool = False) -> Any:
             raise Missing
         return importlib.import_module(name)
     items = rebuild(items)
-    views = {"keys": lambda: dict.fromkeys(items).keys(), "values": lambda: dict(enumerate(items)).values(),
+    views: dict[str, Callable[[], Any]] = {"keys": lambda: dict.fromkeys(items).keys(), "values": lambda: dict(enumerate(items)).values(),
              "items": lambda: dict(items).items(), "iterator": lambda: iterate(items, cut_off)}  # fmt: skip
     return views[name]()
 
@@ -73,15 +76,18 @@ def judge(prelude: str, condition: str, values: list[bytes | None]) -> tuple[int
     """Truth of one condition after the statements in `prelude`. Values are decoded only when asked for, as `a or b` may not need the second."""
     needed = []
 
-    def value_of(k: int) -> Any:
+    def value_of(k: int, name: str = "") -> Any:
         needed.append(k)
         data = values[k] if k < len(values) else None
         if data is None:
             raise Missing
-        return rebuild(decode(data, 2000))
+        value = decode(data, 2000)
+        if name and not (isinstance(value, Reference) and (value.module, value.name) in REFERENCES[name]):
+            raise Missing
+        return rebuild(value)
 
     try:
-        namespace = {"__builtins__": builtins, "_v": value_of}
+        namespace = {"__builtins__": _BUILTINS, "_v": value_of}
         exec(compile(prelude, "<test>", "exec", dont_inherit=True), namespace)  # noqa: S102 - in a sandboxed child
         holds = eval(compile(condition, "<test>", "eval", dont_inherit=True), namespace)
         return (TRUE if holds else FALSE), b""
@@ -104,7 +110,8 @@ def handle(report: Report, payload: bytes, _: Spawn) -> None:
         if kind == "judge":
             report.put(i, 0, 0, *judge(*item))
         else:
-            report.put(i, 0, 0, PLAN, marshal.dumps(packed(plan(*item, whole=kind == "whole")), 2))
+            test, entry_point = item
+            report.put(i, 0, 0, PLAN, marshal.dumps(packed(plan(test, entry_point, kind == "whole")), 2))
 
 
 def handler() -> Callable[[Report, bytes, Spawn], None]:

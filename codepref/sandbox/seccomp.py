@@ -48,7 +48,9 @@ _LIBRARY = {
     "sched_setaffinity": (203, 122), "utimes": (235, None), "waitid": (247, 95), "mkdirat": (258, 34),
     "unlinkat": (263, 35), "renameat": (264, 38), "linkat": (265, 37), "symlinkat": (266, 36), "fchmodat": (268, 53),
     "utimensat": (280, 88), "fallocate": (285, 47), "copy_file_range": (326, 285), "renameat2": (316, 276),
-    "memfd_create": (319, 279),
+    "memfd_create": (319, 279), "mknod": (133, None), "mknodat": (259, 33), "getxattr": (191, 8), "lgetxattr": (192, 9),
+    "fgetxattr": (193, 10), "listxattr": (194, 11), "llistxattr": (195, 12), "flistxattr": (196, 13),
+    "sched_getscheduler": (145, 120), "sync_file_range": (277, 84),
 }  # fmt: skip
 
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
@@ -56,6 +58,9 @@ _LOAD, _EQUAL, _GREATER_EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _KILL, _ALLOW, _ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
 _EPERM, _ENOSYS, _CLONE3 = 1, 38, 435
 _NAMESPACE_FLAGS = 0x7E020080
+_PRCTL, _PRCTL_OPTIONS = (157, 167), (1, 15, 16, 22, 36)
+"""Allowed: signal at the death of the parent, name, seccomp filter, adoption of orphans; the worker needs them, too."""
+_THREAD = 0x10000
 _X32 = 0x40000000
 
 
@@ -80,25 +85,34 @@ def candidate_filter(library: bool, machine: str = "") -> bytes:
         return b""
     column, audit = known
     names = _BASE | (_LIBRARY if library else {})
-    numbers = {name: both[column] for name, both in names.items() if both[column] is not None}
-    clone = numbers.pop("clone")
+    allowed = sorted(number for both in names.values() if (number := both[column]) is not None)
+    clone = names["clone"][column] or 0
+    allowed.remove(clone)
     program = [
         _op(_LOAD, 4), _op(_EQUAL, audit, 1), _op(_RETURN, _KILL),
         _op(_LOAD, 0), _op(_GREATER_EQUAL, _X32, 0, 1), _op(_RETURN, _KILL),
         _op(_EQUAL, _CLONE3, 0, 1), _op(_RETURN, _ERRNO | _ENOSYS),
         _op(_EQUAL, clone, 0, 4), _op(_LOAD, 16), _op(_ANY_BIT, _NAMESPACE_FLAGS, 0, 1),
         _op(_RETURN, _ERRNO | _EPERM), _op(_RETURN, _ALLOW),
+        _op(_EQUAL, _PRCTL[column], 0, len(_PRCTL_OPTIONS) + 3), _op(_LOAD, 16),
+        *[_op(_EQUAL, option, len(_PRCTL_OPTIONS) - i) for i, option in enumerate(_PRCTL_OPTIONS)],
+        _op(_RETURN, _ERRNO | _EPERM), _op(_RETURN, _ALLOW),
     ]  # fmt: skip
-    return b"".join(program) + _search(sorted(numbers.values()))
+    return b"".join(program) + _search(allowed)
 
 
-def no_children_filter(machine: str = "") -> bytes:
-    """Second filter for each candidate where RLIMIT_NPROC can not count (no user namespace): no clone, no signals."""
+def no_children_filter(threads: bool, machine: str = "") -> bytes:
+    """Second filter for each candidate where no PID namespace ends its children: no processes, no signals, no prctl.
+
+    `threads`: clone stays allowed with the flag that makes a thread.
+    """
     known = _ARCHITECTURES.get(machine or platform.machine())
     if known is None:
         return b""
-    column = known[0]
-    denied = [_BASE[name][column] for name in ("clone", "fork", "vfork", "kill", "tgkill")]
-    present = sorted(number for number in denied if number is not None)
-    tests = [_op(_EQUAL, number, len(present) - i) for i, number in enumerate(present)]
-    return _op(_LOAD, 0) + b"".join(tests) + _op(_RETURN, _ALLOW) + _op(_RETURN, _ERRNO | _EPERM)
+    denied = [_PRCTL[known[0]], *[_BASE[name][known[0]] for name in ("fork", "vfork", "kill")]]
+    present = [number for number in denied if number is not None]
+    tests = [_op(_EQUAL, number, len(present) - i + 5) for i, number in enumerate(present)]
+    clone = _BASE["clone"][known[0]] or 0
+    program = [_op(_LOAD, 0), *tests, _op(_EQUAL, clone, 0, 4), _op(_LOAD, 16)]
+    program += [_op(_ANY_BIT, _THREAD if threads else 0, 0, 1), _op(_RETURN, _ALLOW), _op(_RETURN, _ERRNO | _EPERM)]
+    return b"".join(program) + _op(_RETURN, _ALLOW) + _op(_RETURN, _ERRNO | _EPERM)

@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from codepref.sandbox import referee, worker
+from codepref.sandbox import referee
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
 from codepref.sandbox.interpreter import Interpreter, interpreter, own
 from codepref.sandbox.plan import Plan
 from codepref.sandbox.process import Setup, Unit, WorkerProcess
-from codepref.sandbox.trial import Program, Trace, distinct, imported, records, run_alone, run_shared
+from codepref.sandbox.trial import Program, Trace, distinct, imported, records, run_alone, run_cells, run_shared, unsure
 from codepref.sandbox.value import Malformed, decode
 from codepref.sandbox.verdict import Finding, Judgement, cell, find, judge_needed
 
@@ -28,8 +28,10 @@ HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy
 _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
 _HERE = Path(__file__).resolve().parent
 _WORKER = f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import serve; serve.main(serve.candidates)"
-_REFEREE = f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
-_JUDGE_CPU_S, _PLAN_CPU_S, _REFEREE_WALL_S = 1.0, 2.0, 60.0
+_REFEREE = (
+    f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
+)
+_JUDGE_CPU_S, _PLAN_CPU_S = 1.0, 2.0
 
 
 class Sandbox:
@@ -60,11 +62,11 @@ class Sandbox:
         self._python: Interpreter = interpreter(python or sys.executable)
         self._preload, self._unisolated = tuple(preload), allow_unisolated
         self._heavy: WorkerProcess | None = None
+        self._numpy_referee: WorkerProcess | None = None
         self._closed = False
         self._worker = self._start(self._preload)
         try:
-            setup = Setup(("-P", "-c", _REFEREE), own(), limits, unisolated=allow_unisolated)
-            self._referee = WorkerProcess(setup)
+            self._referee = self._start_referee(())
         except BaseException:
             self._worker.close()
             raise
@@ -72,6 +74,10 @@ class Sandbox:
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         library = self._profile == "library"
         return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated))
+
+    def _start_referee(self, preload: tuple[str, ...]) -> WorkerProcess:
+        setup = Setup(("-P", "-c", _REFEREE), own(), self._limits, False, preload, self._unisolated)
+        return WorkerProcess(setup)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -81,13 +87,15 @@ class Sandbox:
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         """Ends every process of this sandbox and waits until they are gone."""
         self._closed = True
-        for process in (self._worker, getattr(self, "_referee", None), self._heavy):
+        for process in (self._worker, self._referee, self._heavy, self._numpy_referee):
             if process is not None:
                 process.close()
 
@@ -104,6 +112,7 @@ class Sandbox:
         self._run(programs)
         findings = self._judge(programs)
         self._look_again(programs, findings)
+        self._confirm(programs, findings)
         return [self._matrix(job, number, owners, programs, findings) for number, job in enumerate(jobs)]
 
     def _matrix(
@@ -132,14 +141,19 @@ class Sandbox:
         plans = iter(self._ask_referee("whole" if self._mode == "official" else "plan", items, _PLAN_CPU_S))
         return [[_read_plan(next(plans), test) for test in job.tests] for job in jobs]
 
-    def _ask_referee(self, kind: str, items: Sequence[tuple[object, ...]], cpu_s: float) -> list[Judgement | None]:
+    def _ask_referee(
+        self, kind: str, items: Sequence[tuple[object, ...]], cpu_s: float, numpy: bool = False
+    ) -> list[Judgement | None]:
         """One answer an item; an item that ends its process is asked once more alone, then left without answer."""
         answers: list[Judgement | None] = [None] * len(items)
         todo = list(range(len(items)))
+        if numpy and self._numpy_referee is None:
+            self._numpy_referee = self._start_referee(("numpy",))
+        process = self._numpy_referee if numpy and self._numpy_referee is not None else self._referee
         while todo:
             payload = marshal.dumps((kind, [items[i] for i in todo]), 2)
-            unit = Unit(payload, cpu_s, cpu_s, _REFEREE_WALL_S, len(todo))
-            (answer,) = self._referee.ask([unit])
+            unit = Unit(payload, cpu_s, cpu_s, self._limits.wall_s, len(todo))
+            (answer,) = process.ask([unit])
             done = list(records(answer.records))
             for place, record in zip(todo, done, strict=False):
                 answers[place] = record[3], record[5]
@@ -147,7 +161,7 @@ class Sandbox:
             todo = todo[len(done) :]
             if todo and not alone and not answer.complete:
                 culprit = todo.pop(0)
-                answers[culprit] = self._ask_referee(kind, [items[culprit]], cpu_s)[0]
+                answers[culprit] = self._ask_referee(kind, [items[culprit]], cpu_s, numpy)[0]
             elif alone:
                 break
         return answers
@@ -159,8 +173,8 @@ class Sandbox:
         if self._mode == "plain":
             for program in wanted:
                 program.traces = {t: Trace(_SKIPPED) for t, plan in enumerate(program.plans) if plan.kind in _WHOLE}
-        heavy = [program for program in wanted if not self._heavy_imports(program.source).isdisjoint(HEAVY)]
-        light = [program for program in wanted if program not in heavy] if heavy else wanted
+        light = [program for program in wanted if not program.heavy]
+        heavy = [program for program in wanted if program.heavy]
         if self._lane != "strict":
             mixed = [p for p in light if all(plan.kind not in _WHOLE for plan in p.plans)]
             for group in [mixed] if self._lane == "fast" else [[program] for program in mixed]:
@@ -169,8 +183,24 @@ class Sandbox:
         if heavy:
             run_alone(self._heavy_worker(), heavy, self._limits)
 
-    def _heavy_imports(self, source: str) -> set[str]:
-        return imported(source) if "import" in source else set()
+    def _confirm(self, programs: Sequence[Program], findings: _Findings) -> None:
+        """Runs time-outs under a shorter limit again with the full one, unless they are known to be final."""
+        by_plans: dict[int, list[Program]] = {}
+        for program in programs:
+            by_plans.setdefault(program.job, []).append(program)
+        while True:
+            again: dict[bool, list[tuple[Program, int]]] = {}
+            for program in programs:
+                failed = any(findings[program.number, t][0].verdict == "failed" for t in range(len(program.plans)))
+                tests = unsure(program, by_plans[program.job], failed, self._limits)
+                if tests:
+                    again.setdefault(program.heavy, []).append((program, tests[0]))
+            if not again:
+                return
+            for heavy, cells in again.items():
+                process = self._heavy_worker() if heavy else self._worker
+                run_cells(process, cells, self._limits, self._limits.cpu_s)
+                findings.update(self._judge([program for program, _ in cells]))
 
     def _heavy_worker(self) -> WorkerProcess:
         if self._heavy is None:
@@ -196,10 +226,12 @@ class Sandbox:
                         open_[key] = plan
                     else:
                         known[key] = find(plan, trace, None) if trace.state != _SKIPPED else _UNSPLIT
-        items = [(plan.prelude, plan.condition, list(key[1].values)) for key, plan in open_.items()]
-        answers = self._ask_referee("judge", items, _JUDGE_CPU_S)
-        for (key, plan), answer in zip(open_.items(), answers, strict=True):
-            known[key] = find(plan, key[1], answer or (_STALLED, b""))
+        plain = {key: plan for key, plan in open_.items() if not _wants_numpy(plan, key[1])}
+        for part, numpy in ((plain, False), ({k: p for k, p in open_.items() if k not in plain}, True)):
+            items = [(plan.prelude, plan.condition, list(key[1].values)) for key, plan in part.items()]
+            answers = self._ask_referee("judge", items, _JUDGE_CPU_S, numpy) if items else []
+            for (key, plan), answer in zip(part.items(), answers, strict=True):
+                known[key] = find(plan, key[1], answer or (_STALLED, b""))
         return {place: (known[key], modes[place]) for place, key in keys.items()}
 
     def _look_again(self, programs: Sequence[Program], findings: _Findings) -> None:
@@ -208,10 +240,11 @@ class Sandbox:
             again: list[tuple[Program, int, Program]] = []
             for program in programs:
                 for test, plan in enumerate(program.plans):
-                    trace = program.traces[test]
-                    other = choose(plan) if trace.state == worker.VALUE and None in trace.values else None
+                    other = choose(plan) if findings[program.number, test][0].again else None
                     if other is not None:
-                        again.append((program, test, Program(len(again), program.source, [other])))
+                        again.append(
+                            (program, test, Program(len(again), program.source, [other], program.job, 0, program.heavy))
+                        )
             if not again:
                 continue
             others = [other for _, _, other in again]
@@ -247,10 +280,16 @@ def _programs(jobs: Sequence[Job], plans: Sequence[list[Plan]]) -> tuple[list[Pr
     programs: list[Program] = []
     owners: dict[tuple[int, int], int] = {}
     for j, job in enumerate(jobs):
-        for source, places in distinct(job.codes).items():
+        sources = distinct(job.codes)
+        for source, places in sources.items():
             owners.update({(j, place): len(programs) for place in places})
-            programs.append(Program(len(programs), source, plans[j]))
+            heavy = "import" in source and not imported(source).isdisjoint(HEAVY)
+            programs.append(Program(len(programs), source, plans[j], j, len(sources), heavy))
     return programs, owners
+
+
+def _wants_numpy(plan: Plan, trace: Trace) -> bool:
+    return "numpy" in plan.prelude or any(value is not None and b"numpy" in value for value in trace.values)
 
 
 def _read_plan(answer: Judgement | None, test: str) -> Plan:

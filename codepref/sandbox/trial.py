@@ -49,6 +49,11 @@ class Program:
     number: int
     source: str
     plans: Sequence[Plan]
+    job: int = 0
+    companions: int = 0
+    """Number of distinct programs of the job."""
+    heavy: bool = False
+    """Imports a library that a worker of its own has loaded."""
     traces: dict[int, Trace] = field(default_factory=dict)
 
     def tests(self) -> list[list[tuple[str, str]]]:
@@ -94,10 +99,13 @@ def absorb(program: Program, test: int, record: tuple[int, int, int, int, float,
     """Adds one record to the trace of a cell. A forged record can only be a wrong value."""
     _, _, slot, status, cpu_s, data = record
     state, used_s, values, note, _ = program.traces.get(test, _NOTHING)
-    if state != RUNNING or slot != len(values):
+    if status == worker.REVISED and slot < len(values):
+        values = (*values[:slot], data, *values[slot + 1 :])
+        program.traces[test] = Trace(state, used_s + cpu_s, values, note)
+    if status == worker.REVISED or state != RUNNING or slot != len(values):
         return
     cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s
-    if status == worker.VALUE or status == worker.OPAQUE:
+    if status in (worker.VALUE, worker.OPAQUE):
         values = (*values, data if status == worker.VALUE else None)
         if len(values) >= program.plans[test].evaluations:
             state = worker.VALUE
@@ -189,23 +197,29 @@ def _end(program: Program, test: int, answer: Answer, limit_s: float) -> None:
 
 
 def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:
-    """Runs whatever has no trace yet with one process a cell, under the screening policy of `Limits.screen_s`."""
-    cells = [(program, test) for program in programs for test in range(len(program.plans)) if test not in program.traces]
-    if not cells:
-        return
+    """Runs whatever has no trace yet with one process a cell, under the shorter limit if the job can give evidence."""
+    missing = [
+        (program, test) for program in programs for test in range(len(program.plans)) if test not in program.traces
+    ]
+    many = [cell for cell in missing if cell[0].companions > EVIDENCE]
+    few = [cell for cell in missing if cell[0].companions <= EVIDENCE]
     screen = limits.cpu_s if limits.screen_s is None else min(limits.screen_s, limits.cpu_s)
-    run_cells(process, cells, limits, screen)
-    unsure = [(program, test) for program, test in cells if not _is_final(programs, program, test, limits)]
-    for program, test in unsure:  # one request each: none may shorten the time of the next
-        run_cells(process, [(program, test)], limits, limits.cpu_s)
+    for cells, cpu_s in ((many, screen), (few, limits.cpu_s)):
+        if cells:
+            run_cells(process, cells, limits, cpu_s)
 
 
-def _is_final(programs: Iterable[Program], program: Program, test: int, limits: Limits) -> bool:
-    """False for a time-out under a shorter limit that nothing else supports."""
-    trace = program.traces[test]
-    if trace.state != TIMEOUT or not 0.0 < trace.limit_s < limits.cpu_s:
-        return True
-    return _evident(programs, program, test, trace.limit_s)
+def unsure(program: Program, companions: Iterable[Program], failed: bool, limits: Limits) -> list[int]:
+    """Tests of a program whose time-out under a shorter limit is not final.
+
+    It is final if the program is known to be wrong or endless (`failed`, or a time-out at the full limit), and the test
+    is known to be easy.
+    """
+    stopped = {t: trace for t, trace in program.traces.items() if trace.state == TIMEOUT and trace.limit_s > 0.0}
+    short = {test: trace for test, trace in stopped.items() if trace.limit_s < limits.cpu_s}
+    if failed or len(short) < len(stopped):
+        return [test for test, trace in short.items() if not _evident(companions, program, test, trace.limit_s)]
+    return list(short)
 
 
 def _evident(programs: Iterable[Program], slow: Program, test: int, given_s: float) -> bool:
@@ -213,7 +227,7 @@ def _evident(programs: Iterable[Program], slow: Program, test: int, given_s: flo
     finished = 0
     for program in programs:
         trace = program.traces.get(test)
-        if program is slow or program.plans is not slow.plans or trace is None:
+        if program is slow or program.job != slow.job or trace is None:
             continue
         if trace.state in (worker.VALUE, worker.RAISED):
             if trace.cpu_s * MARGIN > given_s:

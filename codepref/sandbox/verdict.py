@@ -27,6 +27,8 @@ class Finding(NamedTuple):
     verdict: Verdict
     fingerprint: str = ""
     error: str = ""
+    again: bool = False
+    """A value was not plain data; running conversions beside the candidate may tell more."""
 
 
 Judgement = tuple[int, bytes]
@@ -94,7 +96,9 @@ def _opaque(kind: str, note: bytes) -> Finding:
             return Finding("failed", print_, f"the truth of a {name} can not be determined")
         return _compared((truth == b"T") == (kind == "truth"), print_)
     holds = kind in ("ne", "isnot")
-    return Finding("passed", print_) if holds else Finding("failed", print_, f"AssertionError: returned a {name}")
+    if holds:
+        return Finding("passed", print_)
+    return Finding("failed", print_, f"AssertionError: returned a {name}", again=True)
 
 
 def _ended(trace: Trace) -> Finding:
@@ -118,5 +122,6 @@ def _judged(trace: Trace, judgement: Judgement) -> Finding:
     if status == NEEDS and trace.state != worker.VALUE:
         return _ended(trace)
     if status == NEEDS:
-        return Finding("failed", print_, f"AssertionError: returned a {trace.note[1:].decode(errors='replace')}")
+        name = trace.note[1:].decode(errors="replace") or "value that is not plain data"
+        return Finding("failed", print_, f"AssertionError: returned a {name}", again=True)
     return Finding("failed", print_, "the comparison did not end within the limits")

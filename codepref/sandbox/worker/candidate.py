@@ -12,8 +12,25 @@ import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
 from . import (
-    CELLS, DONE, ENDED, ENDING, HEAD, HUNG_SHARE, IMPURE, KILLED, LOADED, MODULE, NO_MEMORY, NO_TEST, OPAQUE, RAISED,
-    RECORD, SHARED, TOO_LARGE, UNCOMPILED, VALUE,
+    CELLS,
+    DONE,
+    ENDED,
+    ENDING,
+    HEAD,
+    HUNG_SHARE,
+    IMPURE,
+    KILLED,
+    LOADED,
+    MODULE,
+    NO_MEMORY,
+    NO_TEST,
+    OPAQUE,
+    RAISED,
+    RECORD,
+    REVISED,
+    TOO_LARGE,
+    UNCOMPILED,
+    VALUE,
 )  # fmt: skip
 from .harmless import code_objects, imports, is_harmless, reachable
 from .image import NotPlain, describe, encode, truth
@@ -38,7 +55,7 @@ class Report:
 
     def used(self) -> int:
         """Bytes written; the child may have scribbled anything here."""
-        return min(max(HEAD.unpack_from(self.pages)[0], HEAD.size), self.limit)
+        return min(max(int(HEAD.unpack_from(self.pages)[0]), HEAD.size), self.limit)
 
     def resume(self) -> None:
         """Goes on after the records that a child wrote."""
@@ -112,10 +129,13 @@ def compiled(source: str) -> types.CodeType | None:
         return None
 
 
-def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[bool, types.CodeType]] | None:
-    """Compiles a test: steps `("exec", statements)` or `("eval", expression)`; None if it does not compile."""
+def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[str, Any]] | None:
+    """Compiles a test: steps `("exec", statements)`, `("eval", expression)` or `("check", "")`; None if it does not."""
     try:
-        return [(mode == "eval", compile(source, "<test>", mode, dont_inherit=True)) for mode, source in test]
+        return [
+            (mode, None if mode == "check" else compile(source, "<test>", mode, dont_inherit=True))
+            for mode, source in test
+        ]
     except (SyntaxError, ValueError, OverflowError, RecursionError):
         return None
 
@@ -141,29 +161,47 @@ def run_test(report: Report, place: tuple[int, int], module: types.CodeType, tes
         sys.modules[MODULE] = types.ModuleType(MODULE)
         namespace = sys.modules[MODULE].__dict__
         namespace["__builtins__"] = builtins
-    slot = 0
+    slot, held = 0, []
     try:
         exec(module, namespace)  # noqa: S102 - what the sandbox is for
-        for returns, step in test:
-            value = eval(step, namespace)
-            if not returns and len(test) > 1:
+        for mode, step in test:
+            if mode == "check":
+                revise(report, place, slot, held, shared)
+                held = []
                 continue
-            try:
-                data, status = encode(value, shared), VALUE
-            except NotPlain:
-                data, status = truth(value) + type.__dict__["__name__"].__get__(type(value)).encode(), OPAQUE
-            if len(data) > report.output_bytes:
-                data, status = b"", TOO_LARGE
+            value = eval(step, namespace)
+            if mode == "exec" and len(test) > 1:
+                continue
+            status, data = written(report, value, shared)
             report.put(program, index, slot, status, data)
+            held.append((value, data))
             slot += 1
     except MemoryError:
-        value = None
+        value = held = None
         report.put(program, index, slot, NO_MEMORY)
     except BaseException as error:
         report.put(program, index, slot, RAISED, describe(error))
-    value = None
+    value = held = None
     if shared:
         namespace.clear()  # breaks the cycle between the functions and their globals
+
+
+def written(report: Report, value: Any, shared: bool) -> tuple[int, bytes]:
+    """Status and data of a value."""
+    try:
+        data = encode(value, shared)
+    except NotPlain:
+        return OPAQUE, truth(value) + type.__dict__["__name__"].__get__(type(value)).encode()[:100]
+    return (VALUE, data) if len(data) <= report.output_bytes else (TOO_LARGE, b"")
+
+
+def revise(report: Report, place: tuple[int, int], end: int, held: list[tuple[Any, bytes]], shared: bool) -> None:
+    """Reports the values of an assert that changed while its other values were computed."""
+    for slot, (value, before) in enumerate(held, end - len(held)):
+        if type(value) in (list, dict, set, bytearray):
+            status, data = written(report, value, shared)
+            if status == VALUE and data != before:
+                report.put(*place, slot, REVISED, data)
 
 
 def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> None:
@@ -184,12 +222,18 @@ def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> 
 
 
 def run_shared(
-    report: Report, number: int, module: types.CodeType, source: str, tests: list[Any], todo: list[int], risky: frozenset[str]
+    report: Report,
+    number: int,
+    module: types.CodeType,
+    source: str,
+    tests: list[Any],
+    todo: list[int],
+    risky: frozenset[str],
 ) -> None:
     """All tests of a harmless program in this process; any other program is only reported."""
-    if not is_harmless(module, risky):
+    if not is_harmless(module, source, risky):
         short = reachable(source) if "import" in source else None
-        if short is None or not is_harmless(short, risky):
+        if short is None or not is_harmless(short, source, risky):
             return report.put(number, 0, 0, IMPURE)
         module = short
     report.put(number, 0, 0, LOADED)

@@ -6,11 +6,14 @@ import ast
 import builtins
 import dis
 import importlib.util
+import re
 import sys
 import types
 from typing import Iterator  # noqa: UP035 - Python 3.8
 
+
 def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
@@ -54,10 +57,14 @@ PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "co
 SAFE_METHOD_OWNERS = (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range, slice)
 RISKY_OPS = frozenset(
     dis.opmap[name]
-    for name in """STORE_ATTR DELETE_ATTR LOAD_BUILD_CLASS MATCH_CLASS GET_AWAITABLE GET_AITER GET_ANEXT
-    BEFORE_ASYNC_WITH SETUP_ANNOTATIONS PRINT_EXPR INTERPRETER_EXIT""".split()
+    for name in words(
+        """STORE_ATTR DELETE_ATTR LOAD_BUILD_CLASS MATCH_CLASS GET_AWAITABLE GET_AITER GET_ANEXT BEFORE_ASYNC_WITH
+        SETUP_ANNOTATIONS PRINT_EXPR INTERPRETER_EXIT"""
+    )
     if name in dis.opmap
 )
+STRICT = frozenset(("type", "format", "format_map"))
+LOOKUP = re.compile(r"\{[^{}:!]*[.\[]")
 IMPORT, EXTENDED = dis.opmap["IMPORT_NAME"], dis.opmap["EXTENDED_ARG"]
 GLOBAL_OPS = frozenset(("LOAD_NAME", "STORE_NAME", "LOAD_GLOBAL", "STORE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"))
 
@@ -154,7 +161,26 @@ def is_own_global(module: types.CodeType, name: str) -> bool:
     return bound and name not in dir(builtins)
 
 
-def is_harmless(module: types.CodeType, risky: frozenset[str]) -> bool:
+def uses_strictly(source: str) -> bool:
+    """True if `type` only serves to compare types, and `format` only fills plain fields of literal text.
+
+    `type` could make classes whose methods are named by strings, `format` could read attributes named by strings.
+    """
+    nodes = list(ast.walk(ast.parse(source)))
+    allowed: set[int] = set()
+    for node in nodes:
+        if isinstance(node, ast.Compare):
+            calls = [item for item in (node.left, *node.comparators) if isinstance(item, ast.Call)]
+            allowed.update(id(call.func) for call in calls if len(call.args) == 1 and not call.keywords)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+            text = getattr(node.func.value, "value", None)
+            if isinstance(node.func.value, ast.Constant) and type(text) is str and not LOOKUP.search(text):
+                allowed.add(id(node.func))
+    named = [n for n in nodes if getattr(n, "id", "") == "type" or getattr(n, "attr", "") in ("format", "format_map")]
+    return all(id(node) in allowed for node in named)
+
+
+def is_harmless(module: types.CodeType, source: str, risky: frozenset[str]) -> bool:
     """True if two runs of this program in one process can not influence each other or anything else.
 
     It writes no attribute, makes no class, imports only audited modules and uses no attribute that could reach an
@@ -169,6 +195,8 @@ def is_harmless(module: types.CodeType, risky: frozenset[str]) -> bool:
                 return False
             if name in risky and not is_own_global(module, name):
                 return False
+        if not STRICT.isdisjoint(code.co_names) and not uses_strictly(source):
+            return False
         if IMPORT in operations and not all(name in SAFE_MODULES or is_missing(name) for name in imports(code)):
             return False
     return True

@@ -14,7 +14,7 @@ SCALARS = frozenset((type(None), type(Ellipsis), bool, int, float, complex, str,
 PLAIN_BASES = (bool, int, float, complex, str, bytes)
 COPY_BASE = {
     bool: bool, int: int.__pos__, float: float.__pos__, complex: complex.__pos__, str: str.__str__,
-    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    bytes: lambda value: b"".join([value]),
 }  # fmt: skip
 # Standard types that the judge can rebuild from plain data: name -> constructor arguments.
 REBUILT = {
@@ -28,7 +28,7 @@ REBUILT = {
 }  # fmt: skip
 VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 ITERATORS = frozenset(
-    [type(iter(empty)) for empty in ((), [], "", b"", {}, set(), range(0), {}.values(), {}.items())]
+    [type(iter(sample)) for sample in ((), [], "", b"", {}, set(), range(0), {}.values(), {}.items())]
     + [map, filter, zip, enumerate, reversed, types.GeneratorType, type(iter(reversed([])))]
     + [kind for kind in vars(itertools).values() if isinstance(kind, type)]
 )

@@ -16,6 +16,7 @@ import random
 import resource
 import select
 import signal
+import stat
 import struct
 import sys
 import time
@@ -35,6 +36,7 @@ LINUX = sys.platform == "linux"
 _SET_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _SET_SUBREAPER, _NO_NEW_PRIVS = 1, 4, 22, 36, 38
 
 Handler = Callable[[Report, bytes, Spawn], None]
+
 
 def address_space() -> int:
     """Bytes of address space in use, found by asking for one more page under ever smaller limits."""
@@ -87,7 +89,7 @@ def install_filter(program: bytes) -> bool:
         return False
     code = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
-    return ctypes.CDLL(None).prctl(_SET_SECCOMP, 2, head, 0, 0) == 0
+    return bool(ctypes.CDLL(None).prctl(_SET_SECCOMP, 2, head, 0, 0) == 0)
 
 
 def lock_down(settings: dict[str, Any]) -> list[str]:
@@ -112,8 +114,6 @@ def lock_down(settings: dict[str, Any]) -> list[str]:
     if install_filter(settings["filter"]):
         layers.append("seccomp")
     return layers
-
-
 
 
 def read(size: int) -> bytes:
@@ -199,17 +199,29 @@ def end_others(settings: dict[str, Any]) -> None:
 
 
 def wipe(folders: list[str]) -> None:
-    """Empties the folders a candidate may write to, without crossing into what is mounted there."""
-    for folder in folders:
-        os.chmod(folder, 0o700)
-        device = os.stat(folder).st_dev
-        for entry in list(os.scandir(folder)):
+    """Empties the folders a candidate may write to, but for what is mounted there.
+
+    Inner folders are first moved to the top, so neither depth nor length of a path matters.
+    """
+    for top in folders:
+        device, moved = os.stat(top).st_dev, 0
+        todo = [entry.path for entry in os.scandir(top)]
+        while todo:
+            path = todo.pop()
             try:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-                elif entry.stat(follow_symlinks=False).st_dev == device:
-                    wipe([entry.path])
-                    os.rmdir(entry.path)
+                facts = os.lstat(path)
+                if facts.st_dev != device:
+                    continue
+                if not stat.S_ISDIR(facts.st_mode):
+                    os.unlink(path)
+                    continue
+                os.chmod(path, 0o700)
+                for entry in list(os.scandir(path)):
+                    moved += 1
+                    target = "%s/.%d" % (top, moved)  # noqa: UP031
+                    os.rename(entry.path, target)
+                    todo.append(target)
+                os.rmdir(path)
             except OSError:  # a mount point, or a folder that holds one
                 continue
 
@@ -281,7 +293,7 @@ def preload(names: Iterable[str]) -> None:
     for name in names:
         try:
             importlib.import_module(name)
-        except Exception:  # noqa: S112
+        except Exception:
             continue
 
 

@@ -1,0 +1,115 @@
+"""`codepref execute`: a file of cases in, a file of verdicts out, one JSON object a line in both.
+
+    codepref execute --input cases.jsonl --output verdicts.jsonl --jobs 2
+
+A case is `{"id", "code", "tests": ["assert ...", ...], "entry_point"?}`; a verdict `{"id", "verdicts", "modes",
+"cpu_s", "fingerprints", "errors", "layers"}`, lists in the order of the tests, lines in the order of the input.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from codepref.sandbox.base import Job, Limits, Matrix, SandboxUnavailable
+from codepref.sandbox.pool import execute
+
+_FIELDS: dict[str, type] = {"id": str, "code": str, "tests": list}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    defaults = Limits()
+    parser.add_argument("--input", type=Path, required=True, metavar="FILE", help="cases, one JSON object a line")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="verdicts, written as they come")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="sandboxes at work at once")
+    parser.add_argument("--timeout", type=float, default=defaults.cpu_s, metavar="S", help="CPU seconds for one test")
+    parser.add_argument("--memory", type=int, default=defaults.memory_mb, metavar="MB", help="memory of a candidate")
+    parser.add_argument("--mode", choices=("auto", "plain", "official"), default="auto")
+    parser.add_argument("--lane", choices=("fast", "code", "strict"), default="fast")
+    parser.add_argument("--profile", choices=("function", "library"), default="function")
+    parser.add_argument("--python", metavar="PATH", help="interpreter of the candidates (default: this one)")
+    parser.add_argument("--allow-unisolated", action="store_true", help="run even where nothing protects this machine")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Exit code 0; 2 for bad input or where no sandbox can be started, 130 when interrupted."""
+    try:
+        limits = _limits(args)
+        jobs = list(_read(args.input))
+        with args.output.open("w", encoding="utf-8") as output:
+            _run(args, limits, jobs, output)
+    except (BadInput, SandboxUnavailable, OSError) as error:
+        sys.stderr.write(f"codepref execute: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(f"codepref execute: interrupted; {args.output} holds the verdicts so far\n")
+        return 130
+    return 0
+
+
+class BadInput(ValueError):
+    """One line: what is wrong, where, and what to do."""
+
+
+def _limits(args: argparse.Namespace) -> Limits:
+    for name in ("jobs", "timeout", "memory"):
+        if getattr(args, name) <= 0:
+            raise BadInput(f"--{name} must be greater than 0, not {getattr(args, name)}")
+    return Limits(cpu_s=args.timeout, memory_mb=args.memory)
+
+
+def _read(path: Path) -> Iterator[Job]:
+    """Jobs of one code each; raises `BadInput` for the first bad line."""
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield _job(line, f"{path}, line {number}")
+
+
+def _job(line: str, where: str) -> Job:
+    try:
+        case: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{where}: not JSON ({error.msg}); write one JSON object on each line") from None
+    if not isinstance(case, dict):
+        raise BadInput(f"{where}: not a JSON object; write {{'id': ..., 'code': ..., 'tests': [...]}}")
+    for name, kind in _FIELDS.items():
+        if not isinstance(case.get(name), kind):
+            raise BadInput(f"{where}: '{name}' is missing or not a {'string' if kind is str else 'list'}; add it")
+    if not all(isinstance(test, str) for test in case["tests"]):
+        raise BadInput(f"{where}: 'tests' holds something that is not a string; write each test as Python source")
+    entry_point = case.get("entry_point")
+    if entry_point is not None and not isinstance(entry_point, str):
+        raise BadInput(f"{where}: 'entry_point' is not a string; give the name of the function or leave it out")
+    return Job(case["id"], (case["code"],), tuple(case["tests"]), entry_point)
+
+
+def _run(args: argparse.Namespace, limits: Limits, jobs: list[Job], output: TextIO) -> None:
+    matrices = execute(
+        jobs, limits, workers=min(args.jobs, max(1, len(jobs))), mode=args.mode, lane=args.lane, profile=args.profile,
+        python=args.python, allow_unisolated=args.allow_unisolated,
+    )  # fmt: skip
+    with tqdm(total=sum(len(job.tests) for job in jobs), unit="cell", file=sys.stderr, smoothing=0.1) as progress:
+        for matrix in matrices:
+            output.write(json.dumps(_row(matrix), ensure_ascii=False) + "\n")
+            output.flush()
+            progress.update(len(matrix.cells[0]))
+
+
+def _row(matrix: Matrix) -> dict[str, Any]:
+    cells = matrix.cells[0]
+    return {
+        "id": matrix.job_id,
+        "verdicts": [cell.verdict for cell in cells],
+        "modes": [cell.mode for cell in cells],
+        "cpu_s": [round(cell.cpu_s, 6) for cell in cells],
+        "fingerprints": [cell.fingerprint for cell in cells],
+        "errors": [cell.error for cell in cells],
+        "layers": list(matrix.layers),
+    }
