@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"codepref {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_build(commands.add_parser("build", help="build a preference dataset"))
-    # _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
+    _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
     doctor = commands.add_parser("doctor", help="say what this machine offers, and what to do about what is missing")
     doctor.set_defaults(run=_doctor)
     return parser

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from codepref import __version__
+from codepref.sandbox import probe
 
 EXTRAS = {"train": ("torch", "trl", "peft", "bitsandbytes"), "ray": ("ray",), "tracking": ("trackio",)}
 
@@ -43,6 +45,8 @@ def main() -> int:
 def findings() -> Iterator[Finding]:
     """Everything the report says, in order."""
     yield from _machine()
+    yield from _sandbox()
+    yield from _interpreters()
     yield from _packages()
     yield from _gpu()
     yield _token()
@@ -58,6 +62,49 @@ def _memory_gib() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
+def _sandbox() -> Iterator[Finding]:
+    here = probe()
+    run = f"one passing and one failing cell judged, start {here.start_s:.2f} s; layers: {', '.join(here.layers)}"
+    yield Finding("sandbox", here.works, run if here.works else "no cell could be run", here.problem, required=True)
+    namespaces = ("user", "pid", "mount", "net")
+    allowed = "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root"
+    for name in namespaces:
+        yield Finding("isolation", getattr(here, f"{name}_namespace"), f"{name} namespace", allowed)
+    yield Finding(
+        "isolation", here.landlock_abi > 0, f"Landlock (ABI {here.landlock_abi})", "needs Linux 5.13 or newer"
+    )
+    yield Finding("isolation", here.seccomp, "seccomp filter", "needs Linux on x86-64 or arm64")
+    yield Finding("isolation", here.no_new_privs, "no_new_privs", "needs Linux 3.5 or newer")
+    yield Finding("isolation", here.rlimits, "resource limits")
+
+
+def _interpreters() -> Iterator[Finding]:
+    """Other interpreters of this machine, one a minor version, each proven by running two cells for real."""
+    for (major, minor), path in sorted(_pythons().items()):
+        found = probe(path)
+        yield Finding("interpreter", found.works, f"Python {major}.{minor} ({path})", found.problem)
+
+
+def _pythons() -> dict[tuple[int, int], str]:
+    """Interpreters other than this one, from 3.8 on: those on the path, of pyenv and of uv."""
+    on_path = [path for minor in range(8, 16) if (path := shutil.which(f"python3.{minor}"))]
+    folders = (Path.home() / ".pyenv" / "versions", Path.home() / ".local" / "share" / "uv" / "python")
+    kept = [str(path) for folder in folders for path in sorted(folder.glob("*/bin/python3"))]
+    found: dict[tuple[int, int], str] = {sys.version_info[:2]: sys.executable}
+    for path in on_path + kept:
+        ask = [path, "-I", "-c", "import sys; print(*sys.version_info[:2])"]
+        answer = subprocess.run(ask, capture_output=True, text=True, check=False)
+        if answer.returncode == 0 and (version := _pair(answer.stdout)) >= (3, 8):
+            found.setdefault(version, path)
+    del found[sys.version_info[:2]]
+    return found
+
+
+def _pair(text: str) -> tuple[int, int]:
+    major, minor = text.split()
+    return int(major), int(minor)
+
+
 def _packages() -> Iterator[Finding]:
     base = ("datasets", "huggingface_hub", "pyarrow", "openai")
     yield from (_package(name, "base", required=True) for name in base)
@@ -67,9 +114,8 @@ def _packages() -> Iterator[Finding]:
 
 def _package(name: str, extra: str, required: bool = False) -> Finding:
     if importlib.util.find_spec(name) is None:
-        remedy = (
-            "run make quickstart again" if required else f'only needed for {extra}: pip install "codepref[{extra}]"'
-        )
+        install = f'.venv/bin/python -m pip install -e ".[{extra}]" -c constraints.txt'
+        remedy = "run make quickstart again" if required else f"only for {extra}: {install}"
         return Finding("package", False, name, remedy, required)
     try:
         return Finding("package", True, f"{name} {version(name)}")

@@ -127,7 +127,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, workers):
 def test_doctor_looks_at_everything():
     result = run("doctor")
     assert result.returncode == 0, result.stdout + result.stderr
-    for topic in ("machine", "package", "gpu", "hub token", "sandbox"):
+    for topic in ("machine", "sandbox", "isolation", "package", "gpu", "hub token"):
         assert topic in result.stdout
     for line in result.stdout.splitlines()[1:]:
         assert line.startswith(("ok ", "missing "))
