@@ -36,6 +36,12 @@ def test_codepref_commands_parse(root):
             cli._parser().parse_args(words)
 
 
+def test_the_sandbox_example_runs(root, capsys):
+    (block,) = [block for block in blocks(root / "README.md", "python") if "codepref.sandbox" in block]
+    exec(block, {})
+    assert capsys.readouterr().out.startswith("passed (")
+
+
 @pytest.mark.parametrize("method", cli.methods())
 def test_every_configuration_is_accepted(root, method):
     import importlib
