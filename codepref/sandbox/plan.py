@@ -60,8 +60,8 @@ REFERENCES = {
 }  # fmt: skip
 """Names that tests use without importing them, and what (module, name) the candidate's namespace must hold there."""
 _ALLOWED = """abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float format
-    frozenset hash hex int isinstance issubclass iter len list map max min next oct ord pow range repr reversed round set
-    slice sorted str sum tuple type zip object None True False"""
+    frozenset hash hex int isinstance issubclass iter len list map max min next oct ord pow range repr reversed round
+    set slice sorted str sum tuple type zip object None True False"""
 JUDGE_BUILTINS = frozenset(_ALLOWED.split())
 """What a test may use on the judge's side; a test that wants more runs beside the candidate."""
 _BUILTINS = frozenset(dir(builtins))
@@ -272,7 +272,7 @@ def split(test: str, body: Sequence[ast.stmt], entry_point: str | None, whole: b
 def judged_names(body: Sequence[ast.stmt], entry_point: str | None) -> tuple[set[str], set[str]]:
     """Names that a straight-line test binds for its asserts alone, and those it binds beside the candidate.
 
-    A name is the judge's if its value does not involve the candidate and nothing that runs beside the candidate uses it.
+    A name is the judge's if its value does not involve the candidate and nothing beside the candidate uses it.
     """
     statements = [node for node in body if not isinstance(node, ast.Assert)]
     bound = [name for node in statements for name in bound_names(node)]

@@ -2,7 +2,8 @@
 
 Same fork server as worker.py, run by the supervisor's interpreter: whatever a test's text or a returned value does to a
 parser or to a comparison happens in a forked child under limits.
-Requests: `("plan" or "whole", [(test, entry_point), ...])` and `("judge", [(prelude, condition, [value, ...]), ...])`, both marshalled.
+Requests: `("plan" or "whole", [(test, entry_point), ...])` and `("judge", [(prelude, condition,
+[value, ...]), ...])`, both marshalled.
 """
 
 import builtins
@@ -48,8 +49,12 @@ def special(name: str, items: Any = None, cut_off: bool = False) -> Any:
             raise Missing
         return importlib.import_module(name)
     items = rebuild(items)
-    views: dict[str, Callable[[], Any]] = {"keys": lambda: dict.fromkeys(items).keys(), "values": lambda: dict(enumerate(items)).values(),
-             "items": lambda: dict(items).items(), "iterator": lambda: iterate(items, cut_off)}  # fmt: skip
+    views: dict[str, Callable[[], Any]] = {
+        "keys": lambda: dict.fromkeys(items).keys(),
+        "values": lambda: dict(enumerate(items)).values(),
+        "items": lambda: dict(items).items(),
+        "iterator": lambda: iterate(items, cut_off),
+    }
     return views[name]()
 
 
@@ -73,7 +78,10 @@ def genuine(value: Reference) -> Any:
 
 
 def judge(prelude: str, condition: str, values: list[bytes | None]) -> tuple[int, bytes]:
-    """Truth of one condition after the statements in `prelude`. Values are decoded only when asked for, as `a or b` may not need the second."""
+    """Truth of one condition after the statements in `prelude`.
+
+    Values are decoded only when asked for, as `a or b` may not need the second.
+    """
     needed = []
 
     def value_of(k: int, name: str = "") -> Any:

@@ -1,8 +1,8 @@
 """Builds the system-call filter of a sandbox as classic BPF bytes; the worker installs it after its imports.
 
-Allow-list: whatever is not named fails with EPERM. Threads and processes are bounded by RLIMIT_NPROC, so `clone` is only
-kept from making namespaces here; `clone3`, whose flags a filter can not read, reports ENOSYS and the C library falls
-back to `clone`. Numbers: Linux uapi headers of x86-64 and of the generic table (aarch64, not tested).
+Allow-list: whatever is not named fails with EPERM. Threads and processes are bounded by RLIMIT_NPROC, so `clone` is
+only kept from making namespaces here; `clone3`, whose flags a filter can not read, reports ENOSYS and the C library
+falls back to `clone`. Numbers: Linux uapi headers of x86-64 and of the generic table (aarch64, not tested).
 """
 
 import platform

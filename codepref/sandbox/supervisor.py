@@ -1,7 +1,7 @@
 """The sandbox: judges every code of a job on every test without letting the code near the decision.
 
-Three kinds of process: the worker (candidates), at need workers with heavy libraries preloaded, and the referee (tests and
-comparisons; never sees a candidate). This process parses nothing untrusted but small plain data.
+Three kinds of process: the worker (candidates), at need a worker with heavy libraries preloaded, and the referee (tests
+and comparisons; never sees a candidate). This process parses nothing untrusted but small plain data.
 """
 
 import marshal
@@ -38,7 +38,7 @@ class Sandbox:
     """Runs jobs one after the other; a context manager, to be used by one thread at a time.
 
     `mode`: `auto` judges outside the candidate's process where the test allows it; `plain` leaves other tests unjudged;
-    `official` runs every test whole beside the candidate. `lane`: `fast` runs programs that are proven harmless in shared
+    `official` runs every test whole beside the candidate. `lane`: `fast` runs programs proven harmless in shared
     processes, `code` gives each its own, `strict` gives every cell its own process; verdicts are the same.
     `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once.
     Raises `SandboxUnavailable` if no isolated worker can be started, `ValueError` for unknown words.

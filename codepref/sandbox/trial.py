@@ -1,7 +1,7 @@
 """Running programs on tests: which process runs what, under which limit, and what came back.
 
-A `Program` is one distinct text of a job. Its `traces` hold what happened on each test: the values it returned as bytes,
-or how it ended. Nothing is compared here; that is verdict.py.
+A `Program` is one distinct text of a job. Its `traces` hold what happened on each test: the values it returned as
+bytes, or how it ended. Nothing is compared here; that is verdict.py.
 """
 
 import marshal

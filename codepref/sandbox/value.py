@@ -8,6 +8,7 @@ allow-list; in this file they stay `Reference`s.
 
 import cmath
 import hashlib
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,7 @@ def _decode_dict(data: bytes, at: int, depth: int) -> tuple[dict[Any, Any], int]
     return result, at + 1
 
 
-def canonical(value: Any) -> str:
+def canonical(value: Any) -> str:  # noqa: PLR0911 - one return a type
     """Text that is equal for equal values: `1 == 1.0 == True`, sets and dicts without their order, NaN as one value."""
     if value is None or value is ...:
         return "N" if value is None else "."
@@ -146,7 +147,7 @@ def _canonical_number(value: complex) -> str:
         if cmath.isnan(value) or value.imag:
             return f"{_canonical_number(value.real)}+{_canonical_number(value.imag)}j"
         return _canonical_number(value.real)
-    if value != value:
+    if math.isnan(value):
         return "nan"
     if isinstance(value, float) and not value.is_integer():
         return repr(value)

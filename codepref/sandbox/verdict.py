@@ -16,7 +16,8 @@ _BY_STATE: dict[int, Verdict] = {
     worker.RAISED: "failed", worker.UNCOMPILED: "failed", worker.NO_TEST: "failed",
 }  # fmt: skip
 _ERRORS = {
-    worker.UNCOMPILED: "SyntaxError: the code does not compile", worker.NO_TEST: "SyntaxError: the test does not compile",
+    worker.UNCOMPILED: "SyntaxError: the code does not compile",
+    worker.NO_TEST: "SyntaxError: the test does not compile",
     worker.NO_MEMORY: "MemoryError", worker.TOO_LARGE: "more output than the limit allows",
 }  # fmt: skip
 

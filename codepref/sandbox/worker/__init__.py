@@ -6,9 +6,9 @@ image.py      values as plain data
 harmless.py   which programs may share a process
 
 It is started by isolation.py as PID 1 of its namespaces with requests on descriptor 10 and answers on 11. The server
-itself only forks, watches and copies bytes: untrusted text is compiled and run in forked children alone. A child reports
-through shared pages, without a system call, so whatever it finished survives its death. A child never holds an expected
-value: it is given programs and the calls to make, and returns plain data.
+itself only forks, watches and copies bytes: untrusted text is compiled and run in forked children alone. A child
+reports through shared pages, without a system call, so whatever it finished survives its death. A child never holds an
+expected value: it is given programs and the calls to make, and returns plain data.
 """
 
 import struct

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import marshal
 import mmap
 import os
 import sys
 import time
 import types
-from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
+from typing import Any, Callable, Iterable, NamedTuple  # noqa: UP035 - Python 3.8
 
 from . import (
     CELLS,
@@ -36,7 +37,7 @@ from .harmless import code_objects, imports, is_harmless, reachable
 from .image import NotPlain, describe, encode, truth
 
 Spawn = Callable[[Callable[[], None], float, float], "tuple[int, int, float]"]
-"""Runs a function in a forked child under limits (CPU and wall seconds): wait status, why it was killed, CPU seconds."""
+"""Runs a function in a forked child under limits (CPU, wall seconds): wait status, why it was killed, CPU seconds."""
 
 
 class Report:
@@ -161,7 +162,8 @@ def run_test(report: Report, place: tuple[int, int], module: types.CodeType, tes
         sys.modules[MODULE] = types.ModuleType(MODULE)
         namespace = sys.modules[MODULE].__dict__
         namespace["__builtins__"] = builtins
-    slot, held = 0, []
+    slot = 0
+    held: list[tuple[Any, bytes]] = []
     try:
         exec(module, namespace)  # noqa: S102 - what the sandbox is for
         for mode, step in test:
@@ -177,11 +179,13 @@ def run_test(report: Report, place: tuple[int, int], module: types.CodeType, tes
             held.append((value, data))
             slot += 1
     except MemoryError:
-        value = held = None
+        value = None
+        held.clear()
         report.put(program, index, slot, NO_MEMORY)
     except BaseException as error:
         report.put(program, index, slot, RAISED, describe(error))
-    value = held = None
+    value = None
+    held.clear()
     if shared:
         namespace.clear()  # breaks the cycle between the functions and their globals
 
@@ -204,8 +208,20 @@ def revise(report: Report, place: tuple[int, int], end: int, held: list[tuple[An
                 report.put(*place, slot, REVISED, data)
 
 
+class Loaded(NamedTuple):
+    """A compiled program and the tests to run it on, each compiled or None."""
+
+    number: int
+    source: str
+    module: types.CodeType
+    cells: list[tuple[int, Any]]
+
+
 def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> None:
-    """Body of a child. Payload: `(how, cpu_s, wall_s, jobs)`; job: `(tests, programs)`; program: `(number, source, todo)`."""
+    """Body of a child.
+
+    Payload: `(how, cpu_s, wall_s, jobs)`; job: `(tests, programs)`; program: `(number, source, places of its tests)`.
+    """
     how, cpu_s, wall_s, jobs = marshal.loads(payload)
     report.clock = time.process_time()
     for sources, programs in jobs:
@@ -215,62 +231,45 @@ def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> 
             module = compiled(source)
             if module is None:
                 report.put(number, 0, 0, UNCOMPILED)
-            elif how == CELLS:
-                run_cells(report, number, module, tests, todo, spawn, cpu_s, wall_s)
+                continue
+            program = Loaded(number, source, module, [(index, tests[index]) for index in todo])
+            if how == CELLS:
+                run_cells(report, program, spawn, cpu_s, wall_s)
             else:
-                run_shared(report, number, module, source, tests, todo, risky)
+                run_shared(report, program, risky)
 
 
-def run_shared(
-    report: Report,
-    number: int,
-    module: types.CodeType,
-    source: str,
-    tests: list[Any],
-    todo: list[int],
-    risky: frozenset[str],
-) -> None:
+def run_shared(report: Report, program: Loaded, risky: frozenset[str]) -> None:
     """All tests of a harmless program in this process; any other program is only reported."""
+    number, source, module, cells = program
     if not is_harmless(module, source, risky):
         short = reachable(source) if "import" in source else None
         if short is None or not is_harmless(short, source, risky):
             return report.put(number, 0, 0, IMPURE)
         module = short
     report.put(number, 0, 0, LOADED)
-    for index in todo:
-        if tests[index] is None:
+    for index, test in cells:
+        if test is None:
             report.put(number, index, 0, NO_TEST)
         else:
-            run_test(report, (number, index), module, tests[index], True)
+            run_test(report, (number, index), module, test, True)
     return report.put(number, 0, 0, DONE)
 
 
-def run_cells(
-    report: Report,
-    number: int,
-    module: types.CodeType,
-    tests: list[Any],
-    todo: list[int],
-    spawn: Spawn,
-    cpu_s: float,
-    wall_s: float,
-) -> None:
+def run_cells(report: Report, program: Loaded, spawn: Spawn, cpu_s: float, wall_s: float) -> None:
     """Every test in a forked child of its own. This process compiles and imports, but never runs the program."""
-    preload_imports(module)
-    report.put(number, 0, 0, LOADED)
+    preload_imports(program.module)
+    report.put(program.number, 0, 0, LOADED)
     share = 1
-    for index in todo:
-        test = tests[index]
+    for index, test in program.cells:
         if test is None:
-            report.put(number, index, 0, NO_TEST)
+            report.put(program.number, index, 0, NO_TEST)
             continue
-
-        def cell(index: int = index, test: Any = test) -> None:
-            run_test(report, (number, index), module, test, False)
-
-        status, why, cpu = spawn(cell, cpu_s / share, wall_s / share)
+        place = program.number, index
+        body = functools.partial(run_test, report, place, program.module, test, False)
+        status, why, cpu = spawn(body, cpu_s / share, wall_s / share)
         report.resume()
         if status or why:
-            report.put(number, index, 0, KILLED, ENDING.pack(status, why, cpu))
+            report.put(program.number, index, 0, KILLED, ENDING.pack(status, why, cpu))
         if why != ENDED:
             share = HUNG_SHARE

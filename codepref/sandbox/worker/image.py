@@ -6,18 +6,18 @@ import itertools
 import marshal
 import sys
 import types
-from typing import Any
+from typing import Any, Callable  # noqa: UP035 - Python 3.8
 
 from . import MODULE
 
 SCALARS = frozenset((type(None), type(Ellipsis), bool, int, float, complex, str, bytes))
 PLAIN_BASES = (bool, int, float, complex, str, bytes)
-COPY_BASE = {
+COPY_BASE: dict[type, Callable[[Any], Any]] = {
     bool: bool, int: int.__pos__, float: float.__pos__, complex: complex.__pos__, str: str.__str__,
     bytes: lambda value: b"".join([value]),
 }  # fmt: skip
 # Standard types that the judge can rebuild from plain data: name -> constructor arguments.
-REBUILT = {
+REBUILT: dict[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
     ("decimal", "Decimal"): lambda v: (str(v),), ("fractions", "Fraction"): lambda v: (v.numerator, v.denominator),
     ("builtins", "range"): lambda v: (v.start, v.stop, v.step), ("builtins", "bytearray"): lambda v: (bytes(v),),
     ("datetime", "date"): lambda v: (v.year, v.month, v.day),
@@ -27,8 +27,9 @@ REBUILT = {
     ("collections", "deque"): lambda v: (list(v),),
 }  # fmt: skip
 VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+_SAMPLES: list[Any] = [(), [], "", b"", {}, set(), range(0), {}.values(), {}.items()]
 ITERATORS = frozenset(
-    [type(iter(sample)) for sample in ((), [], "", b"", {}, set(), range(0), {}.values(), {}.items())]
+    [type(iter(sample)) for sample in _SAMPLES]
     + [map, filter, zip, enumerate, reversed, types.GeneratorType, type(iter(reversed([])))]
     + [kind for kind in vars(itertools).values() if isinstance(kind, type)]
 )
@@ -61,7 +62,7 @@ def is_exact(value: Any) -> bool:
     return True
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return a kind of type
     """Plain-data image: subclasses become their builtin base, known types `(..., module, name, arguments)`.
 
     Only methods of the builtin bases are called, never a candidate's.
@@ -103,8 +104,8 @@ def numpy_image(value: Any, kind: type, depth: int) -> Any:
 
 def reference(value: Any, kind: type, depth: int) -> Any:
     """Image of a module, type or function of the standard library, of an iterator, or of a value in `REBUILT`."""
-    if kind is types.ModuleType and sys.modules.get(value.__name__) is value:
-        return (Ellipsis, "", value.__name__, ())
+    if kind is types.ModuleType and value is sys.modules.get(value.__dict__.get("__name__")):
+        return (Ellipsis, "", value.__dict__["__name__"], ())
     if kind in VIEWS:
         return (Ellipsis, "", VIEWS[kind], (plain(list(value), depth + 1),))
     if kind in ITERATORS:
