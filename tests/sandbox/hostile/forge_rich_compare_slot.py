@@ -1,17 +1,13 @@
-# attack: overwrites the compare slot of `int` with that of an always-equal type
+# attack: overwrites the native compare function of `int` with one that always says yes
 # test: assert f(1) == 2
-# expect: failed or crashed
+# expect: failed or crashed or timeout
 import ctypes
 
-
-class Same:
-    __eq__ = lambda self, other: True
+signature = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object, ctypes.c_int)
+yes = signature(lambda a, b, operation: True)
 
 
 def f(x):
-    word = ctypes.sizeof(ctypes.c_void_p)
-    mine = (ctypes.c_void_p * 60).from_address(id(Same))
-    ints = (ctypes.c_void_p * 60).from_address(id(int))
-    for slot in range(24, 27):  # tp_richcompare is word 25 of a type object in today's CPython
-        ints[slot] = mine[slot]
-    return word
+    slots = (ctypes.c_void_p * 40).from_address(id(int))
+    slots[25] = ctypes.cast(yes, ctypes.c_void_p).value  # tp_richcompare is word 25 of a type object in CPython
+    return 1
