@@ -179,11 +179,11 @@ def check_duplicate_codes_and_tests(sandbox: Sandbox) -> None:
 
 
 def check_big_matrix(sandbox: Sandbox) -> None:
-    codes = tuple(f"def f(x):\n    return x + {n}\n" for n in range(60))
-    tests = tuple(f"assert f({n}) == {n + 7}" for n in range(60))
+    codes = tuple(f"def f(x):\n    return x + {n}\n" for n in range(30))
+    tests = tuple(f"assert f({n}) == {n + 7}" for n in range(30))
     matrix = sandbox.run(Job("big", codes, tests, "f"))
     assert [{cell.verdict for cell in row} for row in matrix.cells] == [
-        {"passed" if n == 7 else "failed"} for n in range(60)
+        {"passed" if n == 7 else "failed"} for n in range(30)
     ]
 
 
@@ -327,16 +327,16 @@ def check_repeats_itself(sandbox: Sandbox) -> None:
 
 def cpu_limit(make: Factory) -> None:
     burn = "import time\ndef f(x):\n    end = time.process_time() + x\n    while time.process_time() < end:\n        pass\n    return x\n"
-    tests = ("assert f(0.15) == 0.15", "assert f(2.5) == 2.5")
-    with make(Limits(cpu_s=0.6)) as short, make(Limits(cpu_s=8.0)) as long:
+    tests = ("assert f(0.1) == 0.1", "assert f(1.0) == 1.0")
+    with make(Limits(cpu_s=0.5)) as short, make(Limits(cpu_s=5.0)) as long:
         assert verdicts(short, burn, *tests) == ["passed", "timeout"]
         assert verdicts(long, burn, *tests) == ["passed", "passed"]
 
 
 def wall_limit(make: Factory) -> None:
     code = "import time\ndef f(x):\n    time.sleep(x)\n    return x\n"
-    with make(Limits(wall_s=3.0)) as sandbox:
-        assert verdicts(sandbox, code, "assert f(0.3) == 0.3", "assert f(60) == 60") == ["passed", "timeout"]
+    with make(Limits(wall_s=1.5)) as sandbox:
+        assert verdicts(sandbox, code, "assert f(0.1) == 0.1", "assert f(60) == 60") == ["passed", "timeout"]
 
 
 def memory_limit(make: Factory) -> None:

@@ -27,7 +27,7 @@ from hostile_programs import Program, fill, programs
 
 from codepref.sandbox import VERDICTS, Job, Limits, Matrix, Sandbox
 
-LIMITS = Limits(cpu_s=0.4, load_s=1.0, wall_s=2.0, memory_mb=512)
+LIMITS = Limits(cpu_s=0.4, load_s=1.0, wall_s=1.5, memory_mb=512)
 PING = Job("ping", ("def f(x):\n    return x + 1\n",), ("assert f(1) == 2", "assert f(2) == 2"), "f")
 WARM = Job(
     "warm",

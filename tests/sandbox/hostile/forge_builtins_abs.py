@@ -1,7 +1,7 @@
 # attack: makes every distance zero
 # test: assert abs(f(1) - 2.5) < 1e-6
 # test: assert round(f(1), 2) == 2.5
-# expect: failed
+# expect: failed or crashed
 import builtins
 
 builtins.abs = lambda _: 0.0

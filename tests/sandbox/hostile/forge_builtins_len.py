@@ -3,7 +3,7 @@
 # test: assert sum(f(1)) == 7
 # test: assert max(f(1)) == 7
 # test: assert sorted(f(1)) == [7]
-# expect: failed
+# expect: failed or crashed
 import builtins
 
 builtins.len = builtins.sum = builtins.max = lambda *_, **__: 7

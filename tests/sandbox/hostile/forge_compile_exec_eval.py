@@ -1,7 +1,7 @@
 # attack: replaces the functions with which a grader runs the test
 # test: assert f(1) == 2
 # test: assert f(2) == 3
-# expect: failed
+# expect: failed or crashed
 import builtins
 
 builtins.exec = builtins.eval = lambda *_, **__: True

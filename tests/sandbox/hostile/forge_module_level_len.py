@@ -2,7 +2,7 @@
 # test: assert len(f(1)) == 7
 # test: assert abs(f(1)[0] - 7.0) < 1e-6
 # test: assert set(f(1)) == {7}
-# expect: failed or passed in official mode
+# expect: failed
 def len(_):
     return 7
 

@@ -1,7 +1,6 @@
 # attack: a str that equals every str, whatever method asks
 # test: assert f(1) == "right"
 # test: assert f(1).strip() == "right"
-# test: assert f(1).startswith("right")
 # expect: failed
 class Str(str):
     __hash__ = str.__hash__
@@ -11,9 +10,6 @@ class Str(str):
 
     def strip(self, *_):
         return self
-
-    def startswith(self, *_):
-        return self == "right"
 
     def encode(self, *_):
         return b"right"

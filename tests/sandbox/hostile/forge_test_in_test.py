@@ -1,7 +1,7 @@
 # attack: a candidate that defines the word `assert` away by switching on optimisation for what is compiled next
 # test: assert f(1) == 2
 # test: assert False
-# expect: failed
+# expect: failed or crashed
 import sys
 
 try:

@@ -2,11 +2,10 @@
 # test: assert f(1) == 2
 # expect: failed or output or memory or crashed or timeout
 import os
-import tempfile
 
 
 def f(x):
-    for folder in (".", tempfile.gettempdir(), "/tmp", "/dev/shm", "/var/tmp"):
+    for folder in (".", "/tmp", "/dev/shm", "/var/tmp"):
         for number in range(32):
             try:
                 with open(os.path.join(folder, f"@MARK@-{number}"), "wb") as file:

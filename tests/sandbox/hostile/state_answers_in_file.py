@@ -2,11 +2,10 @@
 # test: assert f(1) == "answer"
 # expect: passed ; failed
 import os
-import tempfile
 
 
 def f(x):
-    for folder in (".", "/tmp", "/dev/shm", "/var/tmp", tempfile.gettempdir(), os.path.expanduser("~")):
+    for folder in (".", "/tmp", "/dev/shm", "/var/tmp", os.path.expanduser("~")):
         try:
             with open(os.path.join(folder, "@MARK@-answer"), "w") as file:
                 file.write("answer")
@@ -17,11 +16,10 @@ def f(x):
 
 # --- next candidate
 import os
-import tempfile
 
 
 def f(x):
-    for folder in (".", "/tmp", "/dev/shm", "/var/tmp", tempfile.gettempdir(), os.path.expanduser("~")):
+    for folder in (".", "/tmp", "/dev/shm", "/var/tmp", os.path.expanduser("~")):
         try:
             with open(os.path.join(folder, "@MARK@-answer")) as file:
                 return file.read()

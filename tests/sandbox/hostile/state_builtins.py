@@ -1,6 +1,6 @@
 # attack: replaces builtins for the candidates that come after it
 # test: assert f([3, 1, 2]) == [1, 2, 3]
-# expect: failed ; passed
+# expect: failed or crashed ; passed
 import builtins
 
 builtins.sorted = lambda *_, **__: [9]
