@@ -253,7 +253,8 @@ def run(profile: str, lane: str, only: list[str], verbose: bool) -> dict[str, li
     with tempfile.TemporaryDirectory(prefix="codepref-world-") as folder:
         world = World(Path(folder))
         with Sandbox(LIMITS, lane=lane, profile=profile) as sandbox:
-            sandbox.run(WARM)
+            if {cell.verdict for row in sandbox.run(WARM).cells for cell in row} - {"passed", "failed"}:
+                raise SystemExit(f"the sandbox can not judge a harmless program: {sandbox.run(WARM)}")
             for program in programs():
                 if not only or program.name in only:
                     begun = time.monotonic()
