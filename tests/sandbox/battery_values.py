@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from battery import ECHO, INCREMENT, all_alike, cells, one
 
 from codepref.sandbox import Job, Sandbox
@@ -64,6 +65,16 @@ def check_conversions_around_calls(sandbox: Sandbox) -> None:
 def check_messages_are_not_judged(sandbox: Sandbox) -> None:
     tests = ("assert f(1) == 2, 'wrong'", "assert f(1) == 2, nobody", "assert (f(1)) == (2), f'got {f(1)}'")
     all_alike(sandbox, INCREMENT, tests, "passed")
+
+
+def check_numpy_values(sandbox: Sandbox) -> None:
+    pytest.importorskip("numpy")
+    code = "import numpy as np\ndef f(x):\n    return np.array(x)\ndef g(x):\n    return np.int64(x) if x % 1 == 0 else np.float64(x)\n"
+    good = ("g(3) == 3", "g(2.5) == 2.5", "list(f([1, 2])) == [1, 2]", "f([[1], [2]]).tolist() == [[1], [2]]")
+    good += ("(f([1, 2]) == np.array([1, 2])).all()", "f([1, 2]).sum() == 3", "np.allclose(f([0.1 + 0.2]), [0.3])")
+    bad = ("g(3) == 4", "list(f([1, 2])) == [2, 1]", "f([1, 2]) == [1, 2]", "np.allclose(f([0.1]), [0.3])")
+    all_alike(sandbox, code, (f"assert {test}" for test in good), "passed")
+    all_alike(sandbox, code, (f"assert {test}" for test in bad), "failed")
 
 
 # ---- fingerprints, cost, error
