@@ -65,10 +65,6 @@ def check_failed_without_compiling(sandbox: Sandbox) -> None:
     assert "SyntaxError" in cell.error
 
 
-def check_failed_by_bad_indentation(sandbox: Sandbox) -> None:
-    assert verdicts(sandbox, "def f(x):\nreturn x\n", "assert f(1) == 1") == ["failed"]
-
-
 def check_failed_in_module_body(sandbox: Sandbox) -> None:
     cell = one(sandbox, INCREMENT + "1 / 0\n", "assert f(1) == 2")
     assert cell.verdict == "failed"
@@ -338,6 +334,15 @@ def cpu_limit(make: Factory) -> None:
         assert verdicts(long, burn, *tests) == ["passed", "passed"]
 
 
+def slow_code_among_quick_ones(make: Factory) -> None:
+    """A code within its own limit passes, however quick the others are."""
+    slow = "def f(x):\n    t = 0\n    for i in range(6_000_000):\n        t += i\n    return x\n"
+    codes = (slow, *(f"def f(x):\n    return x + {n}\n" for n in range(6)))
+    with make(Limits(cpu_s=5.0)) as sandbox:
+        found = sandbox.run(Job("slow", codes, ("assert f(1) == 1",), "f")).cells
+    assert [row[0].verdict for row in found] == ["passed", "passed", *["failed"] * 5]
+
+
 def wall_limit(make: Factory) -> None:
     code = "import time\ndef f(x):\n    time.sleep(x)\n    return x\n"
     with make(Limits(wall_s=1.5)) as sandbox:
@@ -389,6 +394,7 @@ def closes_quickly_while_idle(make: Factory) -> None:
 CHECKS = tuple(value for name, value in list(globals().items()) if name.startswith("check_"))
 FACTORY_CHECKS = (
     cpu_limit,
+    slow_code_among_quick_ones,
     wall_limit,
     memory_limit,
     output_limit,
