@@ -9,8 +9,9 @@ solutions that finish every test and import nothing outside the standard library
 
 Every round measures every method once, each in a fresh process. CPU is that of the process and of all its descendants
 that were waited for, from opening the engine or pool to closing it. Slow methods get a seeded sample of cells with the
-same shares of verdicts. `in-process exec` runs the solutions without protection and the peers with little: use a
-machine that you can lose. Prints a table of medians and one JSON line.
+same shares of verdicts (whole rows, where a method takes a code and all its tests). `in-process exec` runs the
+solutions without protection and the peers with little: use a machine that you can lose. Prints a table of medians and
+one JSON line.
 """
 
 import argparse
@@ -141,7 +142,7 @@ def engine(lane: str) -> Callable[[list[Job], list[Cell], int], Verdicts]:
 
 
 class Method(NamedTuple):
-    """A way to judge cells. `cells`: the size of the sample it gets in a round, 0 for the whole matrix."""
+    """A way to judge cells. `cells`: size of its sample in a round, 0 for the whole matrix; `needs`: its package."""
 
     title: str
     run: Callable[[list[Job], list[Cell], int], Verdicts]
@@ -157,7 +158,7 @@ METHODS = {
     "subprocess": Method("plain subprocess, per cell", plain_subprocess, 600),
     "code_eval": Method("code_eval's design (written anew), per cell", code_eval_design, 300),
     "evalplus_pair": Method("EvalPlus untrusted_check, per cell", evalplus_pair, 600, "evalplus"),
-    "evalplus_code": Method("EvalPlus untrusted_check, per code", evalplus_code, 3000, "evalplus"),
+    "evalplus_code": Method("EvalPlus untrusted_check, per code", evalplus_code, 200, "evalplus"),
 }
 
 
