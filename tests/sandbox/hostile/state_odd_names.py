@@ -1,17 +1,23 @@
 # attack: an accomplice leaves links, pipes and names that are no text where the next candidate looks
-# test: assert f(1) == 1
-# expect: passed or failed ; passed or failed
+# test: assert f(1) == 0
+# expect: passed or failed or crashed ; passed or failed or crashed
 # expect in library: passed ; passed
 import os
 
 
 def f(x):
-    os.symlink("/", "root")
-    os.symlink(".", "loop")
-    os.mkfifo("pipe")
-    os.mkdir(b"\xff\xfe")
-    os.link("pipe", "pipe2")
-    return 1
+    for leave in (
+        lambda: os.symlink("/", "root"),
+        lambda: os.symlink(".", "loop"),
+        lambda: os.mkfifo("pipe"),
+        lambda: os.mkdir(b"\xff\xfe"),
+        lambda: os.link(os.readlink("loop"), "link"),
+    ):
+        try:
+            leave()
+        except OSError:
+            pass
+    return 0
 
 
 # --- next candidate
@@ -19,4 +25,4 @@ import os
 
 
 def f(x):
-    return 1 + len(os.listdir("."))
+    return len(os.listdir("."))
