@@ -206,8 +206,11 @@ def check(program: Program, sandbox: Sandbox, world: World, profile: str) -> lis
     words = world.particulars()
     codes = tuple(fill(code, words) for code in program.codes)
     tests = tuple(fill(test, words) for test in program.tests)
-    matrix = sandbox.run(Job(program.name, codes, tests, "f"))
-    found = list(wrong_cells(program, matrix, profile, world.secret))
+    try:
+        matrix = sandbox.run(Job(program.name, codes, tests, "f"))
+        found = list(wrong_cells(program, matrix, profile, world.secret))
+    except Exception as error:
+        found = [f"the sandbox raised {error!r}"]
     ping = [cell.verdict for cell in sandbox.run(PING).cells[0]]
     if ping != ["passed", "failed"]:
         found.append(f"an honest program afterwards: {ping}")

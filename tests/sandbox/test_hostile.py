@@ -27,6 +27,9 @@ DROP = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 COMBINATIONS = [("self", *rest) for rest in product(["function", "library"], ["fast", "strict"])]
 if os.getuid() == 0:
     COMBINATIONS += [("nobody", "function", "fast"), ("nobody", "library", "strict")]
+STARTS_ITSELF = (
+    "import subprocess, sys; sys.exit(sys.version_info < (3, 11) or subprocess.call([sys.executable, '-V']))"
+)
 WORDS = {"passed", "failed", "timeout", "memory", "output", "crashed", "passed in official mode"}
 Report = dict[str, list[str]]
 
@@ -34,7 +37,7 @@ Report = dict[str, list[str]]
 def unprivileged_python() -> str | None:
     """An interpreter that `nobody` can start: the one in use may lie below a closed home folder."""
     for python in (sys.executable, shutil.which("python3"), "/usr/bin/python3", "/usr/local/bin/python3"):
-        probe = [*DROP, python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+        probe = [*DROP, python, "-c", STARTS_ITSELF]
         if (
             python
             and shutil.which("setpriv")
