@@ -1,11 +1,11 @@
 """The fork server: imports libraries once, locks itself down, forks, enforces limits and answers.
 
 Messages: 4 bytes of length, then marshal version 2. First message: a `dict` of settings. Every further request is a
-list of units `(payload, load_s, cpu_s, wall_s, records)`; the answer to each is a header `ANSWER` and the child's records.
+list of units `(payload, load_s, cpu_s, wall_s, records)`; the answer to each is a header `ANSWER` and the records.
 """
 
 # System calls on purpose, in the time between two candidates.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH106, PTH108, PTH110, PTH112, PTH116, PTH120, PTH123, PTH211
+# ruff: noqa: PTH101, PTH104, PTH106, PTH108, PTH116
 
 from __future__ import annotations
 
