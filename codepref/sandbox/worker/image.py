@@ -77,10 +77,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     base = builtin_base(kind)
     if base is None:
         return reference(value, kind, depth)
-    if base in (list, tuple, set, frozenset, dict):
-        copy = container(value, base, depth)
-    else:
-        copy = COPY_BASE[base](value)
+    copy = COPY_BASE[base](value) if base in COPY_BASE else container(value, base, depth)
     return copy if kind is base else (Ellipsis, "", "subclass", (copy,))
 
 
@@ -94,7 +91,7 @@ def container(value: Any, base: type, depth: int) -> Any:
     """A copy with plain items, read past anything a subclass overrides."""
     if base is dict:
         return {plain(key, depth + 1): plain(item, depth + 1) for key, item in dict.items(value)}
-    items = set.__or__(set(), value) if base in (set, frozenset) else base.__getitem__(value, slice(None))  # type: ignore[attr-defined]
+    items = set.__or__(set(), value) if base in (set, frozenset) else getattr(base, "__getitem__")(value, slice(None))  # noqa: B009
     return base(plain(item, depth + 1) for item in items)
 
 

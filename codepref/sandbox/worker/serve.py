@@ -220,8 +220,12 @@ def wipe(folders: list[str]) -> None:
                     continue
                 os.chmod(path, 0o700)
                 for entry in list(os.scandir(path)):
-                    moved += 1
-                    target = "%s/.%d" % (top, moved)  # noqa: UP031
+                    if entry.is_dir(follow_symlinks=False):
+                        os.chmod(entry.path, 0o700)  # a folder without write permission can not be moved
+                    target = f"{top}/.{moved}"
+                    while os.path.lexists(target):
+                        moved += 1
+                        target = f"{top}/.{moved}"
                     os.rename(entry.path, target)
                     todo.append(target)
                 os.rmdir(path)
