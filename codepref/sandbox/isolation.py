@@ -11,7 +11,7 @@ others can not enter), then privileges are dropped, then the worker is executed.
 """
 
 # Thin wrappers of system calls, in a script whose start-up time counts, so os.path it is.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH106, PTH108, PTH110, PTH112, PTH116, PTH120, PTH123, PTH211
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH116, PTH120, PTH123, PTH211
 import contextlib
 import ctypes
 import errno

@@ -43,12 +43,15 @@ def rebuild(value: Any) -> Any:
 
 
 def special(name: str, items: Any = None, cut_off: bool = False) -> Any:
-    """A module, a view of a dict or an iterator."""
+    """A module, a view of a dict, an iterator, or a value of a subclass of a builtin type."""
     if items is None:
         if name not in MODULES:
             raise Missing
         return importlib.import_module(name)
     items = rebuild(items)
+    if name == "subclass":
+        hidden = {"__repr__": _ask_candidate, "__str__": _ask_candidate, "__format__": _ask_candidate}
+        return type("Subclass", (type(items),), hidden)(items)
     views: dict[str, Callable[[], Any]] = {
         "keys": lambda: dict.fromkeys(items).keys(),
         "values": lambda: dict(enumerate(items)).values(),
@@ -56,6 +59,11 @@ def special(name: str, items: Any = None, cut_off: bool = False) -> Any:
         "iterator": lambda: iterate(items, cut_off),
     }
     return views[name]()
+
+
+def _ask_candidate(*_: Any) -> Any:
+    """How a subclass looks as text is only known beside the candidate."""
+    raise Missing
 
 
 def iterate(items: list[Any], cut_off: bool) -> Iterator[Any]:

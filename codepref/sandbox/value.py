@@ -138,6 +138,8 @@ def canonical(value: Any) -> str:  # noqa: PLR0911 - one return a type
     if isinstance(value, dict):
         return "{" + ",".join(sorted(f"{canonical(k)}:{canonical(v)}" for k, v in value.items())) + "}"
     if isinstance(value, Reference):
+        if value.arguments and (value.name == "subclass" or (value.module == "numpy" and value.name != "array")):
+            return canonical(value.arguments[0])
         return f"{value.module}.{value.name}{canonical(value.arguments)}"
     raise Malformed(f"no canonical form for {type(value).__name__}")
 

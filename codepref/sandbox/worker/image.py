@@ -11,7 +11,7 @@ from typing import Any, Callable  # noqa: UP035 - Python 3.8
 from . import MODULE
 
 SCALARS = frozenset((type(None), type(Ellipsis), bool, int, float, complex, str, bytes))
-PLAIN_BASES = (bool, int, float, complex, str, bytes)
+BASES = (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
 COPY_BASE: dict[type, Callable[[Any], Any]] = {
     bool: bool, int: int.__pos__, float: float.__pos__, complex: complex.__pos__, str: str.__str__,
     bytes: lambda value: b"".join([value]),
@@ -62,7 +62,7 @@ def is_exact(value: Any) -> bool:
     return True
 
 
-def plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return a kind of type
+def plain(value: Any, depth: int = 0) -> Any:
     """Plain-data image: subclasses become their builtin base, known types `(..., module, name, arguments)`.
 
     Only methods of the builtin bases are called, never a candidate's.
@@ -74,23 +74,25 @@ def plain(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one return a ki
         raise NotPlain
     if kind.__module__ == "numpy" and kind is getattr(sys.modules.get("numpy"), kind.__name__, None):
         return numpy_image(value, kind, depth)
-    for base in PLAIN_BASES:
-        if inherits(kind, base):
-            return COPY_BASE[base](value)
-    for sequence in (list, tuple):
-        if inherits(kind, sequence):
-            return sequence(plain(item, depth + 1) for item in sequence.__getitem__(value, slice(None)))  # type: ignore[attr-defined]
-    for collection in (set, frozenset):
-        if inherits(kind, collection):
-            return collection(plain(item, depth + 1) for item in set.__or__(set(), value))
-    if inherits(kind, dict):
+    base = builtin_base(kind)
+    if base is None:
+        return reference(value, kind, depth)
+    copy = COPY_BASE[base](value) if base in COPY_BASE else container(value, base, depth)
+    return copy if kind is base else (Ellipsis, "", "subclass", (copy,))
+
+
+def builtin_base(kind: type) -> type | None:
+    """The builtin type whose values these are; reads the real inheritance, which no metaclass can change."""
+    order = type.__dict__["__mro__"].__get__(kind)
+    return next((base for base in BASES if base in order), None)
+
+
+def container(value: Any, base: type, depth: int) -> Any:
+    """A copy with plain items, read past anything a subclass overrides."""
+    if base is dict:
         return {plain(key, depth + 1): plain(item, depth + 1) for key, item in dict.items(value)}
-    return reference(value, kind, depth)
-
-
-def inherits(kind: type, base: type) -> bool:
-    """Like issubclass, but reads the real inheritance, which no metaclass can change."""
-    return base in type.__dict__["__mro__"].__get__(kind)
+    items = set.__or__(set(), value) if base in (set, frozenset) else getattr(base, "__getitem__")(value, slice(None))  # noqa: B009
+    return base(plain(item, depth + 1) for item in items)
 
 
 def numpy_image(value: Any, kind: type, depth: int) -> Any:

@@ -1,11 +1,11 @@
 """The fork server: imports libraries once, locks itself down, forks, enforces limits and answers.
 
 Messages: 4 bytes of length, then marshal version 2. First message: a `dict` of settings. Every further request is a
-list of units `(payload, load_s, cpu_s, wall_s, records)`; the answer to each is a header `ANSWER` and the child's records.
+list of units `(payload, load_s, cpu_s, wall_s, records)`; the answer to each is a header `ANSWER` and the records.
 """
 
 # System calls on purpose, in the time between two candidates.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH106, PTH108, PTH110, PTH112, PTH116, PTH120, PTH123, PTH211
+# ruff: noqa: PTH101, PTH104, PTH106, PTH108, PTH116
 
 from __future__ import annotations
 
@@ -220,8 +220,12 @@ def wipe(folders: list[str]) -> None:
                     continue
                 os.chmod(path, 0o700)
                 for entry in list(os.scandir(path)):
-                    moved += 1
-                    target = "%s/.%d" % (top, moved)  # noqa: UP031
+                    if entry.is_dir(follow_symlinks=False):
+                        os.chmod(entry.path, 0o700)  # a folder without write permission can not be moved
+                    target = f"{top}/.{moved}"
+                    while os.path.lexists(target):
+                        moved += 1
+                        target = f"{top}/.{moved}"
                     os.rename(entry.path, target)
                     todo.append(target)
                 os.rmdir(path)

@@ -1,0 +1,183 @@
+"""What a candidate can reach, who may run it, and that nothing survives the supervisor."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from codepref.sandbox import Job, Limits, Sandbox, SandboxUnavailable, layers, probe
+from codepref.sandbox.process import WorkerProcess
+
+LIMITS = Limits(cpu_s=0.5, wall_s=3.0, memory_mb=256)
+ROOT = str(Path(__file__).resolve().parents[2])
+DRIVER = """
+import sys
+from codepref.sandbox import Job, Sandbox
+with Sandbox(profile=sys.argv[1]) as sandbox:
+    print("ready", flush=True)
+    while True:
+        sandbox.run(Job("spin", ("import time\\ndef f(x):\\n    while time.sleep(0) is None: pass",), ("assert f(1)",), "f"))
+"""
+PEEK = """
+import os
+def f(x):
+    found = []
+    for path in ("@SECRET@", "/proc/self", "/etc/passwd", "/etc/shadow"):
+        try:
+            found += os.listdir(path) if os.path.isdir(path) else [open(path).read()]
+        except OSError:
+            pass
+    return found, sorted(os.environ.get(name, "") for name in ("CODEPREF_SECRET", "USER", "SSH_AUTH_SOCK")), os.getppid()
+"""
+
+
+def worker_processes():
+    """Ids of every process that runs a worker, the referee or isolation.py of this checkout."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if entry.name.isdigit() and f"{ROOT}/codepref/sandbox" in text:
+            found.add(int(entry.name))
+    return found
+
+
+def gone(pids, patience_s=10.0):
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def children(pid):
+    """All descendants of a process."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found, fresh = set(), {pid}
+    while fresh:
+        fresh = {child for child, parent in parents.items() if parent in fresh}
+        found |= fresh
+    return found
+
+
+def test_layers_are_reported():
+    names = layers()
+    assert {"rlimits", "no-new-privs", "seccomp"} <= set(names)
+    assert "mount-namespace" in names or "landlock" in names
+
+
+def test_secrets_are_out_of_reach(monkeypatch, tmp_path):
+    monkeypatch.setenv("CODEPREF_SECRET", "secret")
+    (tmp_path / "secret").write_text("secret")
+    with Sandbox(LIMITS) as sandbox:
+        job = Job(
+            "peek",
+            (PEEK.replace("@SECRET@", str(tmp_path / "secret")),),
+            ("assert f(1)[0] == []", "assert f(1)[1] == ['', '', '']"),
+            "f",
+        )
+        assert [cell.verdict for cell in sandbox.run(job).cells[0]] == ["passed", "passed"]
+
+
+@pytest.mark.parametrize("profile", ["function", "library"])
+def test_nothing_survives_kill_nine(profile):
+    environment = {**os.environ, "PYTHONPATH": ROOT}
+    for delay_s in (0.0, 0.03, 0.2, None):
+        driver = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, profile], stdout=subprocess.PIPE, env=environment, text=True
+        )
+        if delay_s is None:
+            assert driver.stdout.readline() == "ready\n"
+            time.sleep(0.1)
+        else:
+            time.sleep(delay_s)
+        family = children(driver.pid)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        driver.stdout.close()
+        assert gone(family)
+
+
+def test_close_returns_when_everything_is_gone():
+    before = worker_processes()
+    with Sandbox(LIMITS, profile="library") as sandbox:
+        code = "import subprocess\ndef f(x):\n    subprocess.Popen(['/bin/sleep', '60'], start_new_session=True)\n    return 1"
+        assert sandbox.run(Job("daemon", (code,), ("assert f(1) == 1",), "f")).cells[0][0].verdict == "passed"
+        assert worker_processes() - before
+    assert not worker_processes() - before
+
+
+def test_files_of_one_test_are_gone_in_the_next():
+    code = "import os\ndef f(x):\n    seen = os.listdir('.')\n    os.makedirs('a/b')\n    open('a/b/c', 'w').close()\n    return seen"
+    with Sandbox(LIMITS, profile="library") as sandbox:
+        job = Job("files", (code,), ("assert f(1) == []",) * 2, "f")
+        assert [cell.verdict for cell in sandbox.run(job).cells[0]] == ["passed", "passed"]
+
+
+def test_landlock_level(monkeypatch):
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("landlock",))
+    try:
+        sandbox = Sandbox(LIMITS)
+    except SandboxUnavailable as error:
+        assert "allow" in str(error)
+        return
+    with sandbox:
+        assert "mount-namespace" not in sandbox.layers
+        code = "import os\ndef f(x):\n    return os.fork()"
+        codes = ("def f(x):\n    return x", PEEK, code)
+        cells = sandbox.run(Job("peek", codes, ("assert f(1) == 1", "assert f(1)[0] == []"), "f")).cells
+    assert [cells[0][0].verdict, cells[1][1].verdict, cells[2][0].verdict] == ["passed", "passed", "failed"]
+
+
+def test_no_isolation_is_refused(monkeypatch):
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("none",))
+    with pytest.raises(SandboxUnavailable, match="allow_unisolated"):
+        Sandbox(LIMITS)
+
+
+def test_an_interpreter_that_does_not_exist():
+    with pytest.raises(SandboxUnavailable, match="pass another"):
+        Sandbox(python="/nonexistent/python")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="drops from root to an ordinary user")
+def test_as_an_ordinary_user():
+    folder = Path("/var/tmp") / f"codepref-test-{os.getpid()}"
+    script = "import json\nfrom codepref.sandbox import probe\np = probe('/usr/bin/python3')\nprint(json.dumps([p.works, p.problem]))"
+    python = "/usr/bin/python3"
+    if not Path(python).exists():
+        pytest.skip("no interpreter outside a private home")
+    folder.mkdir()
+    try:
+        subprocess.run(["cp", "-r", f"{ROOT}/codepref", str(folder / "codepref")], check=True)
+        subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
+        done = subprocess.run(
+            ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", python, "-c", script],
+            env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False, cwd="/",
+        )  # fmt: skip
+    finally:
+        subprocess.run(["rm", "-rf", str(folder)], check=True)
+    assert done.stdout, done.stderr
+    assert json.loads(done.stdout) == [True, ""]
+
+
+def test_probe_runs_a_cell():
+    facts = probe()
+    assert facts.works
+    assert facts.problem == ""
+    assert facts.layers
+    assert not probe("/nonexistent/python").works
