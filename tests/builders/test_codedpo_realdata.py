@@ -74,7 +74,9 @@ def test_chosen_is_more_often_right_than_rejected(built, shared):
     from codepref.store import Stage
 
     stage = Stage(next((out / "stages").glob("candidates-*")), "candidates", "")
-    ready = {row.prompt_id: row for index in range(len(stage.shards())) for row in from_table(stage.read(index), Candidates)}
+    ready = {
+        row.prompt_id: row for index in range(len(stage.shards())) for row in from_table(stage.read(index), Candidates)
+    }
     right = {"chosen": 0, "rejected": 0}
     for row in datasets.load_dataset(str(out), split="train"):
         for side in right:
