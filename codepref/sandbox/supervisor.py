@@ -10,14 +10,26 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
 from codepref.sandbox import referee
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
 from codepref.sandbox.interpreter import Interpreter, interpreter, own
 from codepref.sandbox.plan import Plan
 from codepref.sandbox.process import Setup, Unit, WorkerProcess
-from codepref.sandbox.trial import Program, Trace, distinct, imported, records, run_alone, run_cells, run_shared, unsure
+from codepref.sandbox.trial import (
+    SKIPPED,
+    WHOLE,
+    Program,
+    Trace,
+    distinct,
+    imported,
+    records,
+    run_alone,
+    run_cells,
+    run_shared,
+    unsure,
+)
 from codepref.sandbox.value import Malformed, decode
 from codepref.sandbox.verdict import Finding, Judgement, cell, find, judge_needed
 
@@ -111,7 +123,7 @@ class Sandbox:
         programs, owners = _programs(jobs, plans)
         self._run(programs)
         findings = self._judge(programs)
-        self._look_again(programs, findings)
+        self._look_again(jobs, programs, findings)
         self._confirm(programs, findings)
         return [self._matrix(job, number, owners, programs, findings) for number, job in enumerate(jobs)]
 
@@ -159,7 +171,7 @@ class Sandbox:
                 answers[place] = record[3], record[5]
             alone = len(todo) == 1
             todo = todo[len(done) :]
-            if todo and not alone and not answer.complete:
+            if todo and not alone and not (answer.complete and done):
                 culprit = todo.pop(0)
                 answers[culprit] = self._ask_referee(kind, [items[culprit]], cpu_s, numpy)[0]
             elif alone:
@@ -172,12 +184,11 @@ class Sandbox:
         wanted = [program for program in programs if program.plans]
         if self._mode == "plain":
             for program in wanted:
-                program.traces = {t: Trace(_SKIPPED) for t, plan in enumerate(program.plans) if plan.kind in _WHOLE}
+                program.traces = {t: Trace(SKIPPED) for t, plan in enumerate(program.plans) if plan.kind in WHOLE}
         light = [program for program in wanted if not program.heavy]
         heavy = [program for program in wanted if program.heavy]
         if self._lane != "strict":
-            mixed = [p for p in light if all(plan.kind not in _WHOLE for plan in p.plans)]
-            for group in [mixed] if self._lane == "fast" else [[program] for program in mixed]:
+            for group in [light] if self._lane == "fast" else [[program] for program in light]:
                 run_shared(self._worker, group, self._limits)
         run_alone(self._worker, light, self._limits)
         if heavy:
@@ -220,12 +231,12 @@ class Sandbox:
                 trace = program.traces[test]._replace(cpu_s=0.0, limit_s=0.0)
                 key = (id(plan), trace)
                 keys[program.number, test] = key
-                modes[program.number, test] = "official" if plan.kind in _WHOLE else "plain"
+                modes[program.number, test] = "official" if plan.kind in WHOLE else "plain"
                 if key not in known and key not in open_:
                     if judge_needed(plan, trace):
                         open_[key] = plan
                     else:
-                        known[key] = find(plan, trace, None) if trace.state != _SKIPPED else _UNSPLIT
+                        known[key] = find(plan, trace, None) if trace.state != SKIPPED else _UNSPLIT
         plain = {key: plan for key, plan in open_.items() if not _wants_numpy(plan, key[1])}
         for part, numpy in ((plain, False), ({k: p for k, p in open_.items() if k not in plain}, True)):
             items = [(plan.prelude, plan.condition, list(key[1].values)) for key, plan in part.items()]
@@ -234,29 +245,29 @@ class Sandbox:
                 known[key] = find(plan, key[1], answer or (_STALLED, b""))
         return {place: (known[key], modes[place]) for place, key in keys.items()}
 
-    def _look_again(self, programs: Sequence[Program], findings: _Findings) -> None:
-        """Cells whose values were not plain data: once more with conversions run beside the candidate."""
-        for choose in (lambda plan: plan.second, self._own):
-            again: list[tuple[Program, int, Program]] = []
-            for program in programs:
-                for test, plan in enumerate(program.plans):
-                    other = choose(plan) if findings[program.number, test][0].again else None
-                    if other is not None:
-                        again.append(
-                            (program, test, Program(len(again), program.source, [other], program.job, 0, program.heavy))
-                        )
-            if not again:
-                continue
-            others = [other for _, _, other in again]
-            self._run(others)
-            judged = self._judge(others)
-            for program, test, other in again:
-                program.traces[test], findings[program.number, test] = other.traces[0], judged[other.number, 0]
-                program.plans = [*program.plans[:test], other.plans[0], *program.plans[test + 1 :]]
+    def _look_again(self, jobs: Sequence[Job], programs: Sequence[Program], findings: _Findings) -> None:
+        """Cells whose values were not plain data: once more with conversions run beside the candidate.
 
-    def _own(self, plan: Plan) -> Plan | None:
-        """Nothing but objects of the candidate's own classes is compared: only its process can do that."""
-        return _whole(plan) if plan.kind == "own" and self._mode == "auto" else None
+        Where nothing but objects of the candidate's own classes is compared, only its process can do that.
+        """
+        cells = [(p, t) for p in programs for t in range(len(p.plans)) if findings[p.number, t][0].again]
+        items = list({(jobs[p.job].tests[t], jobs[p.job].entry_point): None for p, t in cells})
+        answers = self._ask_referee("second", items, _PLAN_CPU_S) if items else []
+        second = {item: _read_plan(answer, item[0]) for item, answer in zip(items, answers, strict=True)}
+        tried = [(p, t, second[jobs[p.job].tests[t], jobs[p.job].entry_point]) for p, t in cells]
+        self._replace([(p, t, plan) for p, t, plan in tried if plan.steps != p.plans[t].steps], findings)
+        if self._mode == "auto":
+            left = [(p, t, p.plans[t]) for p, t in cells if findings[p.number, t][0].again]
+            self._replace([(p, t, _whole(plan)) for p, t, plan in left if plan.kind == "own"], findings)
+
+    def _replace(self, cells: Sequence[tuple[Program, int, Plan]], findings: _Findings) -> None:
+        """Runs and judges cells under other plans."""
+        others = [Program(k, p.source, [plan], p.job, 0, p.heavy) for k, (p, _, plan) in enumerate(cells)]
+        self._run(others)
+        judged = self._judge(others)
+        for (program, test, plan), other in zip(cells, others, strict=True):
+            program.traces[test], findings[program.number, test] = other.traces[0], judged[other.number, 0]
+            program.plans = [*program.plans[:test], plan, *program.plans[test + 1 :]]
 
 
 def layers(python: str | None = None) -> tuple[str, ...]:
@@ -265,8 +276,7 @@ def layers(python: str | None = None) -> tuple[str, ...]:
         return sandbox.layers
 
 
-_SKIPPED, _STALLED = 103, 99
-_WHOLE = frozenset(("official", "broken"))
+_STALLED = 99
 _UNSPLIT = Finding("unjudged", "", "the test can not be judged from plain data; use mode auto or official")
 
 
@@ -296,15 +306,10 @@ def _read_plan(answer: Judgement | None, test: str) -> Plan:
     """A plan from the referee; a test that no parser survives is left to the candidate's interpreter."""
     if answer is not None and answer[0] == referee.PLAN:
         try:
-            return _plan_of(decode(answer[1]))
+            return Plan(*decode(answer[1]))
         except (Malformed, ValueError, TypeError):
             pass
     return Plan("broken", [("exec", test)])
-
-
-def _plan_of(packed: tuple[Any, ...]) -> Plan:
-    kind, steps, prelude, condition, expected, second = packed
-    return Plan(kind, steps, prelude, condition, expected, None if second is None else _plan_of(second))
 
 
 def _whole(plan: Plan) -> Plan:

@@ -18,11 +18,12 @@ from codepref.sandbox.plan import Plan
 from codepref.sandbox.process import Answer, Unit, WorkerProcess
 
 GRACE_S = 5.0
-TIMEOUT, CRASH, LOST, RUNNING = 100, 101, 102, 103
+TIMEOUT, CRASH, LOST, RUNNING, SKIPPED = range(100, 105)
+WHOLE = frozenset(("official", "broken"))
 """States of a trace besides the statuses of the worker's last record."""
 EVIDENCE, MARGIN = 3, 10
 """A shorter limit is final if so many other programs finished the test within that fraction of it."""
-_FINAL_SHARED = frozenset((worker.VALUE, worker.RAISED, worker.NO_TEST, worker.UNCOMPILED))
+_FINAL_SHARED = frozenset((SKIPPED, worker.VALUE, worker.RAISED, worker.NO_TEST, worker.UNCOMPILED))
 _ENDS = frozenset((worker.RAISED, worker.NO_MEMORY, worker.TOO_LARGE, worker.NO_TEST))
 _WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LOAD_LIMIT: "load limit"}
 
@@ -61,6 +62,11 @@ class Program:
         return [plan.steps for plan in self.plans]
 
 
+def todo_shared(program: Program) -> list[int]:
+    """Tests that need no process of their own. What runs a test's statements may leave anything behind."""
+    return [test for test, plan in enumerate(program.plans) if plan.kind not in WHOLE]
+
+
 def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
     """One process for programs of one or several jobs."""
     jobs: list[tuple[list[list[tuple[str, str]]], list[tuple[int, str, list[int]]]]] = []
@@ -69,7 +75,7 @@ def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
         if program.plans is not last:
             jobs.append((program.tests(), []))
             last = program.plans
-        jobs[-1][1].append((program.number, program.source, list(range(len(program.plans)))))
+        jobs[-1][1].append((program.number, program.source, todo_shared(program)))
     screen = limits.cpu_s if limits.screen_s is None else min(limits.screen_s / worker.HUNG_SHARE, limits.cpu_s)
     payload = marshal.dumps((worker.SHARED, screen, limits.wall_s, jobs), 2)
     return Unit(payload, screen, screen, limits.wall_s, sum(2 + 4 * len(program.plans) for program in programs))
@@ -119,7 +125,7 @@ def run_shared(process: WorkerProcess, programs: Sequence[Program], limits: Limi
 
     Whatever else happens to a program here leaves no trace: it is run again with one process a test.
     """
-    left = [program for program in programs if program.plans]
+    left = [program for program in programs if todo_shared(program)]
     while left:
         (answer,) = process.ask([shared_unit(left, limits)])
         by_number = {program.number: program for program in left}
@@ -130,7 +136,8 @@ def run_shared(process: WorkerProcess, programs: Sequence[Program], limits: Limi
                 if record[3] in (worker.IMPURE, worker.DONE, worker.UNCOMPILED):
                     settled.add(program.number)
                 if record[3] == worker.UNCOMPILED:
-                    program.traces = {test: Trace(worker.UNCOMPILED) for test in range(len(program.plans))}
+                    for test in range(len(program.plans)):
+                        program.traces.setdefault(test, Trace(worker.UNCOMPILED))
                 absorb(program, record[1], record)
         for program in left:
             program.traces = {test: trace for test, trace in program.traces.items() if trace.state in _FINAL_SHARED}
