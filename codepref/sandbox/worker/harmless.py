@@ -148,9 +148,8 @@ def reachable(source: str) -> types.CodeType | None:
     return None
 
 
-def is_own_global(module: types.CodeType, name: str) -> bool:
-    """True if the program itself binds this global name and uses it as nothing else."""
-    bound = False
+def is_own_global(module: types.CodeType, name: str, bound: bool = False) -> bool:
+    """True if the program itself binds this global name (or is known to be `bound`) and uses it as nothing else."""
     for code in code_objects(module):
         if name in code.co_names:
             for step in dis.get_instructions(code):
@@ -180,11 +179,12 @@ def uses_strictly(source: str) -> bool:
     return all(id(node) in allowed for node in named)
 
 
-def is_harmless(module: types.CodeType, source: str, risky: frozenset[str]) -> bool:
+def is_harmless(module: types.CodeType, source: str, risky: frozenset[str], of_test: bool = False) -> bool:
     """True if two runs of this program in one process can not influence each other or anything else.
 
     It writes no attribute, makes no class, imports only audited modules and uses no attribute that could reach an
     object which outlives its namespace. A criterion for batching, not the security boundary: that is the kernel's.
+    `of_test`: a piece of a test, whose global names are the program's.
     """
     for code in code_objects(module):
         operations = set(code.co_code[::2])
@@ -193,7 +193,7 @@ def is_harmless(module: types.CodeType, source: str, risky: frozenset[str]) -> b
         for name in code.co_names:
             if name[:1] == "_" and name.strip("_") and name != "__name__":
                 return False
-            if name in risky and not is_own_global(module, name):
+            if name in risky and not is_own_global(module, name, of_test):
                 return False
         if not STRICT.isdisjoint(code.co_names) and not uses_strictly(source):
             return False
