@@ -149,11 +149,11 @@ def _canonical_number(value: complex) -> str:
         if cmath.isnan(value) or value.imag:
             return f"{_canonical_number(value.real)}+{_canonical_number(value.imag)}j"
         return _canonical_number(value.real)
-    if math.isnan(value):
-        return "nan"
-    if isinstance(value, float) and not value.is_integer():
-        return repr(value)
-    return hex(int(value))
+    if isinstance(value, float):
+        if math.isnan(value) or not value.is_integer():
+            return repr(value)
+        return hex(int(value))
+    return hex(value)
 
 
 def fingerprint(text: str) -> str:

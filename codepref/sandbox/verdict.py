@@ -69,7 +69,7 @@ def find(plan: Plan, trace: Trace, judgement: Judgement | None) -> Finding:
     try:
         value = decode(data)
         holds = _HOLDS[plan.kind](value, plan.expected)
-    except (Malformed, RecursionError):
+    except (Malformed, RecursionError, OverflowError, TypeError, ValueError):
         return Finding("failed", fingerprint_of([data]), "the value can not be read")
     return _compared(holds, fingerprint_of([data]))
 
