@@ -12,7 +12,7 @@ import ast
 import builtins
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 KINDS = {
@@ -70,6 +70,11 @@ _NOT_SPLIT = (ast.IfExp, ast.NamedExpr, ast.JoinedStr, ast.Await, ast.Yield, ast
 
 class Inseparable(Exception):
     """The test can not be split."""
+
+
+def walk(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """Every node of some statements."""
+    return (node for statement in body for node in ast.walk(statement))
 
 
 def names_in(node: ast.AST) -> set[str]:
@@ -132,7 +137,7 @@ class Splitter:
     def visit(self, node: ast.AST) -> None:
         """Walks in the order of evaluation; raises `Inseparable` where that order can not be kept."""
         if isinstance(node, ast.expr) and self.is_candidates(node):
-            if names_in(node) & self.local or any(isinstance(n, (ast.NamedExpr, ast.Await)) for n in ast.walk(node)):
+            if self.local and names_in(node) & self.local:
                 raise Inseparable
             self.places.append(node)
         elif isinstance(node, ast.Name):
@@ -238,6 +243,8 @@ def split(test: str, body: Sequence[ast.stmt], entry_point: str | None, whole: b
         raise Inseparable
     judged, assigned = judged_names(body, entry_point) if len(body) > 1 else (set(), set())
     source = Source(test)
+    if (":=" in test or "await" in test) and any(isinstance(node, (ast.NamedExpr, ast.Await)) for node in walk(body)):
+        raise Inseparable
     steps: list[tuple[str, str]] = []
     prelude, conditions, count = [], [], 0
     places: list[ast.expr] = []

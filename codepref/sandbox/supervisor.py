@@ -31,18 +31,26 @@ from codepref.sandbox.trial import (
     unsure,
 )
 from codepref.sandbox.value import Malformed, decode
-from codepref.sandbox.verdict import Finding, Judgement, cell, find, judge_needed
+from codepref.sandbox.verdict import Finding, Judgement, find, judge_needed
 
 Lane = Literal["fast", "code", "strict"]
+Packed = tuple[str, tuple[str, ...], list[list[tuple[Finding, Mode, float]]]]
+"""Job, layers and rows of a matrix."""
 _Findings = dict[tuple[int, int], tuple[Finding, Mode]]
+_Outcome = tuple[int, int, tuple[bytes | None, ...], bytes]
 HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy", "networkx", "torch", "tensorflow")
 """Libraries whose import costs more than a fork; preloaded in a second worker when a candidate imports one."""
 _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
 _HERE = Path(__file__).resolve().parent
 _WORKER = f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import serve; serve.main(serve.candidates)"
-_REFEREE = (
-    f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
-)
+_REFEREE = f"""
+import sys, types
+for name, path in ("codepref", {str(_HERE.parent)!r}), ("codepref.sandbox", {str(_HERE)!r}):
+    sys.modules[name] = types.ModuleType(name)  # not the packages' own imports, which would double its start
+    sys.modules[name].__path__ = [path]
+from codepref.sandbox import referee
+referee.main()
+"""
 _JUDGE_CPU_S, _PLAN_CPU_S = 1.0, 2.0
 
 
@@ -77,10 +85,12 @@ class Sandbox:
         self._numpy_referee: WorkerProcess | None = None
         self._closed = False
         self._worker = self._start(self._preload)
+        self._referee = self._start_referee(())
         try:
-            self._referee = self._start_referee(())
+            self._worker.ready()
+            self._referee.ready()
         except BaseException:
-            self._worker.close()
+            self.close()
             raise
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
@@ -117,6 +127,10 @@ class Sandbox:
 
     def run_many(self, jobs: Sequence[Job]) -> list[Matrix]:
         """Like `run` for several jobs at once, which share processes where their programs are harmless."""
+        return [matrix(packed) for packed in self.run_packed(jobs)]
+
+    def run_packed(self, jobs: Sequence[Job]) -> list[Packed]:
+        """Like `run_many`, in the form in which a pool sends matrices on."""
         if self._closed:
             raise ValueError("the sandbox is closed")
         plans = self._plan(jobs)
@@ -125,26 +139,13 @@ class Sandbox:
         findings = self._judge(programs)
         self._look_again(jobs, programs, findings)
         self._confirm(programs, findings)
-        return [self._matrix(job, number, owners, programs, findings) for number, job in enumerate(jobs)]
-
-    def _matrix(
-        self,
-        job: Job,
-        number: int,
-        owners: dict[tuple[int, int], int],
-        programs: list[Program],
-        findings: _Findings,
-    ) -> Matrix:
-        rows = []
-        for i in range(len(job.codes)):
-            program = programs[owners[number, i]]
-            row: list[Cell] = []
-            for test in range(len(job.tests)):
-                finding, mode = findings[program.number, test]
-                trace = program.traces.get(test)
-                row.append(cell(finding, mode, 0.0 if trace is None else trace.cpu_s))
-            rows.append(tuple(row))
-        return Matrix(job.job_id, tuple(rows), self.layers)
+        rows = [
+            [(*findings[program.number, test], program.traces[test].cpu_s) for test in range(len(program.plans))]
+            for program in programs
+        ]
+        return [
+            (job.job_id, self.layers, [rows[owners[j, i]] for i in range(len(job.codes))]) for j, job in enumerate(jobs)
+        ]
 
     # ------------------------------------------------------------------------------------------------ planning
 
@@ -161,6 +162,7 @@ class Sandbox:
         todo = list(range(len(items)))
         if numpy and self._numpy_referee is None:
             self._numpy_referee = self._start_referee(("numpy",))
+            self._numpy_referee.ready()
         process = self._numpy_referee if numpy and self._numpy_referee is not None else self._referee
         while todo:
             payload = marshal.dumps((kind, [items[i] for i in todo]), 2)
@@ -216,34 +218,35 @@ class Sandbox:
     def _heavy_worker(self) -> WorkerProcess:
         if self._heavy is None:
             self._heavy = self._start((*self._preload, *(_PRELOAD.get(name, name) for name in HEAVY)))
+            self._heavy.ready()
         return self._heavy
 
     # ------------------------------------------------------------------------------------------------- judging
 
     def _judge(self, programs: Iterable[Program]) -> _Findings:
-        """Finding and mode of every cell; equal traces of one test are judged once."""
-        known: dict[tuple[int, Trace], Finding] = {}
-        open_: dict[tuple[int, Trace], Plan] = {}
-        keys: dict[tuple[int, int], tuple[int, Trace]] = {}
-        modes: dict[tuple[int, int], Mode] = {}
+        """Finding and mode of every cell; equal outcomes of one test are judged once."""
+        known: dict[_Outcome, Finding] = {}
+        unknown: dict[_Outcome, tuple[Plan, Trace]] = {}
+        outcomes: dict[tuple[int, int], tuple[_Outcome, Mode]] = {}
         for program in programs:
             for test, plan in enumerate(program.plans):
-                trace = program.traces[test]._replace(cpu_s=0.0, limit_s=0.0)
-                key = (id(plan), trace)
-                keys[program.number, test] = key
-                modes[program.number, test] = "official" if plan.kind in WHOLE else "plain"
-                if key not in known and key not in open_:
-                    if judge_needed(plan, trace):
-                        open_[key] = plan
+                trace = program.traces[test]
+                outcome = (id(plan), trace.state, trace.values, trace.note)
+                outcomes[program.number, test] = outcome, "official" if plan.kind in WHOLE else "plain"
+                if outcome not in known and outcome not in unknown:
+                    if trace.state == SKIPPED:
+                        known[outcome] = _UNSPLIT
+                    elif judge_needed(plan, trace):
+                        unknown[outcome] = plan, trace
                     else:
-                        known[key] = find(plan, trace, None) if trace.state != SKIPPED else _UNSPLIT
-        plain = {key: plan for key, plan in open_.items() if not _wants_numpy(plan, key[1])}
-        for part, numpy in ((plain, False), ({k: p for k, p in open_.items() if k not in plain}, True)):
-            items = [(plan.prelude, plan.condition, list(key[1].values)) for key, plan in part.items()]
+                        known[outcome] = find(plan, trace, None)
+        for numpy in (False, True):
+            part = {o: pair for o, pair in unknown.items() if _wants_numpy(*pair) == numpy}
+            items = [(plan.prelude, plan.condition, list(trace.values)) for plan, trace in part.values()]
             answers = self._ask_referee("judge", items, _JUDGE_CPU_S, numpy) if items else []
-            for (key, plan), answer in zip(part.items(), answers, strict=True):
-                known[key] = find(plan, key[1], answer or (_STALLED, b""))
-        return {place: (known[key], modes[place]) for place, key in keys.items()}
+            for (outcome, (plan, trace)), answer in zip(part.items(), answers, strict=True):
+                known[outcome] = find(plan, trace, answer or (_STALLED, b""))
+        return {place: (known[outcome], mode) for place, (outcome, mode) in outcomes.items()}
 
     def _look_again(self, jobs: Sequence[Job], programs: Sequence[Program], findings: _Findings) -> None:
         """Cells whose values were not plain data: once more with conversions run beside the candidate.
@@ -262,12 +265,22 @@ class Sandbox:
 
     def _replace(self, cells: Sequence[tuple[Program, int, Plan]], findings: _Findings) -> None:
         """Runs and judges cells under other plans."""
-        others = [Program(k, p.source, [plan], p.job, 0, p.heavy) for k, (p, _, plan) in enumerate(cells)]
+        others = [
+            Program(k, p.source, [plan], [plan.evaluations], p.job, 0, p.heavy) for k, (p, _, plan) in enumerate(cells)
+        ]
         self._run(others)
         judged = self._judge(others)
         for (program, test, plan), other in zip(cells, others, strict=True):
             program.traces[test], findings[program.number, test] = other.traces[0], judged[other.number, 0]
             program.plans = [*program.plans[:test], plan, *program.plans[test + 1 :]]
+            program.evaluations = [*program.evaluations[:test], plan.evaluations, *program.evaluations[test + 1 :]]
+
+
+def matrix(packed: Packed) -> Matrix:
+    """The public form of an answer."""
+    job_id, names, rows = packed
+    cells = tuple(tuple(Cell(found[0], mode, cpu_s, found[1], found[2]) for found, mode, cpu_s in row) for row in rows)
+    return Matrix(job_id, cells, names)
 
 
 def layers(python: str | None = None) -> tuple[str, ...]:
@@ -291,10 +304,11 @@ def _programs(jobs: Sequence[Job], plans: Sequence[list[Plan]]) -> tuple[list[Pr
     owners: dict[tuple[int, int], int] = {}
     for j, job in enumerate(jobs):
         sources = distinct(job.codes)
+        evaluations = [plan.evaluations for plan in plans[j]]
         for source, places in sources.items():
             owners.update({(j, place): len(programs) for place in places})
             heavy = "import" in source and not imported(source).isdisjoint(HEAVY)
-            programs.append(Program(len(programs), source, plans[j], j, len(sources), heavy))
+            programs.append(Program(len(programs), source, plans[j], evaluations, j, len(sources), heavy))
     return programs, owners
 
 
