@@ -1,6 +1,5 @@
 """What a Python interpreter needs to run: its folders, its import path, the libraries of the system."""
 
-import functools
 import json
 import os
 import subprocess
@@ -33,9 +32,14 @@ class Interpreter:
     """Symbolic links to recreate there."""
 
 
-@functools.lru_cache(maxsize=32)
+known: dict[str, Interpreter] = {}
+"""Answers so far; a pool hands them to its processes."""
+
+
 def interpreter(python: str) -> Interpreter:
-    """Asks `python` about itself; raises `SandboxUnavailable` if it can not be run or is older than 3.8."""
+    """Asks `python` about itself, once; raises `SandboxUnavailable` if it can not be run or is older than 3.8."""
+    if python in known:
+        return known[python]
     command = [python, "-I", "-c", _QUESTION]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=True)
@@ -57,7 +61,8 @@ def interpreter(python: str) -> Interpreter:
         elif Path(entry).exists():
             folders.add(entry)
     read = tuple(sorted(folder for folder in folders if Path(folder).exists()))
-    return Interpreter(executable, tuple(facts["version"]), path, read, tuple(links))
+    known[python] = Interpreter(executable, tuple(facts["version"]), path, read, tuple(links))
+    return known[python]
 
 
 def own() -> Interpreter:

@@ -12,7 +12,7 @@ import ast
 import builtins
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 KINDS = {
@@ -37,8 +37,6 @@ class Plan(NamedTuple):
     """Statements for the judge."""
     condition: str = ""
     expected: Any = None
-    second: Any = None
-    """Plan for values that are not plain data: conversions such as `list(...)` run beside the candidate."""
 
     @property
     def evaluations(self) -> int:
@@ -72,6 +70,11 @@ _NOT_SPLIT = (ast.IfExp, ast.NamedExpr, ast.JoinedStr, ast.Await, ast.Yield, ast
 
 class Inseparable(Exception):
     """The test can not be split."""
+
+
+def walk(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """Every node of some statements."""
+    return (node for statement in body for node in ast.walk(statement))
 
 
 def names_in(node: ast.AST) -> set[str]:
@@ -134,7 +137,7 @@ class Splitter:
     def visit(self, node: ast.AST) -> None:
         """Walks in the order of evaluation; raises `Inseparable` where that order can not be kept."""
         if isinstance(node, ast.expr) and self.is_candidates(node):
-            if names_in(node) & self.local or any(isinstance(n, (ast.NamedExpr, ast.Await)) for n in ast.walk(node)):
+            if self.local and names_in(node) & self.local:
                 raise Inseparable
             self.places.append(node)
         elif isinstance(node, ast.Name):
@@ -218,19 +221,19 @@ class Source:
         return f"({data.decode()}\n)"
 
 
-def plan(test: str, entry_point: str | None, whole: bool = False) -> Plan:
-    """How to judge one test; `whole` keeps it in one piece. Never raises for any text."""
+def plan(test: str, entry_point: str | None, how: str = "plan") -> Plan:
+    """How to judge one test. Never raises for any text.
+
+    `how`: `whole` keeps the test in one piece; `second` also lets conversions such as `list(...)` and operations on
+    nothing but the candidate's values run beside the candidate, for values that are not plain data.
+    """
     try:
         tree = ast.parse(test)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Plan("broken", [("exec", test)])
-    if not whole:
-        try:
-            first = split(test, tree.body, entry_point, False)
-            second = split(test, tree.body, entry_point, True) if "(" in test else None
-            return first._replace(second=second if second is not None and second.steps != first.steps else None)
-        except (Inseparable, RecursionError):
-            pass
+    if how != "whole":
+        with contextlib.suppress(Inseparable, RecursionError):
+            return split(test, tree.body, entry_point, how == "second")
     return Plan("official", [("exec", test + tail(tree, entry_point))])
 
 
@@ -238,8 +241,10 @@ def split(test: str, body: Sequence[ast.stmt], entry_point: str | None, whole: b
     """Plan of a straight-line test; raises `Inseparable`."""
     if not body or not isinstance(body[-1], ast.Assert):
         raise Inseparable
-    judged, assigned = judged_names(body, entry_point)
+    judged, assigned = judged_names(body, entry_point) if len(body) > 1 else (set(), set())
     source = Source(test)
+    if (":=" in test or "await" in test) and any(isinstance(node, (ast.NamedExpr, ast.Await)) for node in walk(body)):
+        raise Inseparable
     steps: list[tuple[str, str]] = []
     prelude, conditions, count = [], [], 0
     places: list[ast.expr] = []

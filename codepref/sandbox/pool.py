@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from codepref.sandbox import process
-from codepref.sandbox.base import Cell, Job, Limits, Matrix, SandboxUnavailable
-from codepref.sandbox.supervisor import Sandbox
+from codepref.sandbox import interpreter, process
+from codepref.sandbox.base import Job, Limits, Matrix, SandboxUnavailable
+from codepref.sandbox.supervisor import Sandbox, matrix
 
 BATCH_CELLS = 4096
 """Cells of the jobs that one member is given at once: enough to share processes, few enough for a steady progress."""
@@ -47,6 +47,7 @@ def execute(
                 yield from sandbox.run_many(batch)
         return
     with contextlib.ExitStack() as stack:
+        interpreter.interpreter(options.get("python") or sys.executable)  # asked once, for all members
         members = [stack.enter_context(contextlib.closing(_Member(limits, options))) for _ in range(workers)]
         yield from _in_order(members, batches)
 
@@ -77,7 +78,7 @@ class _Member:
         os.close(requests)
         os.close(answers)
         self.batch: int | None = None
-        _write(self._requests, pickle.dumps((limits, options)))
+        _write(self._requests, pickle.dumps((limits, options, interpreter.known)))
 
     def give(self, number: int, batch: list[Job]) -> None:
         """Starts a batch."""
@@ -149,40 +150,24 @@ def _exactly(fd: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _pack(matrices: list[Matrix]) -> bytes:
-    """Tuples travel several times faster than dataclasses."""
-    return pickle.dumps(
-        [
-            (
-                m.job_id,
-                m.layers,
-                [[(c.verdict, c.mode, c.cpu_s, c.fingerprint, c.error) for c in row] for row in m.cells],
-            )
-            for m in matrices
-        ]
-    )
-
-
 def _unpack(data: bytes) -> list[Matrix]:
     """From a process of this pool, which is codepref itself, never a candidate."""
     packed = pickle.loads(data)  # noqa: S301
     if isinstance(packed, Exception):
         raise packed
-    return [
-        Matrix(job_id, tuple(tuple(Cell(*cell) for cell in row) for row in rows), layers)
-        for job_id, layers, rows in packed
-    ]
+    return [matrix(item) for item in packed]
 
 
 def serve(requests: int, answers: int) -> None:
     """Body of a process of the pool: a sandbox that answers batches until its request pipe closes."""
     process.end_with(requests)
     try:
-        limits, options = pickle.loads(_read(requests))  # noqa: S301
+        limits, options, known = pickle.loads(_read(requests))  # noqa: S301
+        interpreter.known.update(known)
         with Sandbox(limits, **options) as sandbox:
             while True:
                 batch = pickle.loads(_read(requests))  # noqa: S301
-                _write(answers, _pack(sandbox.run_many(batch)))
+                _write(answers, pickle.dumps(sandbox.run_packed(batch)))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
     except (SandboxUnavailable, ValueError, TypeError) as error:

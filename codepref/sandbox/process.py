@@ -102,7 +102,7 @@ def _wait(fd: int, patience_s: float) -> bool:
 
 
 class WorkerProcess:
-    """Owner of one worker. `layers` says which isolation layers it reported."""
+    """Owner of one worker, which starts at once; `ready` waits for it. `layers` are those the worker reported."""
 
     LEVELS = ("namespaces", "landlock", "none")
 
@@ -111,14 +111,16 @@ class WorkerProcess:
         self._level = ""
         self._process: subprocess.Popen[bytes] | None = None
         self.layers: tuple[str, ...] = ()
-        self.start()
+        self._launch(self.LEVELS[0])
 
-    def start(self) -> None:
-        """Starts the worker; raises `SandboxUnavailable` with the reason of every level that was tried."""
+    def ready(self) -> None:
+        """Waits until the worker answers; raises `SandboxUnavailable` with the reason of every level that was tried."""
         reasons = []
         for level in [self._level] if self._level else self.LEVELS:
+            if self._process is None:
+                self._launch(level)
             try:
-                layers = self._launch(level)
+                layers = self._greeting()
             except SandboxUnavailable as error:
                 reasons.append(f"{level}: {error}")
                 self.close()
@@ -131,7 +133,7 @@ class WorkerProcess:
         remedy = "allow user namespaces (or run as root), or pass allow_unisolated=True (--allow-unisolated)"
         raise SandboxUnavailable(f"no isolated worker could be started ({'; '.join(reasons)}): {remedy}")
 
-    def _launch(self, level: str) -> tuple[str, ...]:
+    def _launch(self, level: str) -> None:
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         writable = self._setup.writable(level)
@@ -143,12 +145,16 @@ class WorkerProcess:
         )  # fmt: skip
         os.close(requests)
         os.close(answers)
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it ended already; the greeting will tell why
             self._send(self._worker_settings(level, writable))
-            layers = marshal.loads(self._receive(struct.unpack("<I", self._receive(4, START_S))[0], START_S))
-        except (EOFError, TimeoutError, BrokenPipeError) as error:
+
+    def _greeting(self) -> tuple[str, ...]:
+        """The layers that the worker says are in force."""
+        try:
+            (size,) = struct.unpack("<I", self._receive(4, START_S))
+            return tuple(marshal.loads(self._receive(size, START_S)))
+        except (EOFError, TimeoutError) as error:
             raise SandboxUnavailable(self._last_words() or f"{type(error).__name__} {error}") from None
-        return tuple(layers)
 
     def _spec(self, level: str, requests: int, answers: int, writable: list[str]) -> str:
         setup = self._setup
@@ -205,7 +211,7 @@ class WorkerProcess:
                     del todo[0]
                     deaths = 0
                     yield Answer(0, ENDED, 0.0, b"", lost=True)
-                self.start()
+                self.ready()
 
     def _answer(self, unit: Unit) -> Answer:
         patience = GRACE_S + unit.wall_s * (unit.cells + 1)

@@ -2,7 +2,7 @@
 
 Same fork server as worker.py, run by the supervisor's interpreter: whatever a test's text or a returned value does to a
 parser or to a comparison happens in a forked child under limits.
-Requests: `("plan" or "whole", [(test, entry_point), ...])` and `("judge", [(prelude, condition,
+Requests: `("plan", "second" or "whole", [(test, entry_point), ...])` and `("judge", [(prelude, condition,
 [value, ...]), ...])`, both marshalled.
 """
 
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from codepref.sandbox.plan import JUDGE_BUILTINS, MODULES, REFERENCES, Plan, plan
+from codepref.sandbox.plan import JUDGE_BUILTINS, MODULES, REFERENCES, plan
 from codepref.sandbox.value import Malformed, Reference, decode
 from codepref.sandbox.worker import serve
 from codepref.sandbox.worker.candidate import Report, Spawn
@@ -113,11 +113,6 @@ def judge(prelude: str, condition: str, values: list[bytes | None]) -> tuple[int
         return RAISED, describe(error)
 
 
-def packed(plan_: Plan | None) -> tuple[Any, ...] | None:
-    """A plan as marshal takes it."""
-    return None if plan_ is None else (*plan_[:5], packed(plan_.second))
-
-
 def handle(report: Report, payload: bytes, _: Spawn) -> None:
     """Body of a child of the referee."""
     kind, items = marshal.loads(payload)  # ours: written by the supervisor
@@ -127,7 +122,7 @@ def handle(report: Report, payload: bytes, _: Spawn) -> None:
             report.put(i, 0, 0, *judge(*item))
         else:
             test, entry_point = item
-            report.put(i, 0, 0, PLAN, marshal.dumps(packed(plan(test, entry_point, kind == "whole")), 2))
+            report.put(i, 0, 0, PLAN, marshal.dumps(tuple(plan(test, entry_point, kind)), 2))
 
 
 def handler() -> Callable[[Report, bytes, Spawn], None]:

@@ -10,27 +10,47 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
 from codepref.sandbox import referee
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
 from codepref.sandbox.interpreter import Interpreter, interpreter, own
 from codepref.sandbox.plan import Plan
 from codepref.sandbox.process import Setup, Unit, WorkerProcess
-from codepref.sandbox.trial import Program, Trace, distinct, imported, records, run_alone, run_cells, run_shared, unsure
+from codepref.sandbox.trial import (
+    SKIPPED,
+    WHOLE,
+    Program,
+    Trace,
+    distinct,
+    imported,
+    records,
+    run_alone,
+    run_cells,
+    run_shared,
+    unsure,
+)
 from codepref.sandbox.value import Malformed, decode
-from codepref.sandbox.verdict import Finding, Judgement, cell, find, judge_needed
+from codepref.sandbox.verdict import Finding, Judgement, find, judge_needed
 
 Lane = Literal["fast", "code", "strict"]
+Packed = tuple[str, tuple[str, ...], list[list[tuple[Finding, Mode, float]]]]
+"""Job, layers and rows of a matrix."""
 _Findings = dict[tuple[int, int], tuple[Finding, Mode]]
+_Outcome = tuple[int, int, tuple[bytes | None, ...], bytes]
 HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy", "networkx", "torch", "tensorflow")
 """Libraries whose import costs more than a fork; preloaded in a second worker when a candidate imports one."""
 _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
 _HERE = Path(__file__).resolve().parent
 _WORKER = f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import serve; serve.main(serve.candidates)"
-_REFEREE = (
-    f"import sys; sys.path.insert(0, {str(_HERE.parents[1])!r}); from codepref.sandbox import referee; referee.main()"
-)
+_REFEREE = f"""
+import sys, types
+for name, path in ("codepref", {str(_HERE.parent)!r}), ("codepref.sandbox", {str(_HERE)!r}):
+    sys.modules[name] = types.ModuleType(name)  # not the packages' own imports, which would double its start
+    sys.modules[name].__path__ = [path]
+from codepref.sandbox import referee
+referee.main()
+"""
 _JUDGE_CPU_S, _PLAN_CPU_S = 1.0, 2.0
 
 
@@ -65,10 +85,12 @@ class Sandbox:
         self._numpy_referee: WorkerProcess | None = None
         self._closed = False
         self._worker = self._start(self._preload)
+        self._referee = self._start_referee(())
         try:
-            self._referee = self._start_referee(())
+            self._worker.ready()
+            self._referee.ready()
         except BaseException:
-            self._worker.close()
+            self.close()
             raise
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
@@ -105,34 +127,25 @@ class Sandbox:
 
     def run_many(self, jobs: Sequence[Job]) -> list[Matrix]:
         """Like `run` for several jobs at once, which share processes where their programs are harmless."""
+        return [matrix(packed) for packed in self.run_packed(jobs)]
+
+    def run_packed(self, jobs: Sequence[Job]) -> list[Packed]:
+        """Like `run_many`, in the form in which a pool sends matrices on."""
         if self._closed:
             raise ValueError("the sandbox is closed")
         plans = self._plan(jobs)
         programs, owners = _programs(jobs, plans)
         self._run(programs)
         findings = self._judge(programs)
-        self._look_again(programs, findings)
+        self._look_again(jobs, programs, findings)
         self._confirm(programs, findings)
-        return [self._matrix(job, number, owners, programs, findings) for number, job in enumerate(jobs)]
-
-    def _matrix(
-        self,
-        job: Job,
-        number: int,
-        owners: dict[tuple[int, int], int],
-        programs: list[Program],
-        findings: _Findings,
-    ) -> Matrix:
-        rows = []
-        for i in range(len(job.codes)):
-            program = programs[owners[number, i]]
-            row: list[Cell] = []
-            for test in range(len(job.tests)):
-                finding, mode = findings[program.number, test]
-                trace = program.traces.get(test)
-                row.append(cell(finding, mode, 0.0 if trace is None else trace.cpu_s))
-            rows.append(tuple(row))
-        return Matrix(job.job_id, tuple(rows), self.layers)
+        rows = [
+            [(*findings[program.number, test], program.traces[test].cpu_s) for test in range(len(program.plans))]
+            for program in programs
+        ]
+        return [
+            (job.job_id, self.layers, [rows[owners[j, i]] for i in range(len(job.codes))]) for j, job in enumerate(jobs)
+        ]
 
     # ------------------------------------------------------------------------------------------------ planning
 
@@ -149,6 +162,7 @@ class Sandbox:
         todo = list(range(len(items)))
         if numpy and self._numpy_referee is None:
             self._numpy_referee = self._start_referee(("numpy",))
+            self._numpy_referee.ready()
         process = self._numpy_referee if numpy and self._numpy_referee is not None else self._referee
         while todo:
             payload = marshal.dumps((kind, [items[i] for i in todo]), 2)
@@ -159,7 +173,7 @@ class Sandbox:
                 answers[place] = record[3], record[5]
             alone = len(todo) == 1
             todo = todo[len(done) :]
-            if todo and not alone and not answer.complete:
+            if todo and not alone and not (answer.complete and done):
                 culprit = todo.pop(0)
                 answers[culprit] = self._ask_referee(kind, [items[culprit]], cpu_s, numpy)[0]
             elif alone:
@@ -172,12 +186,11 @@ class Sandbox:
         wanted = [program for program in programs if program.plans]
         if self._mode == "plain":
             for program in wanted:
-                program.traces = {t: Trace(_SKIPPED) for t, plan in enumerate(program.plans) if plan.kind in _WHOLE}
+                program.traces = {t: Trace(SKIPPED) for t, plan in enumerate(program.plans) if plan.kind in WHOLE}
         light = [program for program in wanted if not program.heavy]
         heavy = [program for program in wanted if program.heavy]
         if self._lane != "strict":
-            mixed = [p for p in light if all(plan.kind not in _WHOLE for plan in p.plans)]
-            for group in [mixed] if self._lane == "fast" else [[program] for program in mixed]:
+            for group in [light] if self._lane == "fast" else [[program] for program in light]:
                 run_shared(self._worker, group, self._limits)
         run_alone(self._worker, light, self._limits)
         if heavy:
@@ -205,58 +218,69 @@ class Sandbox:
     def _heavy_worker(self) -> WorkerProcess:
         if self._heavy is None:
             self._heavy = self._start((*self._preload, *(_PRELOAD.get(name, name) for name in HEAVY)))
+            self._heavy.ready()
         return self._heavy
 
     # ------------------------------------------------------------------------------------------------- judging
 
     def _judge(self, programs: Iterable[Program]) -> _Findings:
-        """Finding and mode of every cell; equal traces of one test are judged once."""
-        known: dict[tuple[int, Trace], Finding] = {}
-        open_: dict[tuple[int, Trace], Plan] = {}
-        keys: dict[tuple[int, int], tuple[int, Trace]] = {}
-        modes: dict[tuple[int, int], Mode] = {}
+        """Finding and mode of every cell; equal outcomes of one test are judged once."""
+        known: dict[_Outcome, Finding] = {}
+        unknown: dict[_Outcome, tuple[Plan, Trace]] = {}
+        outcomes: dict[tuple[int, int], tuple[_Outcome, Mode]] = {}
         for program in programs:
             for test, plan in enumerate(program.plans):
-                trace = program.traces[test]._replace(cpu_s=0.0, limit_s=0.0)
-                key = (id(plan), trace)
-                keys[program.number, test] = key
-                modes[program.number, test] = "official" if plan.kind in _WHOLE else "plain"
-                if key not in known and key not in open_:
-                    if judge_needed(plan, trace):
-                        open_[key] = plan
+                trace = program.traces[test]
+                outcome = (id(plan), trace.state, trace.values, trace.note)
+                outcomes[program.number, test] = outcome, "official" if plan.kind in WHOLE else "plain"
+                if outcome not in known and outcome not in unknown:
+                    if trace.state == SKIPPED:
+                        known[outcome] = _UNSPLIT
+                    elif judge_needed(plan, trace):
+                        unknown[outcome] = plan, trace
                     else:
-                        known[key] = find(plan, trace, None) if trace.state != _SKIPPED else _UNSPLIT
-        plain = {key: plan for key, plan in open_.items() if not _wants_numpy(plan, key[1])}
-        for part, numpy in ((plain, False), ({k: p for k, p in open_.items() if k not in plain}, True)):
-            items = [(plan.prelude, plan.condition, list(key[1].values)) for key, plan in part.items()]
+                        known[outcome] = find(plan, trace, None)
+        for numpy in (False, True):
+            part = {o: pair for o, pair in unknown.items() if _wants_numpy(*pair) == numpy}
+            items = [(plan.prelude, plan.condition, list(trace.values)) for plan, trace in part.values()]
             answers = self._ask_referee("judge", items, _JUDGE_CPU_S, numpy) if items else []
-            for (key, plan), answer in zip(part.items(), answers, strict=True):
-                known[key] = find(plan, key[1], answer or (_STALLED, b""))
-        return {place: (known[key], modes[place]) for place, key in keys.items()}
+            for (outcome, (plan, trace)), answer in zip(part.items(), answers, strict=True):
+                known[outcome] = find(plan, trace, answer or (_STALLED, b""))
+        return {place: (known[outcome], mode) for place, (outcome, mode) in outcomes.items()}
 
-    def _look_again(self, programs: Sequence[Program], findings: _Findings) -> None:
-        """Cells whose values were not plain data: once more with conversions run beside the candidate."""
-        for choose in (lambda plan: plan.second, self._own):
-            again: list[tuple[Program, int, Program]] = []
-            for program in programs:
-                for test, plan in enumerate(program.plans):
-                    other = choose(plan) if findings[program.number, test][0].again else None
-                    if other is not None:
-                        again.append(
-                            (program, test, Program(len(again), program.source, [other], program.job, 0, program.heavy))
-                        )
-            if not again:
-                continue
-            others = [other for _, _, other in again]
-            self._run(others)
-            judged = self._judge(others)
-            for program, test, other in again:
-                program.traces[test], findings[program.number, test] = other.traces[0], judged[other.number, 0]
-                program.plans = [*program.plans[:test], other.plans[0], *program.plans[test + 1 :]]
+    def _look_again(self, jobs: Sequence[Job], programs: Sequence[Program], findings: _Findings) -> None:
+        """Cells whose values were not plain data: once more with conversions run beside the candidate.
 
-    def _own(self, plan: Plan) -> Plan | None:
-        """Nothing but objects of the candidate's own classes is compared: only its process can do that."""
-        return _whole(plan) if plan.kind == "own" and self._mode == "auto" else None
+        Where nothing but objects of the candidate's own classes is compared, only its process can do that.
+        """
+        cells = [(p, t) for p in programs for t in range(len(p.plans)) if findings[p.number, t][0].again]
+        items = list({(jobs[p.job].tests[t], jobs[p.job].entry_point): None for p, t in cells})
+        answers = self._ask_referee("second", items, _PLAN_CPU_S) if items else []
+        second = {item: _read_plan(answer, item[0]) for item, answer in zip(items, answers, strict=True)}
+        tried = [(p, t, second[jobs[p.job].tests[t], jobs[p.job].entry_point]) for p, t in cells]
+        self._replace([(p, t, plan) for p, t, plan in tried if plan.steps != p.plans[t].steps], findings)
+        if self._mode == "auto":
+            left = [(p, t, p.plans[t]) for p, t in cells if findings[p.number, t][0].again]
+            self._replace([(p, t, _whole(plan)) for p, t, plan in left if plan.kind == "own"], findings)
+
+    def _replace(self, cells: Sequence[tuple[Program, int, Plan]], findings: _Findings) -> None:
+        """Runs and judges cells under other plans."""
+        others = [
+            Program(k, p.source, [plan], [plan.evaluations], p.job, 0, p.heavy) for k, (p, _, plan) in enumerate(cells)
+        ]
+        self._run(others)
+        judged = self._judge(others)
+        for (program, test, plan), other in zip(cells, others, strict=True):
+            program.traces[test], findings[program.number, test] = other.traces[0], judged[other.number, 0]
+            program.plans = [*program.plans[:test], plan, *program.plans[test + 1 :]]
+            program.evaluations = [*program.evaluations[:test], plan.evaluations, *program.evaluations[test + 1 :]]
+
+
+def matrix(packed: Packed) -> Matrix:
+    """The public form of an answer."""
+    job_id, names, rows = packed
+    cells = tuple(tuple(Cell(found[0], mode, cpu_s, found[1], found[2]) for found, mode, cpu_s in row) for row in rows)
+    return Matrix(job_id, cells, names)
 
 
 def layers(python: str | None = None) -> tuple[str, ...]:
@@ -265,8 +289,7 @@ def layers(python: str | None = None) -> tuple[str, ...]:
         return sandbox.layers
 
 
-_SKIPPED, _STALLED = 103, 99
-_WHOLE = frozenset(("official", "broken"))
+_STALLED = 99
 _UNSPLIT = Finding("unjudged", "", "the test can not be judged from plain data; use mode auto or official")
 
 
@@ -281,10 +304,11 @@ def _programs(jobs: Sequence[Job], plans: Sequence[list[Plan]]) -> tuple[list[Pr
     owners: dict[tuple[int, int], int] = {}
     for j, job in enumerate(jobs):
         sources = distinct(job.codes)
+        evaluations = [plan.evaluations for plan in plans[j]]
         for source, places in sources.items():
             owners.update({(j, place): len(programs) for place in places})
             heavy = "import" in source and not imported(source).isdisjoint(HEAVY)
-            programs.append(Program(len(programs), source, plans[j], j, len(sources), heavy))
+            programs.append(Program(len(programs), source, plans[j], evaluations, j, len(sources), heavy))
     return programs, owners
 
 
@@ -296,15 +320,10 @@ def _read_plan(answer: Judgement | None, test: str) -> Plan:
     """A plan from the referee; a test that no parser survives is left to the candidate's interpreter."""
     if answer is not None and answer[0] == referee.PLAN:
         try:
-            return _plan_of(decode(answer[1]))
+            return Plan(*decode(answer[1]))
         except (Malformed, ValueError, TypeError):
             pass
     return Plan("broken", [("exec", test)])
-
-
-def _plan_of(packed: tuple[Any, ...]) -> Plan:
-    kind, steps, prelude, condition, expected, second = packed
-    return Plan(kind, steps, prelude, condition, expected, None if second is None else _plan_of(second))
 
 
 def _whole(plan: Plan) -> Plan:

@@ -18,11 +18,12 @@ from codepref.sandbox.plan import Plan
 from codepref.sandbox.process import Answer, Unit, WorkerProcess
 
 GRACE_S = 5.0
-TIMEOUT, CRASH, LOST, RUNNING = 100, 101, 102, 103
+TIMEOUT, CRASH, LOST, RUNNING, SKIPPED = range(100, 105)
+WHOLE = frozenset(("official", "broken"))
 """States of a trace besides the statuses of the worker's last record."""
 EVIDENCE, MARGIN = 3, 10
 """A shorter limit is final if so many other programs finished the test within that fraction of it."""
-_FINAL_SHARED = frozenset((worker.VALUE, worker.RAISED, worker.NO_TEST, worker.UNCOMPILED))
+_FINAL_SHARED = frozenset((SKIPPED, worker.VALUE, worker.RAISED, worker.NO_TEST, worker.UNCOMPILED))
 _ENDS = frozenset((worker.RAISED, worker.NO_MEMORY, worker.TOO_LARGE, worker.NO_TEST))
 _WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LOAD_LIMIT: "load limit"}
 
@@ -49,6 +50,8 @@ class Program:
     number: int
     source: str
     plans: Sequence[Plan]
+    evaluations: Sequence[int]
+    """Number of values that each test returns."""
     job: int = 0
     companions: int = 0
     """Number of distinct programs of the job."""
@@ -61,6 +64,11 @@ class Program:
         return [plan.steps for plan in self.plans]
 
 
+def todo_shared(program: Program) -> list[int]:
+    """Tests that need no process of their own. What runs a test's statements may leave anything behind."""
+    return [test for test, plan in enumerate(program.plans) if plan.kind not in WHOLE]
+
+
 def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
     """One process for programs of one or several jobs."""
     jobs: list[tuple[list[list[tuple[str, str]]], list[tuple[int, str, list[int]]]]] = []
@@ -69,7 +77,7 @@ def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
         if program.plans is not last:
             jobs.append((program.tests(), []))
             last = program.plans
-        jobs[-1][1].append((program.number, program.source, list(range(len(program.plans)))))
+        jobs[-1][1].append((program.number, program.source, todo_shared(program)))
     screen = limits.cpu_s if limits.screen_s is None else min(limits.screen_s / worker.HUNG_SHARE, limits.cpu_s)
     payload = marshal.dumps((worker.SHARED, screen, limits.wall_s, jobs), 2)
     return Unit(payload, screen, screen, limits.wall_s, sum(2 + 4 * len(program.plans) for program in programs))
@@ -107,7 +115,7 @@ def absorb(program: Program, test: int, record: tuple[int, int, int, int, float,
     cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s
     if status in (worker.VALUE, worker.OPAQUE):
         values = (*values, data if status == worker.VALUE else None)
-        if len(values) >= program.plans[test].evaluations:
+        if len(values) >= program.evaluations[test]:
             state = worker.VALUE
         program.traces[test] = Trace(state, cpu_s, values, b"" if status == worker.VALUE else data)
     elif status in _ENDS:
@@ -119,21 +127,29 @@ def run_shared(process: WorkerProcess, programs: Sequence[Program], limits: Limi
 
     Whatever else happens to a program here leaves no trace: it is run again with one process a test.
     """
-    left = [program for program in programs if program.plans]
+    left = [program for program in programs if todo_shared(program)]
     while left:
         (answer,) = process.ask([shared_unit(left, limits)])
         by_number = {program.number: program for program in left}
         settled: set[int] = set()
         for record in records(answer.records):
-            program = by_number.get(record[0])
-            if program is not None and record[1] < len(program.plans):
-                if record[3] in (worker.IMPURE, worker.DONE, worker.UNCOMPILED):
-                    settled.add(program.number)
-                if record[3] == worker.UNCOMPILED:
-                    program.traces = {test: Trace(worker.UNCOMPILED) for test in range(len(program.plans))}
-                absorb(program, record[1], record)
+            number, test, slot, status, cpu_s, data = record
+            program = by_number.get(number)
+            if program is None or test >= len(program.plans):
+                continue
+            if status == worker.VALUE and slot == 0 and program.evaluations[test] == 1 and test not in program.traces:
+                program.traces[test] = Trace(status, cpu_s, (data,))  # what `absorb` would do, for nearly all records
+            elif status in (worker.IMPURE, worker.DONE):
+                settled.add(number)
+            elif status == worker.UNCOMPILED:
+                settled.add(number)
+                for place in range(len(program.plans)):
+                    program.traces.setdefault(place, Trace(worker.UNCOMPILED))
+            else:
+                absorb(program, test, record)
         for program in left:
-            program.traces = {test: trace for test, trace in program.traces.items() if trace.state in _FINAL_SHARED}
+            for test in [test for test, trace in program.traces.items() if trace.state not in _FINAL_SHARED]:
+                del program.traces[test]
         unsettled = [program for program in left if program.number not in settled]
         left = unsettled[1:]  # the first of them ended the process
 
@@ -223,17 +239,14 @@ def unsure(program: Program, companions: Iterable[Program], failed: bool, limits
 
 
 def _evident(programs: Iterable[Program], slow: Program, test: int, given_s: float) -> bool:
-    """True if enough other programs of the job finished the test in a fraction of the time this one was given."""
-    finished = 0
-    for program in programs:
-        trace = program.traces.get(test)
-        if program is slow or program.job != slow.job or trace is None:
-            continue
-        if trace.state in (worker.VALUE, worker.RAISED):
-            if trace.cpu_s * MARGIN > given_s:
-                return False
-            finished += 1
-    return finished >= EVIDENCE
+    """True if the test is easy: enough other programs finished it in a fraction of the time that this one was given.
+
+    And this one never needed more than that for another test, as a cost that grows with the input would show.
+    """
+    needed = [trace.cpu_s for trace in slow.traces.values() if trace.state in (worker.VALUE, worker.RAISED)]
+    traces = [program.traces.get(test, _NOTHING) for program in programs if program is not slow]
+    finished = [trace.cpu_s for trace in traces if trace.state in (worker.VALUE, worker.RAISED)]
+    return len(finished) >= EVIDENCE and max([*needed, *finished]) * MARGIN <= given_s
 
 
 def distinct(sources: Iterable[str]) -> dict[str, list[int]]:

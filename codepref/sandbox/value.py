@@ -7,9 +7,11 @@ allow-list; in this file they stay `Reference`s.
 """
 
 import cmath
+import functools
 import hashlib
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,11 +151,11 @@ def _canonical_number(value: complex) -> str:
         if cmath.isnan(value) or value.imag:
             return f"{_canonical_number(value.real)}+{_canonical_number(value.imag)}j"
         return _canonical_number(value.real)
-    if math.isnan(value):
-        return "nan"
-    if isinstance(value, float) and not value.is_integer():
-        return repr(value)
-    return hex(int(value))
+    if isinstance(value, float):
+        if math.isnan(value) or not value.is_integer():
+            return repr(value)
+        return hex(int(value))
+    return hex(value)
 
 
 def fingerprint(text: str) -> str:
@@ -161,12 +163,19 @@ def fingerprint(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def fingerprint_of(parts: list[bytes]) -> str:
+@functools.lru_cache(maxsize=1 << 15)
+def read(data: bytes) -> tuple[Any, str]:
+    """A value and its fingerprint. Raises `Malformed`. The same few values come back from many candidates."""
+    value = decode(data)
+    return value, fingerprint(canonical(value))
+
+
+def fingerprint_of(parts: Sequence[bytes]) -> str:
     """Fingerprint of the values a test computed. Large or deep values are hashed as they were sent."""
     if all(len(part) <= SMALL for part in parts):
         try:
-            return fingerprint(";".join(canonical(decode(part)) for part in parts))
-        except Malformed:
+            return read(parts[0])[1] if len(parts) == 1 else fingerprint(";".join(read(part)[1] for part in parts))
+        except (Malformed, RecursionError, OverflowError):
             pass
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from codepref.sandbox import worker
-from codepref.sandbox.base import Cell, Mode, Verdict
+from codepref.sandbox.base import Verdict
 from codepref.sandbox.plan import Plan
 from codepref.sandbox.referee import FALSE, NEEDS, RAISED, TRUE
 from codepref.sandbox.trial import CRASH, LOST, TIMEOUT, Trace
-from codepref.sandbox.value import SMALL, Malformed, decode, fingerprint, fingerprint_of
+from codepref.sandbox.value import SMALL, Malformed, fingerprint, fingerprint_of, read
 
 _REFERENCE = b"(\x04\x00\x00\x00."
 _BY_STATE: dict[int, Verdict] = {
@@ -34,11 +34,6 @@ class Finding(NamedTuple):
 
 Judgement = tuple[int, bytes]
 """Status and data of the referee for one condition."""
-
-
-def cell(finding: Finding, mode: Mode, cpu_s: float) -> Cell:
-    """The public form."""
-    return Cell(finding.verdict, mode, cpu_s, finding.fingerprint, finding.error)
 
 
 def judge_needed(plan: Plan, trace: Trace) -> bool:
@@ -67,11 +62,10 @@ def find(plan: Plan, trace: Trace, judgement: Judgement | None) -> Finding:
     if data is None:
         return _opaque(plan.kind, trace.note)
     try:
-        value = decode(data)
-        holds = _HOLDS[plan.kind](value, plan.expected)
-    except (Malformed, RecursionError):
+        value, print_ = read(data)
+        return _compared(_HOLDS[plan.kind](value, plan.expected), print_)
+    except (Malformed, RecursionError, OverflowError, TypeError, ValueError):
         return Finding("failed", fingerprint_of([data]), "the value can not be read")
-    return _compared(holds, fingerprint_of([data]))
 
 
 def _compared(holds: bool, print_: str) -> Finding:

@@ -45,10 +45,10 @@ def test_simple_comparisons(test, kind, calls, expected):
     ],
 )
 def test_expected_values_stay_with_the_judge(test, secret):
-    made = plan(test, "f")
-    assert made.kind not in ("official", "broken")
-    for part in (made, made.second):
-        assert part is None or not any(secret in source for _, source in part.steps)
+    for how in ("plan", "second"):
+        made = plan(test, "f", how)
+        assert made.kind not in ("official", "broken")
+        assert not any(secret in source for _, source in made.steps)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_name_used_beside_the_candidate_comes_from_there():
 
 
 def test_whole_keeps_the_test_in_one_piece():
-    assert plan("assert f(1) == 2", "f", True).steps == [("exec", "assert f(1) == 2")]
+    assert plan("assert f(1) == 2", "f", "whole").steps == [("exec", "assert f(1) == 2")]
 
 
 def test_definitions_are_called():

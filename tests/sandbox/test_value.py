@@ -62,6 +62,11 @@ def test_equal_numbers_of_different_types_have_one_fingerprint():
     assert fingerprint_of([encode([1], False)]) != fingerprint_of([encode((1,), False)])
 
 
+def test_any_size_of_number_has_a_fingerprint():
+    numbers = [10**1000, -(10**1000), 1e308, -0.0, math.inf, -math.inf, math.nan, complex(math.nan, 1), 1e308j]
+    assert len({fingerprint_of([encode(number, False)]) for number in numbers}) == len(numbers)
+
+
 def test_nan_is_decoded_as_nan():
     assert math.isnan(decode(encode(math.nan, False)))
 

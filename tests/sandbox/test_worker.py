@@ -86,7 +86,7 @@ def test_harmless(source, risky):
     "source",
     [
         "class A: pass",
-        "import os",
+        "import os\nos.environ",
         "import math\nmath.pi = 3",
         "def f(x):\n    f.count = 1",
         "__builtins__",
@@ -101,9 +101,9 @@ def test_harmless(source, risky):
         "def f(x):\n    return x.gi_frame",
         "eval('1')",
         "getattr(int, 'x')",
-        "import random",
+        "import random\nrandom.random()",
         "async def f(x):\n    await x",
-        "def f(x):\n    import subprocess",
+        "def f(x):\n    import subprocess\n    subprocess.run",
         "globals()['x'] = 1",
     ],
 )

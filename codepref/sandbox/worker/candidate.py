@@ -141,6 +141,12 @@ def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[str, Any]] | None:
         return None
 
 
+def fits(steps: list[tuple[str, Any]], test: list[tuple[str, str]], risky: frozenset[str]) -> bool:
+    """True if a test, too, may run in a shared process; others are left to a process of their own."""
+    pairs = zip(steps, test)  # noqa: B905 - Python 3.8
+    return all(mode == "check" or is_harmless(code, source, risky, True) for (mode, code), (_, source) in pairs)
+
+
 def preload_imports(module: types.CodeType) -> None:
     """Imports what the program will import, so that loading a library is done once and charged to no test."""
     for code in code_objects(module):
@@ -226,13 +232,14 @@ def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> 
     report.clock = time.process_time()
     for sources, programs in jobs:
         tests = [compiled_steps(test) for test in sources]
+        fit = [how == CELLS or steps is None or fits(steps, test, risky) for steps, test in zip(tests, sources)]  # noqa: B905
         for number, source, todo in programs:
             report.where, report.room = (number, todo[0]), report.output_bytes
             module = compiled(source)
             if module is None:
                 report.put(number, 0, 0, UNCOMPILED)
                 continue
-            program = Loaded(number, source, module, [(index, tests[index]) for index in todo])
+            program = Loaded(number, source, module, [(index, tests[index]) for index in todo if fit[index]])
             if how == CELLS:
                 run_cells(report, program, spawn, cpu_s, wall_s)
             else:

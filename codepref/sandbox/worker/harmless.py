@@ -66,7 +66,7 @@ RISKY_OPS = frozenset(
 STRICT = frozenset(("type", "format", "format_map"))
 LOOKUP = re.compile(r"\{[^{}:!]*[.\[]")
 IMPORT, EXTENDED = dis.opmap["IMPORT_NAME"], dis.opmap["EXTENDED_ARG"]
-GLOBAL_OPS = frozenset(("LOAD_NAME", "STORE_NAME", "LOAD_GLOBAL", "STORE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"))
+GLOBAL_OPS = words("LOAD_NAME STORE_NAME LOAD_GLOBAL STORE_GLOBAL LOAD_FROM_DICT_OR_GLOBALS IMPORT_NAME")
 
 
 def attribute_names() -> set[str]:
@@ -86,6 +86,7 @@ def attribute_names() -> set[str]:
 
 def risky_names() -> frozenset[str]:
     """Names whose use as an attribute or global might reach something that outlives a namespace."""
+    _loaded.update(sys.modules)
     allowed = set(SAFE_BUILTINS) | {"args", "close", "send", "throw"}
     for owner in SAFE_METHOD_OWNERS:
         allowed.update(name for name in dir(owner) if name[0] != "_")
@@ -128,6 +129,12 @@ def is_missing(module: str) -> bool:
     return _missing[top]
 
 
+def is_inert(module: str) -> bool:
+    """True if an import changes nothing: it fails, or the module is there already (its attributes are risky names)."""
+    return module in SAFE_MODULES or module in _loaded or is_missing(module)
+
+
+_loaded: set[str] = set()
 _missing: dict[str, bool] = {}
 
 
@@ -148,9 +155,8 @@ def reachable(source: str) -> types.CodeType | None:
     return None
 
 
-def is_own_global(module: types.CodeType, name: str) -> bool:
-    """True if the program itself binds this global name and uses it as nothing else."""
-    bound = False
+def is_own_global(module: types.CodeType, name: str, bound: bool = False) -> bool:
+    """True if the program itself binds this global name (or is known to be `bound`) and uses it as nothing else."""
     for code in code_objects(module):
         if name in code.co_names:
             for step in dis.get_instructions(code):
@@ -180,23 +186,24 @@ def uses_strictly(source: str) -> bool:
     return all(id(node) in allowed for node in named)
 
 
-def is_harmless(module: types.CodeType, source: str, risky: frozenset[str]) -> bool:
+def is_harmless(module: types.CodeType, source: str, risky: frozenset[str], of_test: bool = False) -> bool:
     """True if two runs of this program in one process can not influence each other or anything else.
 
     It writes no attribute, makes no class, imports only audited modules and uses no attribute that could reach an
     object which outlives its namespace. A criterion for batching, not the security boundary: that is the kernel's.
+    `of_test`: a piece of a test, whose global names are the program's.
     """
     for code in code_objects(module):
         operations = set(code.co_code[::2])
         if operations & RISKY_OPS:
             return False
         for name in code.co_names:
-            if name[:1] == "_" and name.strip("_") and name != "__name__":
+            if name[:1] == "_" and name.strip("_") and name not in ("__name__", "__doc__"):
                 return False
-            if name in risky and not is_own_global(module, name):
+            if name in risky and not is_own_global(module, name, of_test):
                 return False
         if not STRICT.isdisjoint(code.co_names) and not uses_strictly(source):
             return False
-        if IMPORT in operations and not all(name in SAFE_MODULES or is_missing(name) for name in imports(code)):
+        if IMPORT in operations and not all(map(is_inert, imports(code))):
             return False
     return True

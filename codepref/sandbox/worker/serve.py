@@ -160,10 +160,10 @@ def watch(
     """
     load_s, cpu_s, wall_s, renewals = limits
     clock, now = cpu_clock(pid), time.monotonic
-    used, since_cpu, since, loading = report.used(), 0.0, now(), True
+    used, since_cpu, since, loading, tick = report.used(), 0.0, now(), True, TICK_S
     while True:
         if LINUX:
-            signal.sigtimedwait([signal.SIGCHLD], TICK_S)
+            signal.sigtimedwait([signal.SIGCHLD], tick)
         else:
             time.sleep(TICK_S)
         done, status, usage = os.wait4(pid, os.WNOHANG)
@@ -172,14 +172,16 @@ def watch(
         if hung_up():
             os.kill(pid, signal.SIGKILL)
             os._exit(0)
-        cpu, fresh = clock(), report.used()
+        cpu, fresh, tick = clock(), report.used(), TICK_S
         if fresh != used and renewals > 0:
             used, since_cpu, since, loading = fresh, cpu, now(), False
             renewals -= 1
             continue
         why = WALL_LIMIT if now() - since > wall_s else ENDED
-        if cpu - since_cpu > (load_s if loading else cpu_s):
+        left = since_cpu + (load_s if loading else cpu_s) - cpu
+        if left < 0.0:
             why = LOAD_LIMIT if loading else CPU_LIMIT
+        tick = min(TICK_S, max(left, 0.0005))  # it can not use up what is left of its limit any sooner
         if why != ENDED:
             os.kill(pid, signal.SIGKILL)
             _, status, usage = os.wait4(pid, 0)
