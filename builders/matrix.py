@@ -24,6 +24,8 @@ from codepref.records import (
 from codepref.sandbox import Job, Limits, Sandbox
 from codepref.store import Shard
 
+STUB = "def {}(*args, **kwargs):\n    return None\n"
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -107,7 +109,11 @@ def _found_tests(row: Samples, excluded: list[Exclusion]) -> Iterable[tuple[int,
 
 
 def outcomes(config: Execution, table: pa.Table) -> Shard:
-    """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox."""
+    """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox.
+
+    A stub that returns None meets the same tests in a job of its own: among the codes it would be evidence that a test
+    is quick (`Limits.screen_s`).
+    """
     rows, costs = [], []
     with Sandbox(config.limits) as sandbox:
         for row in from_table(table, Candidates):
@@ -115,12 +121,16 @@ def outcomes(config: Execution, table: pa.Table) -> Shard:
                 row.prompt_id, tuple(c.code for c in row.codes), tuple(t.test for t in row.tests), row.entry_point
             )
             matrix = sandbox.run(job)
+            stub = sandbox.run(
+                Job(f"{row.prompt_id} stub", (STUB.format(row.entry_point),), job.tests, row.entry_point)
+            )
             rows.append(
                 Outcomes(
                     row.prompt_id,
                     tuple(tuple(cell.verdict for cell in cells) for cells in matrix.cells),
                     tuple(tuple(cell.mode for cell in cells) for cells in matrix.cells),
                     tuple(tuple(cell.fingerprint for cell in cells) for cells in matrix.cells),
+                    tuple(cell.verdict for cell in stub.cells[0]),
                 )
             )
             seconds = tuple(tuple(cell.cpu_s for cell in cells) for cells in matrix.cells)

@@ -76,7 +76,8 @@ def grams(items: Sequence[str], n: int, letters: int = 0) -> Hashes:
     if not letters:
         return runs
     lettered = np.cumsum([0, *(word[0].isalpha() for word in items)])
-    return runs[lettered[n:] - lettered[:-n] >= letters]
+    enough: NDArray[np.bool_] = lettered[n:] - lettered[:-n] >= letters
+    return runs[enough]
 
 
 def _hashes(items: Sequence[str]) -> Hashes:
@@ -96,7 +97,8 @@ def signature(items: Sequence[str]) -> NDArray[np.uint32]:
     if not len(shingles):
         return np.zeros(SIGNATURE, np.uint32)
     values = shingles[:, None] * _MULTIPLIERS + _OFFSETS
-    return (values.min(axis=0) >> np.uint64(32)).astype(np.uint32)
+    minima: Hashes = values.min(axis=0)
+    return (minima >> np.uint64(32)).astype(np.uint32)
 
 
 def near_duplicates(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.int64]:
