@@ -47,34 +47,36 @@ class Source:
     title: str
     hub: str
     revision: str
-    name: str | None
-    splits: tuple[str, ...]
-    files: str
-    """What its files are called, letters and digits only."""
+    parts: tuple[tuple[str | None, str], ...]
+    """Its configs and splits."""
+    files: tuple[str, ...]
+    """What its files are called, letters and digits only; of each, the first that is there is read."""
 
 
 BENCHMARKS = {
     "humaneval": Source(
-        "HumanEval", "openai/openai_humaneval", "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544", None, ("test",), "humaneval"
+        "HumanEval",
+        "openai/openai_humaneval",
+        "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544",
+        ((None, "test"),),
+        ("humaneval",),
     ),
     "mbpp": Source(
         "MBPP",
         "google-research-datasets/mbpp",
         "4bb6404fdc6cacfda99d4ac4205087b89d32030c",
-        "full",
-        ("train", "test", "validation", "prompt"),
-        "mbpp",
+        tuple((name, split) for name in ("full", "sanitized") for split in ("train", "test", "validation", "prompt")),
+        ("mbpp", "sanitizedmbpp"),
     ),
     "ds1000": Source(
-        "DS-1000", "xlangai/DS-1000", "4416080ac5cb80bdf7576aefb8f9a0b4d5426a44", None, ("test",), "ds1000"
+        "DS-1000", "xlangai/DS-1000", "4416080ac5cb80bdf7576aefb8f9a0b4d5426a44", ((None, "test"),), ("ds1000",)
     ),
     "bigcodebench": Source(
         "BigCodeBench",
         "bigcode/bigcodebench",
         "b74c0d0bf70d2c0bc459be537895cca163007f1a",
-        None,
-        ("v0.1.4",),
-        r"bigcodebench(v014\w*)?",
+        ((None, "v0.1.4"),),
+        (r"bigcodebench(v014\w*)?",),
     ),
 }
 
@@ -151,15 +153,16 @@ def _found(name: str, folder: str | None) -> tuple[str, str, Any]:
             raise CodeprefError(
                 f"decontaminate: unknown benchmark {name!r}; known: {near[0]}, or give a file of its tasks"
             )
-        return Path(name).stem.partition(".")[0], _digest(Path(name)), partial(_from_file, Path(name))
+        return Path(name).stem.partition(".")[0], _digest(Path(name)), partial(_from_files, [Path(name)])
     known = BENCHMARKS[name]
     if folder is None:
         return known.title, f"{known.hub}@{known.revision[:12]}", partial(_from_hub, known)
     files = sorted(path for path in Path(folder).glob("*") if path.name.endswith(rows.SUFFIXES))
-    named = [path for path in files if re.fullmatch(known.files, _plain(path))]
-    if not named:
+    named = [[path for path in files if re.fullmatch(pattern, _plain(path))][:1] for pattern in known.files]
+    if not any(named):
         raise CodeprefError(f"{folder}: no file of {known.title}; put {name}.jsonl there, or leave benchmarks_dir out")
-    return known.title, _digest(named[0]), partial(_from_file, named[0])
+    taken = [path for paths in named for path in paths]
+    return known.title, ", ".join(map(_digest, taken)), partial(_from_files, taken)
 
 
 def _plain(path: Path) -> str:
@@ -174,19 +177,20 @@ def _digest(path: Path) -> str:
         raise CodeprefError(f"{path}: {error.strerror}; see 'decontaminate' and 'benchmarks_dir'") from None
 
 
-def _from_file(path: Path) -> Iterator[dict[str, Any]]:
-    for number, row in rows.read(path):
-        if not any(isinstance(row.get(key), str) for key in TEXTS):
-            raise CodeprefError(f"{path}:{number}: no text of a task; one of {', '.join(TEXTS)} must hold it")
-        yield row
+def _from_files(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    for path in paths:
+        for number, row in rows.read(path):
+            if not any(isinstance(row.get(key), str) for key in TEXTS):
+                raise CodeprefError(f"{path}:{number}: no text of a task; one of {', '.join(TEXTS)} must hold it")
+            yield row
 
 
 def _from_hub(source: Source) -> Iterator[dict[str, Any]]:
     import datasets
 
     try:
-        for split in source.splits:
-            yield from datasets.load_dataset(source.hub, source.name, split=split, revision=source.revision)
+        for name, split in source.parts:
+            yield from datasets.load_dataset(source.hub, name, split=split, revision=source.revision)
     except (OSError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         raise CodeprefError(

@@ -39,6 +39,7 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Any, records: Ma
         "manifest": manifest,
         "benchmarks": sorted({name for part in parts for name in part["benchmarks"]}),
         "stages": manifest["stages"],
+        "decontamination": _decontamination(manifest),
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -49,6 +50,19 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Any, records: Ma
     environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     environment.filters["code_block"] = _code_block
     return environment.get_template("dataset.md.jinja").render(values).rstrip() + "\n"
+
+
+def _decontamination(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The rule by which this dataset was compared with benchmarks, and what fell under it; None: it was not compared."""
+    stages = [stage for stage in manifest["stages"] if "benchmarks" in (stage["depends"]["settings"] or {})]
+    if not stages:
+        return None
+    removed = Counter[str]()
+    for stage in stages:
+        for item in stage["excluded"]:
+            if item["rule"].startswith("benchmark"):
+                removed[item["kind"]] += item["count"]
+    return {**stages[0]["depends"]["settings"], "prompts": removed["prompt"], "codes": removed["code"]}
 
 
 def _code_block(text: str, language: str = "python") -> str:

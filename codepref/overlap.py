@@ -113,7 +113,7 @@ def near_duplicates(signatures: NDArray[np.uint32], threshold: float) -> NDArray
         threshold: Least share of equal minima, the estimate of the Jaccard similarity of the shingle sets.
     """
     earlier = np.full(len(signatures), -1, np.int64)
-    bands = signatures.reshape(len(signatures), BANDS, -1).astype(np.uint64)
+    bands = signatures.reshape(len(signatures), BANDS, SIGNATURE // BANDS).astype(np.uint64)
     for band in range(BANDS if len(signatures) else 0):
         keys = np.zeros(len(signatures), np.uint64)
         for column in range(bands.shape[2]):
