@@ -1,5 +1,6 @@
 """Quality gates: what must not become a row, each with a rule that is counted and written to the exclusions file."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -52,7 +53,7 @@ def _unique(gates: Gates, source: Stage) -> Iterator[Shard]:
     for row in _heads(source):
         text = overlap.words(row["prompt"], row["entry_point"])
         ids.append(row["prompt_id"])
-        named = not gates.entry_point or row["entry_point"] in row["prompt"]
+        named = not gates.entry_point or re.search(rf"\b{re.escape(row['entry_point'])}\b", row["prompt"])
         rules.append(None if named else "entry point not named")
         hashes.append(content_id(row["prompt"], row["entry_point"]))
         if gates.near_duplicates:
