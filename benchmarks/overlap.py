@@ -16,6 +16,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,11 @@ from codepref.stages import Runner  # noqa: E402
 from codepref.store import Store  # noqa: E402
 
 
-def read(path):
+def read(path: Path):
     return [row for _, row in rows.read(path)]
 
 
-def perturbed(row, rng):
+def perturbed(row: dict[str, str], rng: random.Random):
     """The function renamed, long lines of the docstring broken in two."""
     prompt = re.sub(rf"\b{row['entry_point']}\b", "solve_it", row["prompt"])
     lines = []
@@ -47,25 +48,25 @@ def perturbed(row, rng):
     return "\n".join(lines)
 
 
-def docstring(source):
+def docstring(source: str):
     try:
         return ast.get_docstring(ast.parse(source).body[0]) or ""
     except (SyntaxError, TypeError, IndexError):
         return ""
 
 
-def found(index, items):
+def found(index: contamination.Index, items: list[tuple[str, str]]):
     """Share of (prompt, entry point) items that fall under a rule."""
     hits = sum(index.prompt(*item) is not None for item in items)
     return f"{hits:>6,} of {len(items):>6,}"
 
 
-def found_codes(index, items):
+def found_codes(index: contamination.Index, items: list[tuple[str, str]]):
     hits = sum(index.code(*item) is not None for item in items)
     return f"{hits:>6,} of {len(items):>6,}"
 
 
-def contamination_lines(data, index):
+def contamination_lines(data: Path, index: contamination.Index):
     bench = data / "benchmarks"
     humaneval = read(bench / "HumanEval.jsonl.gz")
     rng = random.Random(0)
@@ -91,7 +92,7 @@ def contamination_lines(data, index):
     yield "by mistake: package code", found_codes(index, [(r["source"], r["name"]) for r in seeds])
 
 
-def cross_lines(data, rules):
+def cross_lines(data: Path, rules: dict[str, contamination.Index]):
     """Codes written for one benchmark, looked for in the other's solutions."""
     with gzip.open(data / "verdicts_evalplus" / "model_outputs.jsonl.gz", "rt") as file:
         outputs = [json.loads(line) for line in file]
@@ -100,7 +101,7 @@ def cross_lines(data, rules):
         yield f"by mistake: codes for {written} in {other}", found_codes(rules[other], codes)
 
 
-def near_duplicate_lines(data):
+def near_duplicate_lines(data: Path):
     tasks = read(data / "benchmarks" / "BigCodeBench-v0.1.4.jsonl.gz") + read(data / "benchmarks" / "ds1000.jsonl.gz")
     texts = [overlap.words(r.get("complete_prompt") or r["prompt"]) for r in tasks]
     start = time.perf_counter()
@@ -123,7 +124,7 @@ def main():
     data = parser.parse_args().data
     figures = {}
 
-    def show(lines):
+    def show(lines: Iterator[tuple[str, str]]) -> None:
         for name, value in lines:
             figures[name.strip()] = " ".join(value.split())
             print(f"{name:<50}{value}")
@@ -131,7 +132,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
 
-        def index(*names):
+        def index(*names: str) -> contamination.Index:
             return contamination.index(contamination.gate(runner, names, str(data / "benchmarks")).tasks.path)
 
         whole = index(*contamination.BENCHMARKS)

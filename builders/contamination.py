@@ -217,7 +217,7 @@ def _hashed(title: str, read: Any) -> list[Task]:
 def _task(title: str, number: int, row: dict[str, Any]) -> Task:
     codes = [row[key] for key in CODES if isinstance(row.get(key), str)]
     entry_point = row.get("entry_point") or _entry_point(codes, row.get("test_list"))
-    texts = [overlap.words(row[key], entry_point) for key in TEXTS if isinstance(row.get(key), str)]
+    texts = [words for key in TEXTS if isinstance(row.get(key), str) for words in _readings(row[key], entry_point)]
     # the whole of a very short text would be found everywhere
     length = min(PROMPT_RUN, max(SHORTEST, *(len(text) for text in texts)))
     return Task(
@@ -235,6 +235,13 @@ def _entry_point(codes: Sequence[str], tests: Any) -> str:
     first = tests[0] if isinstance(tests, list) and tests else ""
     names = [name for code in codes for name in re.findall(r"def\s+(\w+)", code)]
     return next((name for name in names if re.search(rf"\b{name}\b", first)), "")
+
+
+def _readings(text: str, entry_point: str) -> list[list[str]]:
+    """The words of a text with the entry point masked and, where it is a word of the text, as it is: a function that is
+    called `volume` may be about a volume."""
+    masked, plain = overlap.words(text, entry_point), overlap.words(text)
+    return [masked] if masked == plain else [masked, plain]
 
 
 def _folded(name: str) -> str:
@@ -268,12 +275,12 @@ class Index:
 
     def prompt(self, prompt: str, entry_point: str) -> tuple[str, str] | None:
         """The rule a prompt falls under and the task it is too like, or None."""
-        items = overlap.words(prompt, entry_point)
+        readings = _readings(prompt, entry_point)
         for length, postings in self._runs.items():
-            number = postings.find(_runs(items, length))
+            number = postings.find(np.concatenate([_runs(items, length) for items in readings]))
             if number is not None:
                 return "benchmark text", self._tasks[number].task
-        words = overlap.content(items).view(np.int64)
+        words = overlap.content(readings[0]).view(np.int64)
         for number in self._names.get(_folded(entry_point), []):
             theirs = np.array(self._tasks[number].words, np.int64)
             shared = len(np.intersect1d(words, theirs, assume_unique=True))

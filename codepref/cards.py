@@ -53,7 +53,7 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Any, records: Ma
 
 
 def _decontamination(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The rule by which this dataset was compared with benchmarks, and what fell under it; None: it was not compared."""
+    """The rule by which this dataset was compared with benchmarks, and what fell under it; None: it was not."""
     stages = [stage for stage in manifest["stages"] if "benchmarks" in (stage["depends"]["settings"] or {})]
     if not stages:
         return None

@@ -4,7 +4,7 @@ import pytest
 
 from builders import gates, samples
 from builders.gates import Gates
-from builders.matrix import Execution, candidates, outcomes, Selection
+from builders.matrix import Execution, Selection, candidates, outcomes
 from builders.samples import rows_of
 from codepref.records import Candidates, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import Limits

@@ -72,7 +72,7 @@ def scripted(tmp_path, **changes):
 def test_seeds_to_pairs_with_a_script(tmp_path):
     manifest = codedpo.build(scripted(tmp_path), tmp_path / "run", quiet=True)
     found = counts(manifest)
-    assert [name for name in found] == [
+    assert list(found) == [
         "seeds", "concepts", "tasks", "unique", "samples", "candidates", "outcomes", "telling", "telling_runs", "scores", "pairs"
     ]  # fmt: skip
     assert found["seeds"] == (4, 4)
