@@ -48,29 +48,39 @@ def unique(runner: Runner, gates: Gates, source: Stage) -> Stage:
 
 
 def _unique(gates: Gates, source: Stage) -> Iterator[Shard]:
-    ids, rules = list[str](), list[str | None]()
-    hashes, signatures = list[str](), list[NDArray[np.uint32]]()
-    for row in _heads(source):
-        text = overlap.words(row["prompt"], row["entry_point"])
-        ids.append(row["prompt_id"])
-        named = not gates.entry_point or re.search(rf"\b{re.escape(row['entry_point'])}\b", row["prompt"])
-        rules.append(None if named else "entry point not named")
-        hashes.append(content_id(row["prompt"], row["entry_point"]))
-        if gates.near_duplicates:
-            signatures.append(overlap.signature(text))
-    twins = _equal(hashes) if gates.duplicates else np.full(len(ids), -1)
-    alike = (
-        overlap.near_duplicates(np.stack(signatures), gates.near_duplicates)
-        if gates.near_duplicates and signatures
-        else np.full(len(ids), -1)
-    )
-    start = 0
+    found = _left_out(gates, source)
     for index in range(len(source.shards())):
         table = source.read(index)
-        found = [_verdict(n, ids, rules, twins, alike) for n in range(start, start + table.num_rows)]
-        start += table.num_rows
-        keep = pa.array([item is None for item in found], pa.bool_())
-        yield Shard(table.filter(keep), tuple(item for item in found if item is not None))
+        here = [next(found) for _ in range(table.num_rows)]
+        keep = pa.array([item is None for item in here], pa.bool_())
+        yield Shard(table.filter(keep), tuple(item for item in here if item is not None))
+
+
+def _left_out(gates: Gates, source: Stage) -> Iterator[Exclusion | None]:
+    """For every prompt why it is left out, or None."""
+    total = sum(source.rows(index) for index in range(len(source.shards())))
+    ids, hashes, named = list[str](), list[str](), np.ones(total, bool)
+    signatures = np.zeros((total if gates.near_duplicates else 0, overlap.SIGNATURE), np.uint32)
+    for n, row in enumerate(_heads(source)):
+        prompt, entry_point = row["prompt"], row["entry_point"]
+        ids.append(row["prompt_id"])
+        hashes.append(content_id(prompt, entry_point))
+        if gates.entry_point:
+            named[n] = re.search(rf"\b{re.escape(entry_point)}\b", prompt) is not None
+        if gates.near_duplicates:
+            signatures[n] = overlap.signature(overlap.words(prompt, entry_point))
+    none = np.full(total, -1, np.int64)
+    twins = _equal(hashes) if gates.duplicates else none
+    alike = _alike(signatures, named, gates.near_duplicates) if gates.near_duplicates else none
+    for n, prompt_id in enumerate(ids):
+        if not named[n]:
+            yield Exclusion("unique", prompt_id, "prompt", "entry point not named")
+        elif twins[n] >= 0:
+            yield Exclusion("unique", prompt_id, "prompt", "duplicate", detail=f"of {ids[twins[n]]}")
+        elif alike[n] >= 0:
+            yield Exclusion("unique", prompt_id, "prompt", "near-duplicate", detail=f"of {ids[alike[n]]}")
+        else:
+            yield None
 
 
 def _heads(source: Stage) -> Iterator[dict[str, Any]]:
@@ -84,15 +94,13 @@ def _equal(hashes: list[str]) -> NDArray[np.int64]:
     return np.array([at if (at := first.setdefault(key, n)) < n else -1 for n, key in enumerate(hashes)], np.int64)
 
 
-def _verdict(
-    n: int, ids: list[str], rules: list[str | None], twins: NDArray[np.int64], alike: NDArray[np.int64]
-) -> Exclusion | None:
-    if rules[n] is not None:
-        return Exclusion("unique", ids[n], "prompt", str(rules[n]))
-    for rule, earlier in (("duplicate", twins), ("near-duplicate", alike)):
-        if earlier[n] >= 0:
-            return Exclusion("unique", ids[n], "prompt", rule, detail=f"of {ids[earlier[n]]}")
-    return None
+def _alike(signatures: NDArray[np.uint32], named: NDArray[np.bool_], threshold: float) -> NDArray[np.int64]:
+    """Near-duplicates among the prompts that another gate does not leave out: of a group, one must stay."""
+    places = np.flatnonzero(named)
+    found = overlap.near_duplicates(signatures[named], threshold)
+    alike = np.full(len(signatures), -1, np.int64)
+    alike[places[found >= 0]] = places[found[found >= 0]]
+    return alike
 
 
 def telling(runner: Runner, candidates: Stage, outcomes: Stage) -> tuple[Stage, Stage]:

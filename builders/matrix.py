@@ -46,6 +46,8 @@ class Execution:
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     python: str = platform.python_version()
     """Version of the interpreter that runs the candidates: another one may give other verdicts."""
+    stub: str = STUB
+    """Program (with a place for the entry point) whose verdicts show which tests are vacuous."""
 
 
 def candidates(config: Selection, samples: pa.Table) -> Shard:
@@ -122,7 +124,7 @@ def outcomes(config: Execution, table: pa.Table) -> Shard:
             )
             matrix = sandbox.run(job)
             stub = sandbox.run(
-                Job(f"{row.prompt_id} stub", (STUB.format(row.entry_point),), job.tests, row.entry_point)
+                Job(f"{row.prompt_id} stub", (config.stub.format(row.entry_point),), job.tests, row.entry_point)
             )
             rows.append(
                 Outcomes(

@@ -89,6 +89,7 @@ def questions(generation: Generation, tasks: int) -> tuple[Question, Question]:
 def seeds(runner: Runner, where: str, licence: str | None, limit: int | None, shard_size: int) -> Stage:
     """Stage `seeds`: every usable function once, in the order of the source.
 
+    The source is read at every start, because its content is the key: of a source that changed, another stage is made.
     Functions fall under `unparseable`, `no function`, `too short`, `no body`, `too long` or `duplicate`.
 
     Raises:

@@ -113,11 +113,10 @@ def near_duplicates(signatures: NDArray[np.uint32], threshold: float) -> NDArray
         threshold: Least share of equal minima, the estimate of the Jaccard similarity of the shingle sets.
     """
     earlier = np.full(len(signatures), -1, np.int64)
-    bands = signatures.reshape(len(signatures), BANDS, SIGNATURE // BANDS).astype(np.uint64)
-    for band in range(BANDS if len(signatures) else 0):
+    for band in np.split(signatures, BANDS, axis=1) if len(signatures) else []:
         keys = np.zeros(len(signatures), np.uint64)
-        for column in range(bands.shape[2]):
-            keys = _mixed(keys * _FACTOR + bands[:, band, column])
+        for column in band.T:
+            keys = _mixed(keys * _FACTOR + column)
         order = np.argsort(keys, kind="stable")  # texts of one band stay in their order
         same = keys[order[1:]] == keys[order[:-1]]
         starts = np.concatenate([[0], np.flatnonzero(~same) + 1])

@@ -2,6 +2,7 @@ import json
 import random
 import re
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -113,9 +114,25 @@ def test_mistakes_are_named(tmp_path, names, message):
         gate(tmp_path, names, str(tmp_path))
 
 
-def test_without_the_hub_the_remedy_is_named(tmp_path):
+def test_without_the_hub_the_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(CodeprefError, match="HumanEval: can not be read from the Hub .*; give benchmarks_dir"):
         gate(tmp_path, ["humaneval"])
+
+
+def test_a_benchmark_is_read_as_a_dataset_of_the_hub(tmp_path, tasks, monkeypatch):
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    (folder / "test.jsonl").write_text(tasks.read_text().splitlines()[0])
+    source = replace(contamination.BENCHMARKS["humaneval"], hub=str(folder))  # `load_dataset` opens folders too
+    monkeypatch.setitem(contamination.BENCHMARKS, "humaneval", source)
+    index = contamination.index(gate(tmp_path, ["humaneval"]).tasks.path)
+    assert index.prompt(PLATEAU, "longest_plateau") == ("benchmark text", "HumanEval Own/0")
+
+
+def test_benchmarks_are_pinned():
+    for source in contamination.BENCHMARKS.values():
+        assert re.fullmatch("[0-9a-f]{40}", source.revision)
 
 
 def test_rows_without_a_task_are_named(tmp_path):

@@ -67,6 +67,14 @@ def test_every_gate_can_be_opened(runner, tmp_path, off, kept):
     assert "".join(row.prompt_id for row in rows_of(stage, Samples)) == kept
 
 
+def test_of_near_duplicates_one_stays_that_passes_the_other_gates(runner, tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    rows = [("a", LONG.format(name="tally"), "count"), ("b", LONG.format(name="tally"), "tally")]
+    path.write_text("\n".join(json.dumps({"prompt_id": i, "prompt": t, "entry_point": n}) for i, t, n in rows))
+    stage = gates.unique(runner, Gates(near_duplicates=0.6), samples.prompts(runner, str(path), 2))
+    assert left(stage) == {"a": ("entry point not named", "")}
+
+
 def test_open_gates_are_no_stage(runner, tmp_path):
     source = prompts(runner, tmp_path)
     assert gates.unique(runner, gates.OPEN, source) is source

@@ -97,7 +97,8 @@ def test_rows_of_a_file_name_their_own_licence(tmp_path):
         found(path)
 
 
-def test_a_column_of_a_dataset_is_streamed(tmp_path):
+def test_a_column_of_a_dataset_is_streamed(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     folder = tmp_path / "data"
     folder.mkdir()
     rows = [{"content": code, "license": "apache-2.0"} for code in FUNCTIONS]
