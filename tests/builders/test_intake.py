@@ -25,6 +25,7 @@ from codepref.records import Outcomes
 from codepref.sandbox import Limits
 from codepref.store import Stage
 
+from builders_recordings import write as write_recordings  # isort: skip
 from builders_seeds import answer, task_text, write_seeds  # isort: skip
 from generate.fake_server import FakeServer, Fault  # isort: skip
 
@@ -228,13 +229,22 @@ def test_a_dry_run_over_prompts_and_recordings(tmp_path):
     batched = {"server": {"model": "m", "base_url": "http://127.0.0.1:9/v1", "batch_choices": True}}
     loaded = config.load(Config, None, [f"prompts={path}", f"generation={json.dumps(batched)}"])
     assert numbers(codedpo.plan(loaded))[0] == 1 * 2
-    from builders_recordings import write as write_recordings
-
     recorded = Config(generations=str(write_recordings(tmp_path / "g.jsonl")), limits=LIMITS)
     text = codedpo.plan(recorded)
     assert "requests: 0" in text
     codedpo.build(recorded, tmp_path / "run", quiet=True)
     assert f"executions: {executed(tmp_path / 'run')} " in text
+
+
+def test_recordings_pass_gates_only_when_asked_to(tmp_path):
+    path = str(write_recordings(tmp_path / "g.jsonl"))
+    manifest = codedpo.build(Config(generations=path, limits=LIMITS), tmp_path / "run", quiet=True)
+    assert not {"unique", "telling"} & set(counts(manifest))
+    gated = Config(generations=path, limits=LIMITS, gates=Gates(near_duplicates=None))
+    manifest = codedpo.build(gated, tmp_path / "gated", quiet=True)
+    assert counts(manifest)["unique"] == (7, 1)  # all of them say "Write f."
+    assert counts(manifest)["telling"] == (1, 1)
+    assert counts(manifest)["pairs"] == (1, 1)
 
 
 @pytest.mark.parametrize(
