@@ -5,8 +5,8 @@ codes and tests by each other; the best code is preferred to the worst.
 
 Where the paper is silent, or we depart from it:
 
-- Prompts made of source code (`builders/seeds.py`), the gates they pass (`builders/gates.py`) and decontamination
-  (`builders/contamination.py`) are described there.
+- How prompts are made of source code is told in `builders/seeds.py`, what must not become a row in `builders/gates.py`
+  and `builders/contamination.py`; the paper names neither filters nor decontamination.
 - Codes and tests are asked for in separate requests, so that a test is not written to fit one code.
 - One pair a prompt: highest score over lowest. A prompt whose codes all score the same gives none.
 - Equal scores are the rule. Among the best codes the shortest is chosen (Python tokens), among the worst the one

@@ -23,7 +23,7 @@ class Gates:
     entry_point: bool = True
     """Prompts that do not name their entry point are left out: what they ask for can not be known from them."""
     duplicates: bool = True
-    """Prompts equal to an earlier one, entry point included, are left out."""
+    """Prompts equal to an earlier one, entry point included, are left out. Always shut for tasks made of seeds."""
     near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = 0.7
     """Prompts whose word triples overlap this much (Jaccard, by MinHash) with an earlier one's are left out; null: off
     (for scale: of the first 400 MBPP tasks 4.8 % have such a neighbour, of the 164 of HumanEval 1.2 %)."""

@@ -1,7 +1,7 @@
 """What every method begins with: seeds, prompts or recorded samples, through the gates, up to candidates."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builders import contamination, gates, matrix, seeds
@@ -47,7 +47,9 @@ class Intake:
 
 def gates_of(config: Intake) -> Gates:
     """The gates of a configuration, defaults applied."""
-    return config.gates or (gates.OPEN if config.generations is not None else Gates())
+    chosen = config.gates or (gates.OPEN if config.generations is not None else Gates())
+    # the id of a task is the hash of its text: two equal ones, from two seeds, would be one prompt asked for twice
+    return chosen if config.seeds is None else replace(chosen, duplicates=True)
 
 
 def candidates(config: Intake, runner: Runner, skip_bad: bool = False) -> list[Stage]:

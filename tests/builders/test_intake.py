@@ -15,7 +15,7 @@ import datasets
 import pytest
 import yaml
 
-from builders import codedpo, rows, seeds
+from builders import codedpo, gates, rows, seeds
 from builders.codedpo import Config
 from builders.gates import Gates
 from builders.samples import Generation, rows_of
@@ -107,6 +107,17 @@ def test_what_answers_get_wrong_is_counted(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "run" / "exclusions.jsonl").read_text().splitlines()]
     assert {"stage": "concepts", "prompt_id": first["prompt_id"], "kind": "seed", "rule": "no concepts", "item": 0,
             "detail": "It adds numbers."} in lines  # fmt: skip
+
+
+def test_two_seeds_with_the_same_task_make_one_prompt(tmp_path):
+    settings = scripted(tmp_path, gates=gates.OPEN, tasks_per_seed=1)
+    entries = [row for _, row in rows.read(tmp_path / "script.jsonl")]
+    asked = [entry for entry in entries if entry["purpose"] == "task"]
+    asked[1]["answers"] = asked[0]["answers"]
+    (tmp_path / "script.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
+    manifest = codedpo.build(settings, tmp_path / "run", quiet=True)
+    assert dropped(manifest)["unique", "prompt", "duplicate"] == 1
+    assert counts(manifest)["samples"] == (3, 3)
 
 
 def test_a_task_of_a_benchmark_is_not_even_asked_about(tmp_path):
