@@ -148,7 +148,7 @@ def asked(
         seed: Run seed; every sample's own seed is derived from it.
     """
     with _connected(generation, sampling, runner.store.root / "requests.sqlite", seed) as generator:
-        hashes = tuple(file_hash(question.template) for question in questions)
+        hashes = tuple(_template_hash(question.template) for question in questions)
         counts = {question.purpose: question.n for question in questions}
         asking = _Asking(generator.name, hashes, counts, sampling, _options(generation), seed)
         rows = sum(source.rows(index) for index in range(len(source.shards())))
@@ -172,6 +172,13 @@ def asked(
             print(describe(stage.summary()), file=sys.stderr)
             print(f"{name:<11} {generator.stats}", file=sys.stderr)
         return stage
+
+
+def _template_hash(path: str) -> str:
+    try:
+        return file_hash(path)
+    except OSError as error:
+        raise CodeprefError(f"{path}: {error.strerror}; name a template file") from None
 
 
 def rows_of(stage: Stage, record: type[Row]) -> Iterator[Row]:
@@ -254,6 +261,16 @@ def _read_prompts(path: Path) -> Iterator[Samples]:
 
 
 def render(template: Path, values: dict[str, object]) -> str:
-    """A prompt template filled in; an unknown name in the template is an error."""
+    """A prompt template filled in.
+
+    Raises:
+        CodeprefError: it can not be read, is no template, or uses a name that is not among `values`.
+    """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
-    return environment.from_string(template.read_text(encoding="utf-8")).render(values).strip()
+    try:
+        return environment.from_string(template.read_text(encoding="utf-8")).render(values).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CodeprefError(f"{template}: {getattr(error, 'strerror', error)}; name a template file") from None
+    except jinja2.TemplateError as error:
+        line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        raise CodeprefError(f"{template}{line}: {error.message}; known names: {', '.join(values)}") from None

@@ -91,6 +91,25 @@ def test_a_changed_template_is_another_stage(tmp_path, runner):
     assert len(keys) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Write {{ promt }}", r"mine\.jinja: 'promt' is undefined; known names: prompt_id, prompt, entry_point"),
+        ("One\n{% if %}", r"mine\.jinja:2: .*; known names: prompt_id"),
+        (None, r"mine\.jinja: No such file or directory; name a template file"),
+    ],
+)
+def test_bad_templates_are_named(tmp_path, runner, text, message):
+    template = tmp_path / "mine.jinja"
+    if text is not None:
+        template.write_text(text)
+    path = write(tmp_path / "prompts.jsonl", *PROMPTS)
+    with pytest.raises(CodeprefError, match=message):
+        generated(runner, path, generation(tmp_path, code_template=str(template)))
+    with pytest.raises(CodeprefError, match=message):
+        samples.render(template, dict.fromkeys(("prompt_id", "prompt", "entry_point"), ""))
+
+
 def test_templates_know_the_prompt():
     values = {"prompt": "Write f.\n", "entry_point": "f", "prompt_id": "x"}
     for name in ("code.jinja", "test.jinja"):
