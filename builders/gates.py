@@ -37,7 +37,7 @@ OPEN = Gates(False, False, None, False)
 def unique(runner: Runner, gates: Gates, source: Stage) -> Stage:
     """Stage `unique`: the prompts that name their entry point and say something no earlier one says.
 
-    One function sees all rows, one shard at a time; memory grows by 1.6 KB a prompt (measured with 50,000). The
+    One function sees all rows, one shard at a time; memory grows by 1.6 KB a prompt (measured with 100,000). The
     result is a function of the order of the prompts alone.
     """
     if not (gates.entry_point or gates.duplicates or gates.near_duplicates):
