@@ -5,6 +5,8 @@ codes and tests by each other; the best code is preferred to the worst.
 
 Where the paper is silent, or we depart from it:
 
+- How prompts are made of source code is told in `builders/seeds.py`, what must not become a row in `builders/gates.py`
+  and `builders/contamination.py`; the paper names neither filters nor decontamination.
 - Codes and tests are asked for in separate requests, so that a test is not written to fit one code.
 - One pair a prompt: highest score over lowest. A prompt whose codes all score the same gives none.
 - Equal scores are the rule. Among the best codes the shortest is chosen (Python tokens), among the worst the one
@@ -28,11 +30,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from builders import ranking
-from builders.matrix import Execution, Selection, candidates, outcomes
-from builders.samples import Count, Generation, generated, recorded
+from builders import gates, intake, ranking
+from builders.intake import Intake
+from builders.matrix import Execution, outcomes
+from builders.samples import Count
 from codepref import cards, dataset
-from codepref.errors import CodeprefError
 from codepref.records import Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
@@ -68,27 +70,13 @@ class PairRule:
 
 
 @dataclass(frozen=True)
-class Config:
-    """Keys of a CodeDPO configuration file."""
+class Config(Intake):
+    """Keys of a CodeDPO configuration file, besides those of `Intake`."""
 
-    generations: str | None = None
-    """Recorded samples, a JSON-lines file; this or `prompts`."""
-    prompts: str | None = None
-    """Prompts to ask the generator for, a JSON-lines file."""
-    generation: Generation | None = None
-    codes_per_prompt: Count = 15
-    tests_per_prompt: Count = 15
-    distinct_codes: bool = False
-    distinct_tests: bool = True
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     ranking: Ranking = Ranking()
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
-    seed: int = 0
-    shard_size: Count = 32
-    """Prompts a shard: what a killed run loses at most, for each worker."""
     pretty_name: str = "CodeDPO preference pairs"
-    licence: str | None = None
-    """Licence of the dataset as a whole, for the card; by default the one all prompts name."""
 
 
 @dataclass(frozen=True)
@@ -254,36 +242,22 @@ def build(
         return dataset.publish_locally(store, "codedpo", config, chain, card, {"correctness": (chain[-1], Pair)})
 
 
+def plan(config: Config, *, skip_bad: bool = False) -> str:
+    """What `build` would ask and run, and what it costs (`builders.intake.plan`)."""
+    return intake.plan(config, skip_bad)
+
+
 def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
-    samples = _samples(config, runner, skip_bad)
-    selection = Selection(
-        config.codes_per_prompt, config.tests_per_prompt, config.distinct_codes, config.distinct_tests
-    )
-    ready = runner.map("candidates", candidates, selection, [samples])
+    stages = intake.candidates(config, runner, skip_bad)
+    ready = stages[-1]
     ran = runner.map("outcomes", outcomes, Execution(config.limits), [ready])
+    stages = [*stages, ran]
+    if intake.gates_of(config).vacuous_tests:
+        ready, ran = gates.telling(runner, ready, ran)
+        stages = [*stages, ready, ran]
     ranked = runner.map("scores", scores, config.ranking, [ready, ran])
     chosen = runner.map("pairs", pairs, PairRule(config.seed, config.min_confidence), [ready, ran, ranked])
-    return samples, ready, ran, ranked, chosen
-
-
-def _samples(config: Config, runner: Runner, skip_bad: bool) -> Stage:
-    if (config.generations is None) == (config.prompts is None):
-        raise CodeprefError(
-            "configuration: give either generations=FILE (recorded samples) or prompts=FILE (to be asked)"
-        )
-    if config.generations is not None:
-        return recorded(runner, config.generations, config.shard_size, skip_bad)
-    if config.generation is None:
-        raise CodeprefError("configuration: prompts=FILE needs a 'generation' section that names the model to ask")
-    return generated(
-        runner,
-        str(config.prompts),
-        config.generation,
-        codes=config.codes_per_prompt,
-        tests=config.tests_per_prompt,
-        seed=config.seed,
-        shard_size=config.shard_size,
-    )
+    return *stages, ranked, chosen
 
 
 if __name__ == "__main__":

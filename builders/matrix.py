@@ -27,6 +27,8 @@ from codepref.records import (
 from codepref.sandbox import Job, Limits, Matrix, Sandbox
 from codepref.store import Shard
 
+STUB = "def {}(*args, **kwargs):\n    return None\n"
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -47,6 +49,8 @@ class Execution:
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     python: str = platform.python_version()
     """Version of the interpreter that runs the candidates: another one may give other verdicts."""
+    stub: str = STUB
+    """Program (with a place for the entry point) whose verdicts show which tests are vacuous."""
 
 
 def candidates(config: Selection, samples: pa.Table) -> Shard:
@@ -118,16 +122,25 @@ def _sandbox(limits: Limits) -> Sandbox:
 
 
 def outcomes(config: Execution, table: pa.Table) -> Shard:
-    """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox."""
+    """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox.
+
+    A stub that returns None meets the same tests in a job of its own: among the codes it would be evidence that a test
+    is quick (`Limits.screen_s`).
+    """
     prompts = list(from_table(table, Candidates))
-    jobs = [
-        Job(row.prompt_id, tuple(c.code for c in row.codes), tuple(t.test for t in row.tests), row.entry_point)
-        for row in prompts
+    sandbox = _sandbox(config.limits)
+    matrices = sandbox.run_many([_job(row, tuple(code.code for code in row.codes)) for row in prompts])
+    stubs = sandbox.run_many([_job(row, (config.stub.format(row.entry_point),)) for row in prompts])
+    rows = [
+        Outcomes(m.job_id, _each(m, "verdict"), _each(m, "mode"), _each(m, "fingerprint"), _each(stub, "verdict")[0])
+        for m, stub in zip(matrices, stubs, strict=True)
     ]
-    matrices = _sandbox(config.limits).run_many(jobs)
-    rows = [Outcomes(m.job_id, _each(m, "verdict"), _each(m, "mode"), _each(m, "fingerprint")) for m in matrices]
     costs = [Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers) for matrix in matrices]
     return Shard(to_table(rows, Outcomes), measured=to_table(costs, Costs))
+
+
+def _job(row: Candidates, codes: tuple[str, ...]) -> Job:
+    return Job(row.prompt_id, codes, tuple(test.test for test in row.tests), row.entry_point)
 
 
 def _each(matrix: Matrix, field: str) -> tuple[tuple[Any, ...], ...]:

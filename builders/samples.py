@@ -3,11 +3,11 @@
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import jinja2
 import pyarrow as pa
@@ -22,11 +22,20 @@ from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
-from codepref.stages import Runner
+from codepref.stages import Runner, describe
 from codepref.store import Shard, Stage
 
 TEMPLATES = Path(__file__).parent / "prompts"
 Count = Annotated[int, Field(ge=1)]
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Price:
+    """Price of a million tokens, in any currency."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,15 @@ class Generation:
     script: str | None = None
     """Answers known in advance, for dry runs: JSON lines `{"prompt_id", "purpose", "answers"}`."""
     sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
+    """How codes and tests are drawn."""
+    task_sampling: Sampling = Sampling(temperature=0.7)  # noqa: RUF009 - frozen
+    """How concepts and tasks are drawn: they must keep a format, so cooler than codes."""
     code_template: str = str(TEMPLATES / "code.jinja")
     test_template: str = str(TEMPLATES / "test.jinja")
+    concept_template: str = str(TEMPLATES / "concepts.jinja")
+    task_template: str = str(TEMPLATES / "task.jinja")
+    price_per_million: Price | None = None
+    """For the cost in `--dry-run`."""
 
 
 def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool) -> Stage:
@@ -80,54 +96,131 @@ def file_hash(path: str | Path) -> str:
 
 
 @dataclass(frozen=True)
+class Question:
+    """One thing a stage asks about every row."""
+
+    purpose: str
+    template: str
+    """Path of the prompt template; it knows the fields of the row."""
+    n: int
+    """Independent samples a row."""
+
+
+@dataclass(frozen=True)
 class _Asking:
-    """Everything the samples of a shard depend on; where the model is served is not part of it."""
+    """Everything the answers of a shard depend on; where the model is served is not part of it."""
 
     model: str
-    templates: tuple[str, str]
-    """sha256 of the code and the test template."""
+    templates: tuple[str, ...]
+    """sha256 of the template of every question."""
+    samples: Mapping[str, int]
     sampling: Sampling
     options: Mapping[str, Any]
-    codes: int
-    tests: int
     seed: int
 
 
-def generated(
-    runner: Runner, prompts: str, generation: Generation, *, codes: int, tests: int, seed: int, shard_size: int
+Answered = Callable[[Any, Sequence[Sequence[Completion]], str], tuple[Sequence[Any], Sequence[Exclusion]]]
+"""`answered(row, one list of completions a question, generator name) -> (new rows, what was left out)`; pure."""
+
+
+def asked(
+    runner: Runner,
+    name: str,
+    source: Stage,
+    records: tuple[type, type],
+    questions: Sequence[Question],
+    answered: Answered,
+    generation: Generation,
+    sampling: Sampling,
+    seed: int,
 ) -> Stage:
-    """Samples asked from a model: `codes` programs and `tests` answers with tests a prompt, in separate requests.
+    """A stage whose rows are made of a model's answers to questions about the rows of another stage.
 
     Args:
-        runner: Where the stages go; answers are also kept in `requests.sqlite` there, so none is asked for twice.
-        prompts: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source` and `licence`.
-        generation: Backend and templates.
-        codes: Number of code samples a prompt.
-        tests: Number of test samples a prompt.
+        runner: Where the stage goes; answers are also kept in `requests.sqlite` there, so none is asked for twice.
+        name: Stage name.
+        source: Stage with the rows that are asked about; the first field of a row is its id.
+        records: Record class of the source's rows and of the new rows.
+        questions: What is asked about each row.
+        answered: Makes new rows of a row and its answers.
+        generation: Backend.
+        sampling: How tokens are drawn.
         seed: Run seed; every sample's own seed is derived from it.
-        shard_size: Prompts a shard.
     """
-    rows = sorted(_read_prompts(Path(prompts)), key=lambda row: row.prompt_id)
-    source = runner.source("prompts", _shards(rows, shard_size, ()), {"sha256": file_hash(prompts)}, len(rows))
-    with _connected(generation, runner.store.root / "requests.sqlite", seed) as generator:
-        hashes = (file_hash(generation.code_template), file_hash(generation.test_template))
-        asking = _Asking(generator.name, hashes, generation.sampling, _options(generation), codes, tests, seed)
-        bar = tqdm(total=len(rows) * (codes + tests), desc="samples", unit="sample", disable=runner.quiet, leave=False)
+    with _connected(generation, sampling, runner.store.root / "requests.sqlite", seed) as generator:
+        hashes = tuple(_template_hash(question.template) for question in questions)
+        counts = {question.purpose: question.n for question in questions}
+        asking = _Asking(generator.name, hashes, counts, sampling, _options(generation), seed)
+        rows = sum(source.rows(index) for index in range(len(source.shards())))
+        total = rows * sum(counts.values())
+        bar = tqdm(total=total, desc=name, unit="sample", disable=runner.quiet, leave=False)
 
         def count(_: Request, done: list[Completion]) -> None:
             bar.update(len(done))
 
-        def ask(config: _Asking, table: pa.Table) -> Shard:
-            shard = list(from_table(table, Samples))
-            requests = [request for row in shard for request in _requests(row, generation, config)]
-            answers = generator.generate(requests, on_done=count)
-            return _answered(shard, answers, generator.name)
+        def ask(_: _Asking, table: pa.Table) -> Shard:
+            shard: list[Any] = list(from_table(table, records[0]))
+            requests = [request for row in shard for request in requests_of(row, questions)]
+            answers = iter(generator.generate(requests, on_done=count))
+            made = [answered(row, [next(answers) for _ in questions], generator.name) for row in shard]
+            excluded = tuple(item for _, items in made for item in items)
+            return Shard(to_table([row for rows, _ in made for row in rows], records[1]), excluded)
 
         with bar:
-            stage = replace(runner, quiet=True).map("samples", ask, asking, [source], here=True)
+            stage = replace(runner, quiet=True).map(name, ask, asking, [source], here=True)
         if not runner.quiet:
-            print(f"{'samples':<11} {generator.stats}", file=sys.stderr)
+            print(describe(stage.summary()), file=sys.stderr)
+            print(f"{name:<11} {generator.stats}", file=sys.stderr)
         return stage
+
+
+def _template_hash(path: str) -> str:
+    try:
+        return file_hash(path)
+    except OSError as error:
+        raise CodeprefError(f"{path}: {error.strerror}; name a template file") from None
+
+
+def rows_of(stage: Stage, record: type[Row]) -> Iterator[Row]:
+    """The records of a finished stage."""
+    for index in range(len(stage.shards())):
+        yield from from_table(stage.read(index), record)
+
+
+def requests_of(row: Any, questions: Sequence[Question]) -> list[Request]:
+    """What is asked about one row: one request a question, its samples not yet told apart."""
+    values = asdict(row)
+    row_id = next(iter(values.values()))
+    return [Request(row_id, q.purpose, render(Path(q.template), values), n=q.n) for q in questions]
+
+
+def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
+    """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source` and `licence`.
+
+    Raises:
+        CodeprefError: a line can not be used, or two have the same id.
+    """
+    rows = sorted(_read_prompts(Path(path)), key=lambda row: row.prompt_id)
+    return runner.source("prompts", _shards(rows, shard_size, ()), {"sha256": file_hash(path)}, len(rows))
+
+
+def questions(generation: Generation, codes: int, tests: int) -> tuple[Question, Question]:
+    """What is asked about every prompt: codes and tests, in separate requests."""
+    return Question("code", generation.code_template, codes), Question("test", generation.test_template, tests)
+
+
+def generated(runner: Runner, source: Stage, generation: Generation, *, codes: int, tests: int, seed: int) -> Stage:
+    """Samples asked from a model: `codes` programs and `tests` answers with tests for every prompt of `source`."""
+    asks = questions(generation, codes, tests)
+    records = (Samples, Samples)
+    return asked(runner, "samples", source, records, asks, _with_samples, generation, generation.sampling, seed)
+
+
+def _with_samples(
+    row: Samples, answers: Sequence[Sequence[Completion]], name: str
+) -> tuple[list[Samples], list[Exclusion]]:
+    codes, tests = (tuple(Sample(c.text, c.seed, c.finish_reason) for c in answer) for answer in answers)
+    return [replace(row, codes=codes, tests=tests, generator=name)], []
 
 
 def _options(generation: Generation) -> dict[str, Any]:
@@ -139,12 +232,12 @@ def _options(generation: Generation) -> dict[str, Any]:
 
 
 @contextmanager
-def _connected(generation: Generation, cache: Path, seed: int) -> Iterator[Generator]:
+def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: int) -> Iterator[Generator]:
     if generation.script is not None and generation.server is None:
         yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
     elif generation.server is not None and generation.script is None:
         with Cache(cache) as answers:
-            yield ServerGenerator(generation.server, generation.sampling, answers, run_seed=seed)
+            yield ServerGenerator(generation.server, sampling, answers, run_seed=seed)
     else:
         raise CodeprefError("configuration: 'generation' needs either 'server' (model, base_url) or 'script' (a file)")
 
@@ -167,27 +260,17 @@ def _read_prompts(path: Path) -> Iterator[Samples]:
         yield Samples(prompt_id, prompt, entry_point, (), (), source=row.get("source"), licence=row.get("licence"))
 
 
-def _requests(row: Samples, generation: Generation, config: _Asking) -> list[Request]:
-    texts = {"code": generation.code_template, "test": generation.test_template}
-    return [
-        Request(row.prompt_id, purpose, render(Path(texts[purpose]), asdict(row)), n=n)
-        for purpose, n in (("code", config.codes), ("test", config.tests))
-    ]
-
-
 def render(template: Path, values: dict[str, object]) -> str:
-    """A prompt template filled in; an unknown name in the template is an error."""
+    """A prompt template filled in.
+
+    Raises:
+        CodeprefError: it can not be read, is no template, or uses a name that is not among `values`.
+    """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
-    return environment.from_string(template.read_text(encoding="utf-8")).render(values).strip()
-
-
-def _answered(rows: Sequence[Samples], answers: Sequence[Sequence[Completion]], name: str) -> Shard:
-    def samples(completions: Sequence[Completion]) -> tuple[Sample, ...]:
-        return tuple(Sample(c.text, c.seed, c.finish_reason) for c in completions)
-
-    pairs = zip(answers[::2], answers[1::2], strict=True)
-    done = [
-        replace(row, codes=samples(code), tests=samples(test), generator=name)
-        for row, (code, test) in zip(rows, pairs, strict=True)
-    ]
-    return Shard(to_table(done, Samples))
+    try:
+        return environment.from_string(template.read_text(encoding="utf-8")).render(values).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CodeprefError(f"{template}: {getattr(error, 'strerror', error)}; name a template file") from None
+    except jinja2.TemplateError as error:
+        line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        raise CodeprefError(f"{template}{line}: {error.message}; known names: {', '.join(values)}") from None

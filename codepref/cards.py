@@ -51,6 +51,7 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: M
         "manifest": manifest,
         "benchmarks": sorted({name for part in parts for name in part["benchmarks"]}),
         "stages": manifest["stages"],
+        "decontamination": _decontamination(manifest),
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -67,6 +68,19 @@ def columns(record: type) -> dict[str, str]:
     """Column name -> what it holds, from the annotations of a record class."""
     hints = typing.get_type_hints(record, include_extras=True)
     return {name: next(iter(getattr(hint, "__metadata__", [""]))) for name, hint in hints.items()}
+
+
+def _decontamination(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The rule by which this dataset was compared with benchmarks, and what fell under it; None: it was not."""
+    stages = [stage for stage in manifest["stages"] if "benchmarks" in (stage["depends"]["settings"] or {})]
+    if not stages:
+        return None
+    removed = Counter[str]()
+    for stage in stages:
+        for item in stage["excluded"]:
+            if item["rule"].startswith("benchmark"):
+                removed[item["kind"]] += item["count"]
+    return {**stages[0]["depends"]["settings"], "prompts": removed["prompt"], "codes": removed["code"]}
 
 
 def _code_block(text: str, language: str = "python") -> str:

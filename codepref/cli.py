@@ -53,7 +53,8 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", choices=methods(), help="what to build")
     parser.add_argument("--config", metavar="FILE", help=f"YAML file; examples in {os.path.relpath(CONFIGS)}")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="the run's folder")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be asked and run, and what it costs")
     parser.add_argument("--workers", metavar="N", type=_positive, default=_cores(), help="processes (%(default)s)")
     parser.add_argument("--skip-bad", action="store_true", help="leave bad input lines out and count them")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summaries")
@@ -76,6 +77,11 @@ def _build(arguments: argparse.Namespace) -> int:
 
     builder = importlib.import_module(f"builders.{arguments.method}")
     settings = config.load(builder.Config, arguments.config, arguments.set)
+    if arguments.dry_run:
+        print(builder.plan(settings, skip_bad=arguments.skip_bad))
+        return 0
+    if arguments.out is None:
+        raise CodeprefError("build: give --out DIR, the run's folder (or --dry-run)")
     manifest = builder.build(
         settings, arguments.out, workers=arguments.workers, skip_bad=arguments.skip_bad, quiet=arguments.quiet
     )

@@ -92,8 +92,12 @@ def _public(value: Any) -> Any:
     """A configuration without the paths and addresses of the machine it ran on."""
     if isinstance(value, dict):
         return {key: _public(item) for key, item in value.items() if key not in PRIVATE}
-    if isinstance(value, str) and Path(value).is_file():
-        return Path(value).name
+    if isinstance(value, list | tuple):
+        return [_public(item) for item in value]
+    if isinstance(value, str) and value.startswith("hub:"):
+        return ":".join(_public(part) for part in value.split(":"))
+    if isinstance(value, str) and value and Path(value).exists():
+        return Path(value).resolve().name
     return value
 
 

@@ -1,6 +1,18 @@
-"""What must not be trained on: prompts that are evaluation benchmarks'."""
+"""Text that says the same: near-duplicates, and prompts or codes that are an evaluation benchmark's.
+
+Texts are compared as words: lower-case runs of letters and digits, so that layout, punctuation and comment signs do not
+matter; the entry point is replaced by a fixed word, so that a renamed function is still the same task; import lines are
+left out, because they say nothing about a task. Runs of n words are kept as 64-bit hashes, never as text.
+"""
 
 import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
 
 _BENCHMARK_IDS = {
     "HumanEval": r"human_?eval\w*[/_-]\d+",
@@ -8,6 +20,20 @@ _BENCHMARK_IDS = {
     "BigCodeBench": r"big_?code_?bench\w*[/_-]\d+",
     "DS-1000": r"ds-?1000[/_-]\d+",
 }
+_IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+\S+[ \t]+import|import)[ \t].*$", re.MULTILINE)
+_WORD = re.compile(r"[a-z0-9]+")
+_MASK = " f "
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+SIGNATURE = 128
+"""Minima a signature holds; the similarity read from two of them has a standard error of at most 0.045."""
+BANDS = 32
+"""Groups of 4 minima. Texts of similarity 0.7 agree in at least one group with probability 0.9998, of 0.3 with 0.23."""
+SHINGLE = 3
+"""Words a shingle: the median task has 14 (MBPP) to 239 words (BigCodeBench), the shortest 7."""
+_random = np.random.Generator(np.random.PCG64(20241105))
+_MULTIPLIERS = _random.integers(0, 2**64, SIGNATURE, dtype=np.uint64) | np.uint64(1)
+_OFFSETS = _random.integers(0, 2**64, SIGNATURE, dtype=np.uint64)
 
 
 def benchmark_of(prompt_id: str) -> str | None:
@@ -16,3 +42,88 @@ def benchmark_of(prompt_id: str) -> str | None:
         if re.fullmatch(pattern, prompt_id, re.IGNORECASE):
             return name
     return None
+
+
+def words(text: str, entry_point: str = "") -> list[str]:
+    """The words of a text (module docstring), in order."""
+    text = _IMPORTS.sub(" ", text)
+    if entry_point:
+        text = re.sub(rf"\b{re.escape(entry_point)}\b", _MASK, text)
+    return _WORD.findall(text.lower())
+
+
+def content(items: Sequence[str]) -> Hashes:
+    """Distinct hashes of the words that carry meaning: letters only, three or more."""
+    return np.unique(_hashes([word for word in items if len(word) > 2 and word.isalpha()]))
+
+
+def grams(items: Sequence[str], n: int, letters: int = 0) -> Hashes:
+    """Hashes of all runs of n words, in order.
+
+    Args:
+        items: Words.
+        n: Length of a run; fewer words than that give none.
+        letters: Leave out runs in which fewer words than this begin with a letter: any two texts with a list of numbers
+            share some.
+    """
+    count = len(items) - n + 1
+    if count < 1:
+        return np.empty(0, np.uint64)
+    single = _hashes(items)
+    runs = np.zeros(count, np.uint64)
+    for place in range(n):
+        runs = _mixed(runs * _FACTOR + single[place : place + count])
+    if not letters:
+        return runs
+    lettered = np.cumsum([0, *(word[0].isalpha() for word in items)])
+    enough: NDArray[np.bool_] = lettered[n:] - lettered[:-n] >= letters
+    return runs[enough]
+
+
+def _hashes(items: Sequence[str]) -> Hashes:
+    return np.fromiter((zlib.crc32(word.encode()) for word in items), np.uint64, len(items))
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """Every bit of the input changes half of the output's bits (the finaliser of splitmix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def signature(items: Sequence[str]) -> NDArray[np.uint32]:
+    """MinHash of a text's shingles (Broder 1997): two signatures agree in about as many places as the sets overlap."""
+    shingles = np.unique(grams(items, min(SHINGLE, max(len(items), 1))))
+    if not len(shingles):
+        return np.zeros(SIGNATURE, np.uint32)
+    values = shingles[:, None] * _MULTIPLIERS + _OFFSETS
+    minima: Hashes = values.min(axis=0)
+    return (minima >> np.uint64(32)).astype(np.uint32)
+
+
+def near_duplicates(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.int64]:
+    """For every text the position of an earlier one that says nearly the same, or -1.
+
+    Locality-sensitive hashing: only texts that share a band are compared, each with the first text of that band and
+    with the one just before it. The first of a group of duplicates is never marked, so something of it always stays.
+    Memory: a few integers a text besides its signature (0.5 KB), whatever its length.
+
+    Args:
+        signatures: texts x SIGNATURE.
+        threshold: Least share of equal minima, the estimate of the Jaccard similarity of the shingle sets.
+    """
+    earlier = np.full(len(signatures), -1, np.int64)
+    for band in np.split(signatures, BANDS, axis=1) if len(signatures) else []:
+        keys = np.zeros(len(signatures), np.uint64)
+        for column in band.T:
+            keys = _mixed(keys * _FACTOR + column)
+        order = np.argsort(keys, kind="stable")  # texts of one band stay in their order
+        same = keys[order[1:]] == keys[order[:-1]]
+        starts = np.concatenate([[0], np.flatnonzero(~same) + 1])
+        firsts = order[np.repeat(starts, np.diff([*starts, len(order)]))]
+        for later, before in ((order[1:], order[:-1]), (order, firsts)):
+            pairs = (later > before) & (keys[later] == keys[before]) & (earlier[later] < 0)
+            later, before = later[pairs], before[pairs]  # noqa: PLW2901 - narrowed
+            alike = (signatures[later] == signatures[before]).mean(axis=1) >= threshold
+            earlier[later[alike]] = before[alike]
+    return earlier

@@ -103,6 +103,8 @@ class Outcomes:
     modes: tuple[tuple[str, ...], ...]
     fingerprints: tuple[tuple[str, ...], ...]
     """Hash of the value each code computed for each test; equal values have equal fingerprints."""
+    stub: tuple[str, ...] = ()
+    """Verdicts of a function that does nothing and returns None: a test that it passes is vacuous."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Exclusion:
 
     stage: str
     prompt_id: str
-    kind: Literal["line", "prompt", "code", "test"]
+    kind: Literal["line", "seed", "prompt", "code", "test"]
     rule: str
     item: int | None = None
     """Position of the code or test sample; line number for `line`; None for a whole prompt."""

@@ -62,24 +62,21 @@ def generation(tmp_path, **changes):
     return samples.Generation(script=write(tmp_path / "script.jsonl", *script), sampling=Sampling(), **changes)
 
 
+def generated(runner, path, asked, codes=1, tests=1, seed=0, shard_size=9):
+    source = samples.prompts(runner, path, shard_size)
+    return samples.generated(runner, source, asked, codes=codes, tests=tests, seed=seed)
+
+
 def test_generated_samples_have_their_seeds(tmp_path, runner):
     path = write(tmp_path / "prompts.jsonl", *PROMPTS)
-    stage = samples.generated(runner, path, generation(tmp_path), codes=3, tests=2, seed=7, shard_size=1)
+    stage = generated(runner, path, generation(tmp_path), 3, 2, 7, 1)
     found = rows(stage)
     assert [row.prompt_id for row in found] == ["f", "g"]
     assert [(len(row.codes), len(row.tests)) for row in found] == [(3, 2), (3, 2)]
     seeds = [sample.seed for row in found for sample in (*row.codes, *row.tests)]
     assert len(set(seeds)) == len(seeds) == 10
     assert all(row.generator == "scripted" for row in found)
-    again = samples.generated(
-        Runner(Store(tmp_path / "other"), quiet=True),
-        path,
-        generation(tmp_path),
-        codes=3,
-        tests=2,
-        seed=7,
-        shard_size=1,
-    )
+    again = generated(Runner(Store(tmp_path / "other"), quiet=True), path, generation(tmp_path), 3, 2, 7, 1)
     assert again.read(0).equals(stage.read(0))
 
 
@@ -90,8 +87,27 @@ def test_a_changed_template_is_another_stage(tmp_path, runner):
     for text in ("One {{ prompt }}", "Two {{ prompt }}"):
         template.write_text(text)
         asked = generation(tmp_path, code_template=str(template))
-        keys.add(samples.generated(runner, path, asked, codes=1, tests=1, seed=0, shard_size=9).key)
+        keys.add(generated(runner, path, asked).key)
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Write {{ promt }}", r"mine\.jinja: 'promt' is undefined; known names: prompt_id, prompt, entry_point"),
+        ("One\n{% if %}", r"mine\.jinja:2: .*; known names: prompt_id"),
+        (None, r"mine\.jinja: No such file or directory; name a template file"),
+    ],
+)
+def test_bad_templates_are_named(tmp_path, runner, text, message):
+    template = tmp_path / "mine.jinja"
+    if text is not None:
+        template.write_text(text)
+    path = write(tmp_path / "prompts.jsonl", *PROMPTS)
+    with pytest.raises(CodeprefError, match=message):
+        generated(runner, path, generation(tmp_path, code_template=str(template)))
+    with pytest.raises(CodeprefError, match=message):
+        samples.render(template, dict.fromkeys(("prompt_id", "prompt", "entry_point"), ""))
 
 
 def test_templates_know_the_prompt():
@@ -117,10 +133,10 @@ def test_bad_prompts_are_named(tmp_path, runner, line, message):
     path = tmp_path / "prompts.jsonl"
     path.write_text(json.dumps(PROMPTS[0]) + "\n" + line + "\n")
     with pytest.raises(CodeprefError, match=message):
-        samples.generated(runner, str(path), generation(tmp_path), codes=1, tests=1, seed=0, shard_size=9)
+        samples.prompts(runner, str(path), 9)
 
 
 def test_a_generation_needs_a_model(tmp_path, runner):
     path = write(tmp_path / "prompts.jsonl", *PROMPTS)
     with pytest.raises(CodeprefError, match="needs either 'server'"):
-        samples.generated(runner, path, samples.Generation(), codes=1, tests=1, seed=0, shard_size=9)
+        generated(runner, path, samples.Generation())
