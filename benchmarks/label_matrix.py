@@ -116,7 +116,9 @@ def run(generations: Iterator[Generations], workers: int) -> Iterator[Task]:
         Job(item.task_id, mine, theirs, item.entry_point)
         for item, mine, theirs in zip(items, programs, tests, strict=True)
     )
-    for item, mine, theirs, matrix in zip(items, programs, tests, execute(jobs, Limits(), workers=workers), strict=True):
+    for item, mine, theirs, matrix in zip(
+        items, programs, tests, execute(jobs, Limits(), workers=workers), strict=True
+    ):
         row, column = {p: i for i, p in enumerate(mine)}, {t: j for j, t in enumerate(theirs)}
         yield Task(
             item.task_id,

@@ -4,7 +4,7 @@ Records are for people; 100,000 matrices of 15 x 15 are 22 million cells, so the
 """
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,10 @@ class Evidence:
 
     passed: NDArray[np.bool_]
     outputs: NDArray[np.int64]
-    """Labels of the values that were computed: two codes gave the same value for a test exactly if their labels in
-    that column are equal and not negative; `NOTHING` where there is no value."""
+    """Labels of the values that were computed: equal values have equal labels; `NOTHING` where there is no value."""
 
-    def __getitem__(self, prompts: slice) -> "Evidence":
+    def of(self, prompts: Sequence[int] | slice) -> "Evidence":
+        """The evidence of some of the prompts."""
         return Evidence(self.passed[prompts], self.outputs[prompts])
 
 
@@ -62,14 +62,14 @@ def read(outcomes: pa.Table) -> Iterator[Group]:
     for n, m in sorted(set(zip(codes.tolist(), tests.tolist(), strict=True))):
         rows = np.flatnonzero((codes == n) & (tests == m))
         cells = (first[rows, None] + np.arange(n * m)).reshape(-1, n, m)
-        kept = ~unjudged[cells].any(axis=2)
-        whole = kept.all(axis=1)
+        kept: NDArray[np.bool_] = np.logical_not(unjudged[cells].any(axis=2))
+        whole: NDArray[np.bool_] = np.asarray(kept.all(axis=1))
         if whole.any():
             at = cells[whole]
             yield Group(rows[whole], np.ones(n, dtype=np.bool_), Evidence(passed[at], outputs[at]))
         for index in np.flatnonzero(~whole):
-            at = cells[index : index + 1, kept[index]]
-            yield Group(rows[index : index + 1], kept[index], Evidence(passed[at], outputs[at]))
+            at = cells[[index]][:, kept[index]]
+            yield Group(rows[[index]], kept[index], Evidence(passed[at], outputs[at]))
 
 
 def _cells(
@@ -77,8 +77,8 @@ def _cells(
 ) -> tuple[pa.DictionaryArray, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """All cells of a column in a row, each prompt's first cell, number of codes and number of tests."""
     matrices = outcomes.column(column).combine_chunks()
-    if isinstance(matrices, pa.ChunkedArray):  # what a table without chunks gives
-        matrices = pa.concat_arrays([matrices.type.wrap_array([])]) if not matrices.num_chunks else matrices.chunk(0)
+    if isinstance(matrices, pa.ChunkedArray):
+        matrices = matrices.chunk(0) if matrices.num_chunks else pa.array([], matrices.type)
     lines = matrices.flatten()
     starts = np.concatenate([[0], np.cumsum(np.asarray(matrices.value_lengths(), dtype=np.int64))])
     widths = np.asarray(lines.value_lengths(), dtype=np.int64)
