@@ -34,7 +34,7 @@ from builders.matrix import Execution, Selection, candidates, outcomes
 from builders.samples import Count, Generation, generated, recorded
 from codepref import dataset
 from codepref.errors import CodeprefError
-from codepref.records import Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
+from codepref.records import Candidates, Exclusion, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
 from codepref.store import Shard, Stage, Store
