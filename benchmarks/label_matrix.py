@@ -9,7 +9,7 @@ al., arXiv 2207.10397; MIT); `agentcoder` is 5 codes and 5 answers with tests of
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,8 @@ class Generations:
     """One a sample; empty where it does not compile or does not define the entry point."""
     passed: tuple[bool, ...]
     plus: tuple[bool, ...]
-    tests: tuple[str, ...]
-    """All tests in the order they were sampled, repeats included."""
+    answers: tuple[tuple[str, ...], ...]
+    """The tests of every answer."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Task:
     plus: tuple[bool, ...]
     tests: tuple[str, ...]
     """Distinct tests, in order of first appearance."""
-    columns: tuple[int, ...]
-    """For every test that was sampled, in order, its column."""
+    places: tuple[int, ...]
+    """The earliest place, from 0, that each test has in an answer; models tire."""
     verdicts: tuple[tuple[str, ...], ...]
     fingerprints: tuple[tuple[str, ...], ...]
 
@@ -76,7 +76,7 @@ def codet(data: Path) -> Iterator[Generations]:
             tuple(_program(cut(sample), row["prompt"], entry) for sample in row["samples"]),
             tuple(bool(item["passed"]) for item in known),
             tuple(bool(item["plus_passed"]) for item in known),
-            tuple(test for text in answers[task] for test in extract.tests("\n".join(asserts(text)), entry)[0]),
+            tuple(tuple(extract.tests("\n".join(asserts(text)), entry)[0]) for text in answers[task]),
         )
 
 
@@ -92,7 +92,7 @@ def agentcoder(data: Path) -> Iterator[Generations]:
             tuple(PREAMBLE + program if program else "" for program in programs),
             tuple(bool(item["passed"]) for item in row["solutions"]),
             tuple(bool(item["plus_passed"]) for item in row["solutions"]),
-            tuple(test for text in row["generated_tests"] for test in _asserts(text, entry)),
+            tuple(tuple(_asserts(text, entry)) for text in row["generated_tests"]),
         )
 
 
@@ -107,19 +107,28 @@ def _asserts(answer: str, entry_point: str) -> list[str]:
     return extract.tests("\n".join(f"assert {chunk}" for chunk in chunks), entry_point)[0]
 
 
-def run(generations: Iterator[Generations], workers: int) -> Iterator[Task]:
+def earliest(answers: Iterable[Iterable[str]]) -> dict[str, int]:
+    """Distinct tests in order of first appearance, and the earliest place each has in an answer."""
+    places: dict[str, int] = {}
+    for answer in answers:
+        for place, test in enumerate(answer):
+            places[test] = min(place, places.get(test, place))
+    return places
+
+
+def run(generations: Iterable[Generations], workers: int) -> Iterator[Task]:
     """Every distinct program of a task on every distinct test, in the sandbox."""
     items = list(generations)
     programs = [tuple(dict.fromkeys(program for program in item.programs if program)) for item in items]
-    tests = [tuple(dict.fromkeys(item.tests)) for item in items]
+    tests = [earliest(item.answers) for item in items]
     jobs = (
-        Job(item.task_id, mine, theirs, item.entry_point)
+        Job(item.task_id, mine, tuple(theirs), item.entry_point)
         for item, mine, theirs in zip(items, programs, tests, strict=True)
     )
     for item, mine, theirs, matrix in zip(
         items, programs, tests, execute(jobs, Limits(), workers=workers), strict=True
     ):
-        row, column = {p: i for i, p in enumerate(mine)}, {t: j for j, t in enumerate(theirs)}
+        row = {program: index for index, program in enumerate(mine)}
         yield Task(
             item.task_id,
             item.entry_point,
@@ -127,8 +136,8 @@ def run(generations: Iterator[Generations], workers: int) -> Iterator[Task]:
             tuple(row.get(program, -1) for program in item.programs),
             item.passed,
             item.plus,
-            theirs,
-            tuple(column[test] for test in item.tests),
+            tuple(theirs),
+            tuple(theirs.values()),
             tuple(tuple(cell.verdict for cell in cells) for cells in matrix.cells),
             tuple(tuple(cell.fingerprint for cell in cells) for cells in matrix.cells),
         )

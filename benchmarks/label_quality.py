@@ -4,13 +4,14 @@
 
 CACHE is the file of matrices (`label_matrix`); where it does not exist it is made from --data: 530,000 executions.
 
-Protocol. A draw is --codes codes and --tests distinct tests of a task, both at random without replacement, out of the
-codes that compile and the distinct tests of all answers. A draw is *mixed* when it holds a right and a wrong code: only
-then can a pair be right. `pair` is the share of pairs of mixed draws whose chosen code is truly right and whose
-rejected code is truly wrong; `chosen` and `rejected` are the two halves of that. `p75`, `p50`, `p25` are the same for
-the most confident 75, 50 and 25 % of these pairs. `all` is the share of right pairs over all draws, mixed or not; AUC
-and ECE (ten bins) of confidence are over all of them too, since a builder does not know which prompts are mixed.
-`yield` is the share of draws that give a pair. Intervals: 95 %, bootstrap over tasks.
+Protocol. A draw is --codes codes and --tests tests of a task, both at random without replacement, out of the codes that
+compile and the distinct tests among the first five asserts of each answer (CodeT's rule; --first changes it). A draw is
+*mixed* when it holds a right and a wrong code: only then can a pair be right. `pair` is the share of pairs of mixed
+draws whose chosen code is truly right and whose rejected code is truly wrong; `chosen` and `rejected` are the two halves
+of that. `p75`, `p50`, `p25` are the same for the most confident 75, 50 and 25 % of these pairs. `all` is the share of
+right pairs over all draws, mixed or not; AUC and ECE (ten bins) of confidence are over all of them too, since a builder
+does not know which prompts are mixed. `yield` is the share of draws that give a pair. Of equally scored codes one is
+drawn by lot (--ties). Intervals: 95 %, bootstrap over tasks.
 
 Tasks are split by a hash of their name. Everything - forms, constants, weights - is chosen on the half `tuned`, with
 cross-validation over tasks; the half `held` is for reporting.
@@ -103,11 +104,12 @@ def draw(tasks: Sequence[label_matrix.Task], arguments: argparse.Namespace) -> l
         usable = np.flatnonzero(np.array(task.rows) >= 0)
         truth = np.array(task.plus if arguments.truth == "plus" else task.passed)
         key = int(hashlib.sha256(task.task_id.encode()).hexdigest()[:8], 16)
-        for index in range(arguments.draws if task.tests and len(usable) > 1 else 0):
+        early = np.flatnonzero(np.array(task.places) < arguments.first)
+        for index in range(arguments.draws if len(early) and len(usable) > 1 else 0):
             rng = np.random.default_rng([arguments.seed, index, key])
             codes = rng.permutation(usable)[: arguments.codes]
             rows = np.array(task.rows)[codes]
-            cells = np.ix_(rows, rng.permutation(len(task.tests))[: arguments.tests])
+            cells = np.ix_(rows, rng.permutation(early)[: arguments.tests])
             item = (passed[cells], outputs[cells], truth[codes], tokens[rows], list(map(str, codes)), number)
             groups.setdefault(item[0].shape, []).append(item)
     return [_draws(items) for items in groups.values()]
@@ -196,8 +198,13 @@ def intervals(found: Pairs, confidence: Floats, tasks: int, rounds: int = 500) -
     rng = np.random.default_rng(1)
     counts = (rng.multinomial(tasks, np.full(tasks, 1 / tasks)) for _ in range(rounds))
     results = [measure(found, confidence, count[found.task].astype(np.float64)) for count in counts]
-    spans = {key: np.nanpercentile([row[key] for row in results], [2.5, 97.5]) for key in results[0]}
-    return {key: (float(low), float(high)) for key, (low, high) in spans.items()}
+    return {key: _span([row[key] for row in results]) for key in results[0]}
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    known = [value for value in values if not np.isnan(value)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def logistic(features: Floats, right: NDArray[np.bool_]) -> Floats:
@@ -248,8 +255,8 @@ def line(row: dict[str, Any]) -> str:
     cells = [row["ranking"]]
     for key in COLUMNS:
         scale, form = (1, "{:.2f}") if key.startswith(("auc", "ece")) else (100, "{:.0f}")
-        text = form.format(row[key] * scale)
-        if key in WITH_INTERVAL:
+        text = form.format(row[key] * scale).replace("nan", "-")
+        if text != "-" and key in WITH_INTERVAL:
             text += " [" + "-".join(form.format(bound * scale) for bound in row["intervals"][key]) + "]"
         cells.append(text)
     return "| " + " | ".join(cells) + " |"
@@ -276,6 +283,7 @@ def main() -> None:
     parser.add_argument("--truth", choices=("passed", "plus"), default="passed")
     parser.add_argument("--codes", type=int, default=15)
     parser.add_argument("--tests", type=int, default=15)
+    parser.add_argument("--first", type=int, default=5, help="asserts of an answer that count")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ties", choices=TIES, default="lot", help="which of equally scored codes")
@@ -292,7 +300,7 @@ def main() -> None:
         if arguments.fit:
             print(f'    "{row["ranking"]}": {tuple(row["weights"])},')
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()}
-    print(json.dumps(settings | {"rows": rows}))
+    print(json.dumps(settings | {"rows": rows}).replace("NaN", "null"))
 
 
 if __name__ == "__main__":

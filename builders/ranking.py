@@ -187,13 +187,13 @@ constant: 1 where the chosen code gave no two different values.
 # Intercept, then a weight for each of FEATURES: a logistic model of "chosen right and rejected wrong", fitted on the
 # tuning half of CodeT's samples by:  python -m benchmarks.label_quality CACHE --fit --draws 100 --seed 1
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
-    "self_validation": (-1.972, 3.092, 1.931, -1.875, -1.548),
-    "pass_count": (-2.308, 3.774, 2.192, -1.962, -1.359),
-    "all_pass": (-2.308, 3.774, 2.192, -1.962, -1.359),  # too few of its pairs to fit: those of pass_count
-    "random": (-2.385, 1.292, 2.981, -0.612, -2.305),
-    "dual_agreement": (-2.152, 3.524, 2.072, -2.065, -1.605),
-    "output_consensus": (-1.576, 3.282, 0.894, -2.91, -3.777),
-    "combined": (-1.857, 3.189, 1.675, -2.379, -3.683),
+    "self_validation": (-1.959, 3.374, 2.019, -1.515, -1.408),
+    "pass_count": (-2.335, 4.09, 2.191, -1.548, -1.41),
+    "all_pass": (-2.335, 4.09, 2.191, -1.548, -1.41),  # too few of its pairs to fit: those of pass_count
+    "random": (-2.43, 1.007, 3.363, -0.361, -2.32),
+    "dual_agreement": (-2.16, 3.839, 1.952, -1.629, -1.745),
+    "output_consensus": (-1.721, 3.416, 1.096, -2.729, -3.823),
+    "combined": (-1.852, 3.14, 1.938, -2.008, -4.065),
 }
 
 

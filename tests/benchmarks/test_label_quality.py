@@ -99,10 +99,16 @@ def test_twelve_real_tasks(shared, tmp_path, root):
 def test_draws_are_repeatable():
     task = label_matrix.Task(
         "t", "f", ("a", "b", "c"), (0, 1, 2, 2, -1), (True, False, True, True, True), (True,) * 5,
-        ("u", "v"), (0, 1, 1), (("passed", "failed"),) * 3, (("1", "2"), ("1", ""), ("2", "2")),
+        ("u", "v", "w"), (0, 1, 5), (("passed", "failed", "failed"),) * 3, (("1", "2", "9"), ("1", "", "9"), ("2", "2", "9")),
     )  # fmt: skip
-    options = argparse.Namespace(truth="passed", codes=3, tests=2, draws=4, seed=0)
+    options = argparse.Namespace(truth="passed", codes=3, tests=2, first=5, draws=4, seed=0)
     (one,), (two,) = label_quality.draw([task], options), label_quality.draw([task], options)
     assert (one.evidence.outputs == two.evidence.outputs).all()
     assert one.right.shape == (4, 3)
+    assert one.evidence.outputs.shape == (4, 3, 2)
+    assert one.evidence.outputs.max() == 1  # the sixth assert of an answer is not drawn
     assert "4" not in {name for ids in one.ids for name in ids}  # the code that does not compile
+
+
+def test_the_earliest_place_of_a_test():
+    assert label_matrix.earliest([["a", "b", "c"], ["c", "a"], []]) == {"a": 0, "b": 1, "c": 0}
