@@ -7,8 +7,8 @@ CACHE is the file of matrices (`label_matrix`); where it does not exist it is ma
 Protocol. A draw is --codes codes and --tests tests of a task, both at random without replacement, out of the codes that
 compile and the distinct tests among the first five asserts of each answer (CodeT's rule; --first changes it). A draw is
 *mixed* when it holds a right and a wrong code: only then can a pair be right. `pair` is the share of pairs of mixed
-draws whose chosen code is truly right and whose rejected code is truly wrong; `chosen` and `rejected` are the two halves
-of that. `p75`, `p50`, `p25` are the same for the most confident 75, 50 and 25 % of these pairs. `all` is the share of
+draws whose chosen code is truly right and whose rejected code is truly wrong; `chosen` and `rejected` are its two
+halves. `p75`, `p50`, `p25` are the same for the most confident 75, 50 and 25 % of these pairs. `all` is the share of
 right pairs over all draws, mixed or not; AUC and ECE (ten bins) of confidence are over all of them too, since a builder
 does not know which prompts are mixed. `yield` is the share of draws that give a pair. Of equally scored codes one is
 drawn by lot (--ties). Intervals: 95 %, bootstrap over tasks.
