@@ -58,7 +58,7 @@ class Task:
     tests: tuple[str, ...]
     """Distinct tests, in order of first appearance."""
     places: tuple[int, ...]
-    """The earliest place, from 0, that each test has in an answer; models tire."""
+    """The earliest place, from 0, that each test has in an answer."""
     verdicts: tuple[tuple[str, ...], ...]
     fingerprints: tuple[tuple[str, ...], ...]
 

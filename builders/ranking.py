@@ -11,7 +11,7 @@ all_pass              passes every test, or not
 random                a lot drawn by seed and code id: what a ranking must beat
 dual_agreement        CodeT: sqrt(codes that pass the same tests) x tests passed
 output_consensus      how often other codes computed the same value, whatever the tests expect
-combined              our strongest: agreement on values and tests passed, weighed as measured
+combined              agreement on values and self-validation together: best where tests are often wrong
 ====================  ==============================================================================================
 
 Scores order the codes of one prompt and mean nothing else. What a pair is worth is its confidence: the estimated
@@ -137,13 +137,13 @@ def combined(evidence: Evidence) -> Floats:
     """Agreement on values, squared, times the self-validation score; codes that give one value for all tests lose.
 
     - Agreement is the share of (code, test) cells in which a code has company, its own cells counting half: right codes
-      agree with each other whatever the tests expect, wrong ones are wrong in many ways.
+      agree with each other whatever the tests expect, wrong ones often do not (but a shared mistake wins).
     - The self-validation score (best code = 1, plus 0.1 so that wrong tests alone can not rule a code out) decides
       between large groups.
     - Stubs (`return None`, `return []`) agree perfectly with each other: such a code has a tenth of its score.
 
-    The form and its three constants were chosen on the tuning half of `benchmarks/label_quality.py`; anything near them
-    does as well.
+    The form and its three constants are the pick of many on 40 tasks (`benchmarks/results/label_quality.md`); neighbours
+    do as well there.
     """
     codes, tests = evidence.passed.shape[1:]
     agreement = (output_consensus(evidence) + 0.5 * tests) / (codes * tests)
