@@ -14,28 +14,29 @@ Where the paper is silent, or we depart from it:
 - Codes that do not compile, or do not define the entry point, are left out before the matrix is made, and counted: a
   rejected code that does not even parse teaches little.
 - Cells the sandbox could not judge never count: a code that has one is left out.
-- `confidence` is ours: the share of the test score that speaks for the chosen code and against the rejected one.
+- `confidence` is ours: the estimated probability that the chosen code is right and the rejected one wrong.
+- `ranking` may name another ranking than the paper's; each has a confidence of its own (`builders.ranking`).
 """
 
 import hashlib
+import math
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from builders import gates, intake, ranking
+from builders import evidence, gates, intake, ranking
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
 from builders.samples import Count
 from codepref import cards, dataset
-from codepref.records import Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
+from codepref.records import Candidates, Exclusion, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
 from codepref.store import Shard, Stage, Store
@@ -54,11 +55,20 @@ model's tests, codes and tests were ranked by each other, and the best code of e
 
 @dataclass(frozen=True)
 class Ranking:
-    """The self-validation score's parameters, named as in the paper."""
+    """Which ranking, and the self-validation score's parameters, named as in the paper."""
 
     damping: Annotated[float, Field(ge=0, le=1)] = 0.85
     iterations: Count = 10
     schedule: ranking.Schedule = "simultaneous"
+    name: ranking.Name = "self_validation"
+    """One of the rankings of `builders.ranking`; the other keys are for `self_validation`."""
+    seed: int = 0
+    """What `random` draws by."""
+
+
+def _named(value: Any) -> Any:
+    """`ranking=NAME` is short for `ranking.name=NAME`."""
+    return {"name": value} if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,8 @@ class PairRule:
 
     seed: int = 0
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    by: ranking.Name = "self_validation"
+    """The ranking that made the scores: confidence is calibrated for each."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ class Config(Intake):
     """Keys of a CodeDPO configuration file, besides those of `Intake`."""
 
     limits: Limits = Limits()  # noqa: RUF009 - frozen
-    ranking: Ranking = Ranking()
+    ranking: Annotated[Ranking, BeforeValidator(_named)] = Ranking()
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     pretty_name: str = "CodeDPO preference pairs"
 
@@ -87,12 +99,12 @@ class Pair:
     chosen: Annotated[str, "the preferred program, exactly as it was run"]
     rejected: Annotated[str, "the other program, exactly as it was run"]
     prompt_id: Annotated[str, "id of the prompt"]
-    confidence: Annotated[float, "0 to 1: share of the test score that speaks for chosen and against rejected"]
+    confidence: Annotated[float, "0 to 1: estimated probability that chosen is right and rejected wrong"]
     entry_point: Annotated[str, "name of the function under test"]
     chosen_id: Annotated[str, "id of the chosen code: hash of prompt id and text"]
     rejected_id: Annotated[str, "id of the rejected code"]
-    chosen_score: Annotated[float, "self-validation score of the chosen code; compare within a prompt only"]
-    rejected_score: Annotated[float, "self-validation score of the rejected code"]
+    chosen_score: Annotated[float, "score of the chosen code; compare within a prompt only"]
+    rejected_score: Annotated[float, "score of the rejected code"]
     chosen_passed: Annotated[int, "number of tests the chosen code passes"]
     rejected_passed: Annotated[int, "number of tests the rejected code passes"]
     chosen_index: Annotated[int, "row of the chosen code in `matrix`"]
@@ -115,72 +127,115 @@ def scores(config: Ranking, candidates: pa.Table, outcomes: pa.Table) -> Shard:
 
     Scores keep 12 significant digits; the score of a code that was left out is NaN.
     """
-    names = {row.prompt_id: row for row in from_table(candidates, Candidates)}
-    rows, excluded = [], list[Exclusion]()
-    for row in from_table(outcomes, Outcomes):
-        verdicts = np.array(row.verdicts)
-        judged = ~(verdicts == "unjudged").any(axis=1)
-        samples = [code.sample for code in names[row.prompt_id].codes]
-        excluded += [
-            Exclusion("scores", row.prompt_id, "code", "unjudged", samples[i]) for i in np.flatnonzero(~judged)
-        ]
-        if judged.sum() < 2:
-            excluded.append(Exclusion("scores", row.prompt_id, "prompt", "fewer than 2 judged codes"))
-            continue
-        code_scores = np.full(len(judged), np.nan)
-        code_scores[judged], test_scores = ranking.self_validation(
-            verdicts[judged] == "passed",
+    codes = dict(zip(candidates.column("prompt_id").to_pylist(), candidates.column("codes"), strict=True))
+    names = outcomes.column("prompt_id").to_pylist()
+    rows, excluded = dict[int, Scores](), dict[int, list[Exclusion]]()
+    for group in evidence.read(outcomes):
+        mine = [names[row] for row in group.rows]
+        for row, name in zip(group.rows, mine, strict=True):
+            samples = codes[name].values.field("sample").take(np.flatnonzero(~group.kept)).to_pylist()
+            excluded[row] = [Exclusion("scores", name, "code", "unjudged", sample) for sample in samples]
+            if group.kept.sum() < 2:
+                excluded[row].append(Exclusion("scores", name, "prompt", "fewer than 2 judged codes"))
+        if group.kept.sum() >= 2:
+            code_scores = np.full((len(mine), len(group.kept)), np.nan)
+            code_scores[:, group.kept], test_scores = _rank(config, group, [codes[name] for name in mine])
+            for row, name, *both in zip(group.rows, mine, code_scores.tolist(), test_scores.tolist(), strict=True):
+                rows[row] = Scores(name, *map(_rounded, both))
+    left_out = tuple(item for row in sorted(excluded) for item in excluded[row])
+    return Shard(to_table([rows[row] for row in sorted(rows)], Scores), left_out)
+
+
+def _rank(config: Ranking, group: evidence.Group, codes: list[pa.ListScalar]) -> tuple[ranking.Floats, ranking.Floats]:
+    if config.name == "self_validation":
+        return ranking.self_validation(
+            group.evidence.passed,
             damping=config.damping,
             iterations=config.iterations,
             schedule=config.schedule,
         )
-        rows.append(Scores(row.prompt_id, _rounded(code_scores), _rounded(test_scores)))
-    return Shard(to_table(rows, Scores), tuple(excluded))
+    if config.name == "random":
+        ids = [row.values.field("code_id").filter(pa.array(group.kept)).to_pylist() for row in codes]
+        return ranking.with_tests(group.evidence, ranking.random(ids, config.seed))
+    return ranking.rank(config.name, group.evidence)
 
 
-def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+def _rounded(values: list[float]) -> tuple[float, ...]:
     return tuple(float(f"{value:.12g}") for value in values)
 
 
 def pairs(config: PairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
     """Stage `pairs`: one correctness pair a prompt, or the reason why there is none."""
     codes = {row.prompt_id: row for row in from_table(candidates, Candidates)}
-    ran = {row.prompt_id: row for row in from_table(outcomes, Outcomes)}
+    ran = dict(zip(outcomes.column("prompt_id").to_pylist(), outcomes.column("verdicts").to_pylist(), strict=True))
+    ranked = {row.prompt_id: row for row in from_table(scores, Scores)}
+    extremes = ((name, _extremes(config.seed, codes[name], row)) for name, row in ranked.items())
+    chosen = {name: pair for name, pair in extremes if pair}
+    sure = _confidences(config.by, outcomes, chosen)
     rows, excluded = [], list[Exclusion]()
-    for row in from_table(scores, Scores):
-        pair = _pair(config, codes[row.prompt_id], ran[row.prompt_id], row)
-        if isinstance(pair, Exclusion):
-            excluded.append(pair)
+    for name, row in ranked.items():
+        if name not in sure:
+            excluded.append(Exclusion("pairs", name, "prompt", "all scores equal"))
+        elif sure[name] < config.min_confidence:
+            detail = f"{sure[name]:.6f} < {config.min_confidence}"
+            excluded.append(Exclusion("pairs", name, "prompt", "low confidence", detail=detail))
         else:
-            rows.append(pair)
+            rows.append(_pair(codes[name], ran[name], row, *chosen[name], sure[name]))
     return Shard(to_table(rows, Pair), tuple(excluded))
 
 
-def _pair(config: PairRule, row: Candidates, ran: Outcomes, scores: Scores) -> Pair | Exclusion:
-    values = np.array(scores.code_scores)
-    best, worst = np.nanmax(values), np.nanmin(values)
+def _extremes(seed: int, row: Candidates, scores: Scores) -> tuple[int, int] | None:
+    """The chosen and the rejected code, or None when all score the same."""
+    judged = [value for value in scores.code_scores if not math.isnan(value)]
+    best, worst = max(judged), min(judged)
     if best == worst:
-        return Exclusion("pairs", row.prompt_id, "prompt", "all scores equal")
-    chosen, rejected = _choose(config.seed, row, np.flatnonzero(values == best), np.flatnonzero(values == worst))
-    passed = np.array(ran.verdicts) == "passed"
-    confidence = ranking.confidence(passed, np.array(scores.test_scores), chosen, rejected)
-    if confidence < config.min_confidence:
-        detail = f"{confidence:.6f} < {config.min_confidence}"
-        return Exclusion("pairs", row.prompt_id, "prompt", "low confidence", detail=detail)
-    counts = Counter(verdict for verdicts in ran.verdicts for verdict in verdicts)
+        return None
+    places = range(len(scores.code_scores))
+    return _choose(
+        seed,
+        row,
+        [i for i in places if scores.code_scores[i] == best],
+        [i for i in places if scores.code_scores[i] == worst],
+    )
+
+
+def _confidences(
+    name: ranking.Name,
+    outcomes: pa.Table,
+    chosen: Mapping[str, tuple[int, int]],
+) -> dict[str, float]:
+    """Confidence of every pair, by prompt id."""
+    names = outcomes.column("prompt_id").to_pylist()
+    result = dict[str, float]()
+    for group in evidence.read(outcomes):
+        among = [k for k, row in enumerate(group.rows) if names[row] in chosen]
+        mine = [names[group.rows[k]] for k in among]
+        if mine:
+            place = np.cumsum(group.kept) - 1  # of a code of the table among those that were judged
+            pair = place[np.array([chosen[prompt] for prompt in mine])]
+            sure = ranking.confidence(name, group.evidence.of(among), pair[:, 0], pair[:, 1])
+            result.update(zip(mine, sure.tolist(), strict=True))
+    return result
+
+
+def _pair(
+    row: Candidates, verdicts: list[list[str]], scores: Scores, chosen: int, rejected: int, confidence: float
+) -> Pair:
+    passed = tuple(tuple(verdict == "passed" for verdict in line) for line in verdicts)
+    counts = Counter(verdict for line in verdicts for verdict in line)
     return Pair(
         prompt=row.prompt,
         chosen=row.codes[chosen].code,
         rejected=row.codes[rejected].code,
         prompt_id=row.prompt_id,
-        confidence=float(f"{confidence:.12g}"),
+        confidence=confidence,
         entry_point=row.entry_point,
         chosen_id=row.codes[chosen].code_id,
         rejected_id=row.codes[rejected].code_id,
         chosen_score=scores.code_scores[chosen],
         rejected_score=scores.code_scores[rejected],
-        chosen_passed=int(passed[chosen].sum()),
-        rejected_passed=int(passed[rejected].sum()),
+        chosen_passed=sum(passed[chosen]),
+        rejected_passed=sum(passed[rejected]),
         chosen_index=chosen,
         rejected_index=rejected,
         chosen_seed=row.codes[chosen].seed,
@@ -189,7 +244,7 @@ def _pair(config: PairRule, row: Candidates, ran: Outcomes, scores: Scores) -> P
         code_scores=scores.code_scores,
         tests=tuple(test.test for test in row.tests),
         test_scores=scores.test_scores,
-        matrix=tuple(tuple(bool(cell) for cell in cells) for cells in passed),
+        matrix=passed,
         verdict_counts=VerdictCounts(**counts),
         generator=row.generator,
         source=row.source,
@@ -256,7 +311,8 @@ def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
         ready, ran = gates.telling(runner, ready, ran)
         stages = [*stages, ready, ran]
     ranked = runner.map("scores", scores, config.ranking, [ready, ran])
-    chosen = runner.map("pairs", pairs, PairRule(config.seed, config.min_confidence), [ready, ran, ranked])
+    rule = PairRule(config.seed, config.min_confidence, config.ranking.name)
+    chosen = runner.map("pairs", pairs, rule, [ready, ran, ranked])
     return *stages, ranked, chosen
 
 

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import datasets
 import numpy as np
 import pytest
 
-from builders import codedpo
+from builders import codedpo, ranking
 from builders.codedpo import Config, Pair, PairRule, Ranking
+from codepref import config
 from codepref.errors import CodeprefError
 from codepref.records import Candidate, Candidates, Outcomes, Scores, Test, from_table, to_table
 from codepref.sandbox import Limits
@@ -63,7 +65,7 @@ def test_the_pair_is_best_over_worst(built):
         [True, True, True, False],
         [True, True, True, False],
     ]
-    assert row["confidence"] == 1.0
+    assert 0.5 < row["confidence"] < 1.0
     assert row["verdict_counts"]["passed"] == 8
     assert row["verdict_counts"]["failed"] == 8
     assert (row["generator"], row["source"], row["licence"]) == ("a model", "made for this test", "MIT")
@@ -168,7 +170,7 @@ def test_other_settings_reuse_what_they_do_not_touch(built, tmp_path):
     recordings, out = folder.parent / "generations.jsonl", tmp_path / "run"
     build(recordings, out)
     written = {path: path.stat().st_mtime_ns for path in out.glob("stages/outcomes-*/*.parquet")}
-    manifest = build(recordings, out, min_confidence=1.0)
+    manifest = build(recordings, out, min_confidence=0.5)
     assert {path: path.stat().st_mtime_ns for path in out.glob("stages/outcomes-*/*.parquet")} == written
     assert manifest["dataset"]["correctness"]["rows"] < 4
     rules = {(item["kind"], item["rule"]) for stage in manifest["stages"] for item in stage["excluded"]}
@@ -202,7 +204,8 @@ def tables(verdicts, codes=None):
         tuple(Candidate(f"id{n}", code, n, None, len(code.split())) for n, code in enumerate(codes)),
         tuple(Test(f"t{n}", f"assert f({n})", n, None) for n in range(len(verdicts[0]))),
     )
-    outcome = Outcomes("p", tuple(map(tuple, verdicts)), ((),), ((),))
+    modes, values = (("plain",) * len(verdicts[0]),) * len(verdicts), tuple(map(tuple, verdicts))
+    outcome = Outcomes("p", values, modes, values)
     return to_table([candidates], Candidates), to_table([outcome], Outcomes)
 
 
@@ -240,3 +243,25 @@ def test_the_schedule_reaches_the_scores():
     ready, ran = tables([["passed", "passed"], ["failed", "passed"]])
     row = next(from_table(codedpo.scores(Ranking(0.5, 2, "tests_first"), ready, ran).table, Scores))
     assert row.code_scores == (2.6875, 1.75)
+
+
+@pytest.mark.parametrize("name", ranking.NAMES)
+def test_every_ranking_makes_pairs_of_the_same_outcomes(built, tmp_path, name):
+    folder, _ = built
+    shutil.copytree(folder / "stages", tmp_path / "run" / "stages")
+    recordings = folder.parent / "generations.jsonl"
+    manifest = build(recordings, tmp_path / "run", ranking=Ranking(name=name))
+    assert len(list((tmp_path / "run" / "stages").glob("outcomes-*"))) == 1  # nothing ran again
+    rows = datasets.load_dataset(str(tmp_path / "run"), split="train")
+    assert len(rows) == manifest["dataset"]["correctness"]["rows"] > 0
+    for row in rows:
+        assert row["chosen_score"] == max(row["code_scores"]) > min(row["code_scores"]) == row["rejected_score"]
+        assert 0 < row["confidence"] < 1
+
+
+def test_a_ranking_is_named_in_one_word():
+    assert config.load(Config, None, ["ranking=combined"]).ranking == Ranking(name="combined")
+    assert config.load(Config, None, ["ranking.name=combined"]).ranking == Ranking(name="combined")
+    assert config.load(Config, None, ["ranking.damping=0.5"]).ranking == Ranking(damping=0.5)
+    with pytest.raises(CodeprefError, match=r"ranking.name.*self_validation.*got 'best'"):
+        config.load(Config, None, ["ranking=best"])
