@@ -13,8 +13,8 @@ right pairs over all draws, mixed or not; AUC and ECE (ten bins) of confidence a
 does not know which prompts are mixed. `yield` is the share of draws that give a pair. Of equally scored codes one is
 drawn by lot (--ties). Intervals: 95 %, bootstrap over tasks.
 
-Tasks are split by a hash of their name: the half `tuned` is for choosing forms, constants and weights, the half `held` for
-reporting. What was compared on which half, and how often, is in `benchmarks/results/label_quality.md`.
+Tasks are split by a hash of their name: the half `tuned` is for choosing forms, constants and weights, the half `held`
+for reporting. What was compared on which half, and how often, is in `benchmarks/results/label_quality.md`.
 """
 
 import argparse

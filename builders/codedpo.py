@@ -9,8 +9,9 @@ Where the paper is silent, or we depart from it:
   and `builders/contamination.py`; the paper names neither filters nor decontamination.
 - Codes and tests are asked for in separate requests, so that a test is not written to fit one code.
 - One pair a prompt: highest score over lowest. A prompt whose codes all score the same gives none.
-- Equal scores are the rule. Among the best codes the shortest is chosen (Python tokens), among the worst the one
-  nearest in length to the chosen one is rejected, so that length teaches nothing; then a seeded hash decides.
+- Equal scores are the rule. Among the best codes the one of median length is chosen (Python tokens): it is right more
+  often than the shortest (`benchmarks/results/label_quality.md`). Among the worst the one nearest in length to the
+  chosen one is rejected, so that length teaches nothing. What is left is decided by a seeded hash.
 - Codes that do not compile, or do not define the entry point, are left out before the matrix is made, and counted: a
   rejected code that does not even parse teaches little.
 - Cells the sandbox could not judge never count: a code that has one is left out.
@@ -20,9 +21,10 @@ Where the paper is silent, or we depart from it:
 
 import hashlib
 import math
+import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -252,15 +254,16 @@ def _pair(
     )
 
 
-def _choose(seed: int, row: Candidates, best: Iterable[int], worst: Iterable[int]) -> tuple[int, int]:
+def _choose(seed: int, row: Candidates, best: Sequence[int], worst: Sequence[int]) -> tuple[int, int]:
     """The pair among codes of equal score: the module docstring's rule."""
 
     def lot(index: int) -> bytes:
         return hashlib.sha256(f"{seed}:{row.codes[index].code_id}".encode()).digest()
 
-    chosen = min(map(int, best), key=lambda i: (row.codes[i].tokens, lot(i), i))
+    middle = statistics.median_low(row.codes[i].tokens for i in best)
+    chosen = min(best, key=lambda i: (abs(row.codes[i].tokens - middle), lot(i), i))
     length = row.codes[chosen].tokens
-    rejected = min(map(int, worst), key=lambda i: (abs(row.codes[i].tokens - length), lot(i), i))
+    rejected = min(worst, key=lambda i: (abs(row.codes[i].tokens - length), lot(i), i))
     return chosen, rejected
 
 

@@ -142,8 +142,8 @@ def combined(evidence: Evidence) -> Floats:
       between large groups.
     - Stubs (`return None`, `return []`) agree perfectly with each other: such a code has a tenth of its score.
 
-    The form and its three constants are the pick of many on 40 tasks (`benchmarks/results/label_quality.md`); neighbours
-    do as well there.
+    The form and its three constants are the pick of many on 40 tasks (`benchmarks/results/label_quality.md`);
+    neighbours do as well there.
     """
     codes, tests = evidence.passed.shape[1:]
     agreement = (output_consensus(evidence) + 0.5 * tests) / (codes * tests)

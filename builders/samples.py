@@ -12,7 +12,6 @@ from typing import Annotated, Any, TypeVar
 import jinja2
 import pyarrow as pa
 from pydantic import Field
-from tqdm import tqdm
 
 from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Request, Sampling
@@ -22,7 +21,7 @@ from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
-from codepref.stages import Runner, describe
+from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
 
 TEMPLATES = Path(__file__).parent / "prompts"
@@ -153,7 +152,7 @@ def asked(
         asking = _Asking(generator.name, hashes, counts, sampling, _options(generation), seed)
         rows = sum(source.rows(index) for index in range(len(source.shards())))
         total = rows * sum(counts.values())
-        bar = tqdm(total=total, desc=name, unit="sample", disable=runner.quiet, leave=False)
+        bar = progress(name, total, "sample", quiet=runner.quiet)
 
         def count(_: Request, done: list[Completion]) -> None:
             bar.update(len(done))

@@ -116,10 +116,7 @@ class Runner:
                 process.terminate()
 
     def _progress(self, name: str, total: int, initial: int = 0) -> "tqdm[Any]":
-        seconds = 0.1 if sys.stderr.isatty() else 30.0  # a log file wants a line now and then, not a moving bar
-        return tqdm(
-            total=total, initial=initial, desc=name, unit="prompt", mininterval=seconds, disable=self.quiet, leave=False
-        )
+        return progress(name, total, "prompt", initial, self.quiet)
 
     def _finish(self, stage: Stage, rows_in: int) -> Stage:
         shards = stage.shards()
@@ -141,6 +138,21 @@ class Runner:
         if not self.quiet:
             print(describe(stage.summary()) + ("  (kept from before)" if reused else ""), file=sys.stderr)
         return stage
+
+
+def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = False) -> "tqdm[Any]":
+    """A bar with rate and time left. A log file gets a line every half minute instead of a moving bar."""
+    pause = 0.1 if sys.stderr.isatty() else 30.0
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=name,
+        unit=unit,
+        mininterval=pause,
+        delay=0 if sys.stderr.isatty() else pause,
+        disable=quiet,
+        leave=False,
+    )
 
 
 def describe(summary: dict[str, Any]) -> str:

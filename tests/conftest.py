@@ -1,18 +1,23 @@
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Before any import of the Hub's client, which reads these once: no test reaches the Hub, caches are private to the run.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="codepref-hf-")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _offline(tmp_path_factory):
-    """No test reaches the Hub; caches are private to the run."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["HF_HOME"] = str(tmp_path_factory.mktemp("hf"))
+def _no_leftovers():
+    yield
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ def test_load_dataset_opens_the_folder(built):
 def test_the_pair_is_best_over_worst(built):
     folder, _ = built
     row = {row["prompt_id"]: row for row in datasets.load_dataset(str(folder), split="train")}["clear"]
-    assert row["chosen"] == "def f(x):\n    return x + 1\n"  # of two equally good ones the shorter
+    assert row["chosen"] == "def f(x):\n    return x + 1\n"  # of two equally good ones the shorter: the lower median
     assert row["rejected"] == "def f(x):\n    return x * 7\n"
     assert (row["chosen_passed"], row["rejected_passed"]) == (3, 0)
     assert (row["chosen_index"], row["rejected_index"]) == (3, 0)
@@ -235,7 +235,7 @@ def test_ties_by_length_then_by_lot():
         pair = next(from_table(codedpo.pairs(PairRule(seed), ready, ran, ranked).table, Pair))
         chosen.add(pair.chosen_index)
         rejected.add(pair.rejected_index)
-    assert chosen == {1, 2}  # the shortest, both drawn at times
+    assert chosen == {1, 2}  # of median length, both drawn at times
     assert rejected == {4}  # nearest in length
 
 
