@@ -140,7 +140,7 @@ def build_root(spec: Spec) -> None:
     pivot_root = _SYSCALLS.get(os.uname().machine, 0)
     _check(_libc.syscall(ctypes.c_long(pivot_root), b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", _DETACH), "umount of the old root")
-    os.chdir(SCRATCH)
+    os.chdir(spec["writable"][0] if spec["writable"] else SCRATCH)
     _mount("none", "/", None, _BIND | _REMOUNT | _RDONLY | _NOSUID | _NODEV)
 
 

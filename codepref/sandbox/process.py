@@ -85,7 +85,7 @@ class Setup:
         if not self.library:
             return []
         if level == "namespaces":
-            return ["/tmp", "/dev/shm"]
+            return ["/box", "/tmp", "/dev/shm"]
         return [str(Path(tempfile.gettempdir()) / f"codepref-{secrets.token_hex(8)}")]
 
 

@@ -90,6 +90,7 @@ def test_harmless(source, risky):
         "import math\nmath.pi = 3",
         "def f(x):\n    f.count = 1",
         "__builtins__",
+        "def f(x):\n    f.__doc__ = 1",
         "def f(x):\n    return x.__class__",
         "A = type('A', (), {})",
         "T = type\nA = T('A', (), {})",

@@ -63,6 +63,7 @@ RISKY_OPS = frozenset(
     )
     if name in dis.opmap
 )
+READ_ONLY = frozenset(("__name__", "__doc__"))
 STRICT = frozenset(("type", "format", "format_map"))
 LOOKUP = re.compile(r"\{[^{}:!]*[.\[]")
 IMPORT, EXTENDED = dis.opmap["IMPORT_NAME"], dis.opmap["EXTENDED_ARG"]
@@ -198,7 +199,9 @@ def is_harmless(module: types.CodeType, source: str, risky: frozenset[str], of_t
         if operations & RISKY_OPS:
             return False
         for name in code.co_names:
-            if name[:1] == "_" and name.strip("_") and name not in ("__name__", "__doc__"):
+            if name in READ_ONLY:
+                continue
+            if name[:1] == "_" and name.strip("_"):
                 return False
             if name in risky and not is_own_global(module, name, of_test):
                 return False
