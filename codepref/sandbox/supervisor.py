@@ -190,7 +190,7 @@ class Sandbox:
         light = [program for program in wanted if not program.heavy]
         heavy = [program for program in wanted if program.heavy]
         if self._lane != "strict":
-            for group in [light] if self._lane == "fast" else [[program] for program in light]:
+            for group in [wanted] if self._lane == "fast" else [[program] for program in wanted]:
                 run_shared(self._worker, group, self._limits)
         run_alone(self._worker, light, self._limits)
         if heavy:
