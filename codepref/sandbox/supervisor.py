@@ -204,8 +204,7 @@ class Sandbox:
         while True:
             again: dict[bool, list[tuple[Program, int]]] = {}
             for program in programs:
-                failed = any(findings[program.number, t][0].verdict == "failed" for t in range(len(program.plans)))
-                tests = unsure(program, by_plans[program.job], failed, self._limits)
+                tests = unsure(program, by_plans[program.job], self._limits)
                 if tests:
                     again.setdefault(program.heavy, []).append((program, tests[0]))
             if not again:

@@ -225,15 +225,15 @@ def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limit
             run_cells(process, cells, limits, cpu_s)
 
 
-def unsure(program: Program, companions: Iterable[Program], failed: bool, limits: Limits) -> list[int]:
+def unsure(program: Program, companions: Iterable[Program], limits: Limits) -> list[int]:
     """Tests of a program whose time-out under a shorter limit is not final.
 
-    It is final if the program is known to be wrong or endless (`failed`, or a time-out at the full limit), and the test
-    is known to be easy.
+    It is final if the program is known to be endless (it used up the full limit on another test), and the test is known
+    to be easy. A failed test says nothing here: the test may be wrong, and a slow program right.
     """
     stopped = {t: trace for t, trace in program.traces.items() if trace.state == TIMEOUT and trace.limit_s > 0.0}
     short = {test: trace for test, trace in stopped.items() if trace.limit_s < limits.cpu_s}
-    if failed or len(short) < len(stopped):
+    if len(short) < len(stopped):
         return [test for test, trace in short.items() if not _evident(companions, program, test, trace.limit_s)]
     return list(short)
 

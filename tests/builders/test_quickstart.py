@@ -12,7 +12,7 @@ from codepref import config
 from codepref.records import Candidates, Outcomes, from_table
 from codepref.store import Stage
 
-SHA256 = "x"
+SHA256 = "be0c93cc9e043b7b666dee0d2ec035035d015811c91725d7ce65cb04f3c05bff"
 
 
 @pytest.fixture(scope="module")
