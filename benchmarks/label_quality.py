@@ -50,7 +50,7 @@ class Draws:
     evidence: Evidence
     right: NDArray[np.bool_]
     """Truth, shape (draws, codes)."""
-    tokens: NDArray[np.int64]
+    nodes: NDArray[np.int64]
     """Length of each code, shape (draws, codes)."""
     ids: list[list[str]]
     """Names of the codes."""
@@ -100,7 +100,7 @@ def draw(tasks: Sequence[label_matrix.Task], arguments: argparse.Namespace) -> l
     groups: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
     for number, task in enumerate(tasks):
         passed, outputs = matrix(task)
-        tokens = np.array([extract.token_count(program) for program in task.programs])
+        nodes = np.array([extract.node_count(program) for program in task.programs])
         usable = np.flatnonzero(np.array(task.rows) >= 0)
         truth = np.array(task.plus if arguments.truth == "plus" else task.passed)
         key = int(hashlib.sha256(task.task_id.encode()).hexdigest()[:8], 16)
@@ -110,15 +110,15 @@ def draw(tasks: Sequence[label_matrix.Task], arguments: argparse.Namespace) -> l
             codes = rng.permutation(usable)[: arguments.codes]
             rows = np.array(task.rows)[codes]
             cells = np.ix_(rows, rng.permutation(early)[: arguments.tests])
-            item = (passed[cells], outputs[cells], truth[codes], tokens[rows], list(map(str, codes)), number)
+            item = (passed[cells], outputs[cells], truth[codes], nodes[rows], list(map(str, codes)), number)
             groups.setdefault(item[0].shape, []).append(item)
     return [_draws(items) for items in groups.values()]
 
 
 def _draws(items: list[tuple[Any, ...]]) -> Draws:
-    passed, outputs, right, tokens, ids, task = zip(*items, strict=True)
+    passed, outputs, right, nodes, ids, task = zip(*items, strict=True)
     evidence = Evidence(np.array(passed), np.array(outputs))
-    return Draws(evidence, np.array(right), np.array(tokens), list(ids), np.array(task))
+    return Draws(evidence, np.array(right), np.array(nodes), list(ids), np.array(task))
 
 
 def pairs(name: ranking.Name, draws: Sequence[Draws], seed: int, ties: str) -> Pairs:
@@ -127,7 +127,7 @@ def pairs(name: ranking.Name, draws: Sequence[Draws], seed: int, ties: str) -> P
     for group in draws:
         scores = ranking.random(group.ids, seed) if name == "random" else ranking.rank(name, group.evidence)[0]
         kept = np.flatnonzero(scores.max(axis=1) > scores.min(axis=1))
-        chosen, rejected = (side[kept] for side in extremes(np.round(scores, 12), group.tokens, ties))
+        chosen, rejected = (side[kept] for side in extremes(np.round(scores, 12), group.nodes, ties))
         evidence, right, at = group.evidence.of(kept), group.right[kept], np.arange(len(kept))
         parts.append(
             (
@@ -143,7 +143,7 @@ def pairs(name: ranking.Name, draws: Sequence[Draws], seed: int, ties: str) -> P
     return Pairs(*columns, draws=sum(len(group.task) for group in draws))
 
 
-def extremes(scores: Floats, tokens: NDArray[np.int64], ties: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def extremes(scores: Floats, nodes: NDArray[np.int64], ties: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The chosen and the rejected code of each draw; codes of a draw come in random order, so the first is a lot."""
     best, worst = scores == scores.max(axis=1, keepdims=True), scores == scores.min(axis=1, keepdims=True)
     if ties == "lot":
@@ -151,10 +151,10 @@ def extremes(scores: Floats, tokens: NDArray[np.int64], ties: str) -> tuple[NDAr
     if ties == "shortest":
         wanted = np.zeros(len(scores))
     else:
-        wanted = np.array([np.median(line[mine]) for line, mine in zip(tokens, best, strict=True)])
-    chosen = np.where(best, np.abs(tokens - wanted[:, None]), np.inf).argmin(axis=1)
-    length = np.take_along_axis(tokens, chosen[:, None], axis=1)
-    return chosen, np.where(worst, np.abs(tokens - length), np.inf).argmin(axis=1)
+        wanted = np.array([np.median(line[mine]) for line, mine in zip(nodes, best, strict=True)])
+    chosen = np.where(best, np.abs(nodes - wanted[:, None]), np.inf).argmin(axis=1)
+    length = np.take_along_axis(nodes, chosen[:, None], axis=1)
+    return chosen, np.where(worst, np.abs(nodes - length), np.inf).argmin(axis=1)
 
 
 def measure(found: Pairs, confidence: Floats, weights: Floats) -> dict[str, float]:

@@ -9,7 +9,7 @@ Where the paper is silent, or we depart from it:
   and `builders/contamination.py`; the paper names neither filters nor decontamination.
 - Codes and tests are asked for in separate requests, so that a test is not written to fit one code.
 - One pair a prompt: highest score over lowest. A prompt whose codes all score the same gives none.
-- Equal scores are the rule. Among the best codes the one of median length is chosen (Python tokens): it is right more
+- Equal scores are the rule. Among the best codes the one of median length is chosen (syntax tree): it is right more
   often than the shortest (`benchmarks/results/label_quality.md`). Among the worst the one nearest in length to the
   chosen one is rejected, so that length teaches nothing. What is left is decided by a seeded hash.
 - Codes that do not compile, or do not define the entry point, are left out before the matrix is made, and counted: a
@@ -260,10 +260,10 @@ def _choose(seed: int, row: Candidates, best: Sequence[int], worst: Sequence[int
     def lot(index: int) -> bytes:
         return hashlib.sha256(f"{seed}:{row.codes[index].code_id}".encode()).digest()
 
-    middle = statistics.median_low(row.codes[i].tokens for i in best)
-    chosen = min(best, key=lambda i: (abs(row.codes[i].tokens - middle), lot(i), i))
-    length = row.codes[chosen].tokens
-    rejected = min(worst, key=lambda i: (abs(row.codes[i].tokens - length), lot(i), i))
+    middle = statistics.median_low(row.codes[i].nodes for i in best)
+    chosen = min(best, key=lambda i: (abs(row.codes[i].nodes - middle), lot(i), i))
+    length = row.codes[chosen].nodes
+    rejected = min(worst, key=lambda i: (abs(row.codes[i].nodes - length), lot(i), i))
     return chosen, rejected
 
 

@@ -88,7 +88,7 @@ def _codes(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterat
             continue
         seen.add(key)
         code_id = content_id(row.prompt_id, program)
-        yield Candidate(code_id, program, index, sample.seed, extract.token_count(program))
+        yield Candidate(code_id, program, index, sample.seed, extract.node_count(program))
 
 
 def _tests(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Test]:

@@ -13,9 +13,7 @@ functions) is one test as a whole.
 """
 
 import ast
-import io
 import re
-import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -274,10 +272,7 @@ def _shorten(text: str, width: int = 80) -> str:
     return line if len(line) <= width else line[: width - 3] + "..."
 
 
-def token_count(source: str) -> int:
-    """Number of Python tokens, comments and layout not counted: the length of a program whatever its formatting."""
-    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
-    try:
-        return sum(token.type not in layout for token in tokenize.generate_tokens(io.StringIO(source).readline))
-    except (tokenize.TokenError, SyntaxError):
-        return len(source.split())
+def node_count(source: str) -> int:
+    """Number of nodes of the syntax tree: the length of a program whatever its layout, comments and Python version."""
+    tree = parse(source)
+    return 0 if tree is None else sum(1 for _ in ast.walk(tree))

@@ -63,8 +63,8 @@ class Candidate:
     sample: int
     """Position of the sample it was taken from."""
     seed: int | None
-    tokens: int
-    """Length in Python tokens, comments and layout not counted."""
+    nodes: int
+    """Number of nodes of its syntax tree: its length, whatever the layout."""
 
 
 @dataclass(frozen=True)

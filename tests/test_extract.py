@@ -141,9 +141,10 @@ def test_why_tests_were_rejected():
     assert [item.rule for item in rejected] == ["no call", "unparseable"]
 
 
-def test_token_count_ignores_layout_and_comments():
-    assert extract.token_count("x = 1\n") == extract.token_count("\n\n# one\nx   =   1  # two\n") == 3
-    assert extract.token_count("def broken(:\n") > 0
+def test_node_count_ignores_layout_and_comments():
+    assert extract.node_count("x = 1\n") == extract.node_count("\n\n# one\nx   =   1  # two\n") > 0
+    assert extract.node_count("x = f'{y}'\n") < extract.node_count("x = f'{y}' + 1\n")
+    assert extract.node_count("def broken(:\n") == 0
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900, 3000, 20000])

@@ -65,8 +65,8 @@ def test_a_fitted_model_is_calibrated():
 
 @pytest.mark.parametrize(("ties", "expected"), [("lot", (0, 3)), ("shortest", (1, 3)), ("median", (2, 4))])
 def test_ties(ties, expected):
-    scores, tokens = np.array([[1.0, 1.0, 1.0, 0.0, 0.0]]), np.array([[30, 10, 20, 11, 25]])
-    chosen, rejected = extremes(scores, tokens, ties)
+    scores, nodes = np.array([[1.0, 1.0, 1.0, 0.0, 0.0]]), np.array([[30, 10, 20, 11, 25]])
+    chosen, rejected = extremes(scores, nodes, ties)
     assert (chosen[0], rejected[0]) == expected
 
 
