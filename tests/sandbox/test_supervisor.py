@@ -158,11 +158,19 @@ def test_a_stopped_neighbour_does_not_matter(sandbox):
 
 
 def test_slow_among_quick_ones_gets_its_full_time():
-    slow = "def f(x):\n    n = 0\n    for i in range(3_000_000): n += i\n    return x"
-    codes = (slow, *(f"def f(x):\n    return x + {i} - {i}" for i in range(5)))
-    with Sandbox(Limits(cpu_s=20.0, screen_s=0.02)) as patient:
-        (first, *_) = patient.run(Job("slow", codes, ("assert f(1) == 1",), "f")).cells
-    assert first[0].verdict == "passed"
+    """Also where it fails a test that is itself wrong: nothing but a time-out at the full limit proves it endless."""
+    slow = "def f(x):\n    n = 0\n    for i in range(3_000_000 if x else 0): n += i\n    return x"
+    codes = (
+        slow,
+        *(f"def f(x):\n    return x + {i} - {i}" for i in range(5)),
+        "def f(x):\n    while x: pass\n    return x",
+    )
+    tests = ("assert f(0) == 5", "assert f(1) == 1", "assert f(2) == 2", "assert f(0) == 0")
+    with Sandbox(Limits(cpu_s=2.0, screen_s=0.02)) as patient:
+        cells = patient.run(Job("slow", codes, tests, "f")).cells
+    verdicts = [[cell.verdict for cell in row] for row in cells]
+    assert verdicts[:6] == [["failed", "passed", "passed", "passed"]] * 6
+    assert verdicts[6] == ["failed", "timeout", "timeout", "passed"]
 
 
 def test_the_second_operand_of_or_may_hang(sandbox):
