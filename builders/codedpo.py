@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from builders import ranking
+from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency
 from builders.matrix import Execution, Selection, candidates, outcomes
 from builders.samples import Count, Generation, generated, recorded
 from codepref import cards, dataset
@@ -82,6 +83,7 @@ class Config:
     distinct_tests: bool = True
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     ranking: Ranking = Ranking()
+    efficiency: Efficiency = Efficiency()  # noqa: RUF009 - frozen
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     seed: int = 0
     shard_size: Count = 32
@@ -251,7 +253,9 @@ def build(
             licence=config.licence,
             tags=("dpo", "preference", "code", "synthetic", "codedpo"),
         )
-        return dataset.publish_locally(store, "codedpo", config, chain, card, {"correctness": (chain[-1], Pair)})
+        rows = {"pairs": ("correctness", Pair), "efficiency": ("efficiency", EfficiencyPair)}
+        parts = {rows[stage.name][0]: (stage, rows[stage.name][1]) for stage in chain if stage.name in rows}
+        return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
 
 
 def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
@@ -263,7 +267,11 @@ def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
     ran = runner.map("outcomes", outcomes, Execution(config.limits), [ready])
     ranked = runner.map("scores", scores, config.ranking, [ready, ran])
     chosen = runner.map("pairs", pairs, PairRule(config.seed, config.min_confidence), [ready, ran, ranked])
-    return samples, ready, ran, ranked, chosen
+    if not config.efficiency.enabled:
+        return samples, ready, ran, ranked, chosen
+    settings = Measurement(config.efficiency, config.limits)
+    timed = runner.map("efficiency", efficiency, settings, [ready, ran, ranked])
+    return samples, ready, ran, ranked, chosen, timed
 
 
 def _samples(config: Config, runner: Runner, skip_bad: bool) -> Stage:
