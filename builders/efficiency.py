@@ -8,7 +8,7 @@ among the codes that pass them all. How time is measured the paper does not say;
 - The fastest and the slowest code make a pair if the slow one takes at least `ratio` times as long, and longer than two
   measurements of the same code ever differ.
 - Inputs too small to show a difference are scaled up (builders/scaling.py) as far as all codes still agree on the
-  output. Where the given inputs show a difference, larger ones must not show the opposite.
+  output. Where small inputs show a difference, larger ones must not show the opposite.
 - `confidence` is 0.5 where the ratio is no larger than the noise, and goes to 1 as it leaves it behind (in logarithms).
 
 Measured times are part of the row. They differ from run to run; a finished stage is not measured again.
@@ -29,7 +29,7 @@ from pydantic import Field
 
 from builders.cost import Comparison, Workload, compare
 from builders.samples import Count
-from builders.scaling import Call, Scaled, call_of, scaled
+from builders.scaling import ENOUGH_S, Call, Scaled, call_of, scaled
 from codepref.records import Candidate, Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits, Sandbox
 from codepref.store import Shard
@@ -164,8 +164,9 @@ def measured(config: Measurement, field: Entrants) -> Result | str:
     found = compare(timing, work, codes)
     if found is None:
         return "not measurable"
-    larger = scaled(judging, codes, field.calls, config.rule.min_tests) if config.rule.scale else None
     verdict = clear(config.rule, found)
+    large = verdict is None and found.slow_s >= ENOUGH_S * len(work.calls)
+    larger = scaled(judging, codes, field.calls, config.rule.min_tests) if config.rule.scale and not large else None
     if larger is None:
         return verdict or Result(found, work)
     if verdict is None:

@@ -13,7 +13,7 @@ RULES: tuple[Rule, ...] = ("extended", "repeated")
 """`extended`: a list of integers goes on with the same steps, shifted, so that it keeps its order and repeats nothing
 that did not repeat. `repeated`: its items come again. Strings and other sequences are repeated, numbers multiplied."""
 FACTORS = (8, 64, 512)
-ENOUGH_S = 0.01
+ENOUGH_S = 0.001
 """CPU seconds of one call from which on inputs are large enough."""
 MAX_TEXT = 100_000
 MAX_CALLS = 6
