@@ -42,7 +42,7 @@ LOWEST_RATIO = 1.15
 class Efficiency:
     """Which efficiency pairs are made."""
 
-    enabled: bool = True
+    enabled: bool = False
     ratio: Annotated[float, Field(ge=LOWEST_RATIO)] = 1.3
     """How many times as long the slow code must take at least."""
     scale: bool = True
