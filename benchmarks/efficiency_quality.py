@@ -209,7 +209,7 @@ def truth(case: Case) -> list[float] | None:
     spec = json.dumps({"codes": case.codes, "calls": [str(call) for call in case.truth_calls]})
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", TRUTH], input=spec, capture_output=True, text=True, timeout=60
+            [sys.executable, "-I", "-c", TRUTH], input=spec, capture_output=True, text=True, timeout=60, check=False
         )
     except subprocess.TimeoutExpired:
         return None
