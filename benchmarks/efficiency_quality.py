@@ -264,6 +264,17 @@ def summary(cases: list[Case], costs: list[list[float]], runs: dict[str, list[Re
     return rows
 
 
+def wrong(cases: list[Case], costs: list[list[float]], results: list[Result | str]) -> list[str]:
+    """Every kept pair that the truth turns round, in words."""
+    found = []
+    for case, cost, result in zip(cases, costs, results, strict=True):
+        if isinstance(result, Result) and (ratio := cost[result.found.slow] / cost[result.found.fast]) <= 1:
+            inputs = f"inputs scaled by {result.larger.factor}" if result.larger else "given inputs"
+            line = f"{case.source} {case.name}: kept with {result.found.speedup:.2f} ({inputs}), truth {ratio:.2f}"
+            found.append(line)
+    return found
+
+
 def agreement(first: list[Result | str], second: list[Result | str]) -> dict:
     """Of the pairs kept in both runs: how many prefer the same way. With many codes, the times decide."""
     both = [i for i in range(len(first)) if isinstance(first[i], Result) and isinstance(second[i], Result)]
@@ -302,6 +313,9 @@ def main() -> None:
             runs[name] = pairs(cases, Limits())
             times[name] = f"load average {os.getloadavg()[0]:.1f}, {time.monotonic() - started:.0f} s"
         print(name, times[name], file=sys.stderr, flush=True)
+    notes += [
+        f"turned round, {name}: {line}" for name, results in runs.items() for line in wrong(cases, costs, results)
+    ]
     rows = summary(cases, costs, runs)
     both = agreement(*runs.values())
     text = report(arguments.cases, notes, times, rows, both)
