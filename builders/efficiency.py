@@ -142,7 +142,7 @@ def entrants(row: Candidates, ran: Outcomes, scores: Scores) -> Entrants:
     """The trusted tests, and the codes of different text that pass them all, in the order they were sampled."""
     passed = np.array(ran.verdicts) == "passed"
     values = np.array(scores.code_scores)
-    best = min(map(int, np.flatnonzero(values == np.nanmax(values))), key=lambda i: (row.codes[i].tokens, i))
+    best = min(map(int, np.flatnonzero(values == np.nanmax(values))), key=lambda i: (len(row.codes[i].code), i))
     trusted: list[int] = []
     calls: list[Call] = []
     for j in map(int, np.flatnonzero(passed[best])):
