@@ -34,6 +34,7 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
 from builders import evidence, gates, intake, ranking
+from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
 from builders.samples import Count
@@ -89,6 +90,7 @@ class Config(Intake):
 
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     ranking: Annotated[Ranking, BeforeValidator(_named)] = Ranking()
+    efficiency: Efficiency = Efficiency()  # noqa: RUF009 - frozen
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     pretty_name: str = "CodeDPO preference pairs"
 
@@ -297,7 +299,9 @@ def build(
             licence=config.licence,
             tags=("dpo", "preference", "code", "synthetic", "codedpo"),
         )
-        return dataset.publish_locally(store, "codedpo", config, chain, card, {"correctness": (chain[-1], Pair)})
+        rows = {"pairs": ("correctness", Pair), "efficiency": ("efficiency", EfficiencyPair)}
+        parts = {rows[stage.name][0]: (stage, rows[stage.name][1]) for stage in chain if stage.name in rows}
+        return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
 
 
 def plan(config: Config, *, skip_bad: bool = False) -> str:
@@ -316,7 +320,11 @@ def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
     ranked = runner.map("scores", scores, config.ranking, [ready, ran])
     rule = PairRule(config.seed, config.min_confidence, config.ranking.name)
     chosen = runner.map("pairs", pairs, rule, [ready, ran, ranked])
-    return *stages, ranked, chosen
+    if not config.efficiency.enabled:
+        return *stages, ranked, chosen
+    settings = Measurement(config.efficiency, config.limits)
+    timed = runner.map("efficiency", efficiency, settings, [ready, ran, ranked])
+    return *stages, ranked, chosen, timed
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ def _build(arguments: argparse.Namespace) -> int:
     )
     if not arguments.quiet:
         for name, part in manifest["dataset"].items():
-            print(f'{part["rows"]} rows: datasets.load_dataset("{arguments.out}", "{name}")')
+            if part["rows"]:
+                print(f'{part["rows"]} rows: datasets.load_dataset("{arguments.out}", "{name}")')
         print(f"card: {arguments.out / 'README.md'}")
     return 0
 

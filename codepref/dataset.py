@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ def publish_locally(
         chain: All stages of the run, first to last.
         card: The method's words.
         parts: Dataset configs: name -> the stage that holds its rows and their record class. The first is the default.
+            One without rows stands in the manifest alone: `load_dataset` can not open it.
 
     Returns:
         The manifest.
@@ -54,6 +55,8 @@ def publish_locally(
     """
     (store.root / "README.md").unlink(missing_ok=True)  # a folder without a card is not finished
     data = {name: _write_part(store.root, name, *part) for name, part in parts.items()}
+    filled = {name: part[1] for name, part in parts.items() if data[name]["rows"]}
+    _remove_others(store.root, filled)
     exclusions = [dataclasses.asdict(item) for stage in chain for item in stage.excluded()]
     lines = "".join(json.dumps(item) + "\n" for item in exclusions)
     write_whole(store.root / "exclusions.jsonl", lines.encode())
@@ -66,12 +69,12 @@ def publish_locally(
         "exclusions": {"file": "exclusions.jsonl", "count": len(exclusions)},
     }
     write_whole(store.root / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
-    if not any(part["rows"] for part in data.values()):  # `load_dataset` can not open a split without rows
+    if not filled:
         rules = "; ".join(describe(stage.summary()) for stage in chain)
         raise CodeprefError(
             f"{store.root}: not one row came out, so there is no dataset; {rules}; see exclusions.jsonl"
         )
-    text = cards.dataset_card(store.root, manifest, card, {name: part[1] for name, part in parts.items()})
+    text = cards.dataset_card(store.root, manifest, card, filled)
     write_whole(store.root / "README.md", text.encode())
     return manifest
 
@@ -105,8 +108,10 @@ def _write_part(root: Path, name: str, stage: Stage, record: type) -> dict[str, 
     import datasets
 
     folder = root / name
-    folder.mkdir(exist_ok=True)
     rows = sum(stage.rows(index) for index in range(len(stage.shards())))
+    if not rows:
+        return {"rows": 0, "num_bytes": 0, "files": []}
+    folder.mkdir(exist_ok=True)
     count = max(1, -(-rows // ROWS_PER_FILE))
     files, size = [], 0
     datasets.disable_progress_bars()
@@ -124,8 +129,17 @@ def _write_part(root: Path, name: str, stage: Stage, record: type) -> dict[str, 
     return {"rows": rows, "num_bytes": size, "files": files}
 
 
+def _remove_others(root: Path, names: Container[str]) -> None:
+    """Removes dataset configs of an earlier build, which `load_dataset` would still find."""
+    for path in [*root.glob("*/train-*.parquet"), *root.glob("*/train-*.part")]:
+        if path.parent.name not in names:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+
+
 def _rebatched(stage: Stage, record: type) -> Iterator[pa.Table]:
-    """The rows of a stage in tables of `ROWS_PER_FILE`; one empty table when there are none."""
+    """The rows of a stage, at least one, in tables of `ROWS_PER_FILE`."""
     held = schema(record).empty_table()
     for index in range(len(stage.shards())):
         held = pa.concat_tables([held, stage.read(index)])

@@ -21,7 +21,7 @@ def built(tmp_path_factory, root):
     settings = config.load(
         codedpo.Config,
         root / "builders/configs/codedpo/quickstart.yaml",
-        [f"generations={root / 'builders/quickstart/generations.jsonl'}"],
+        [f"generations={root / 'builders/quickstart/generations.jsonl'}", "efficiency.enabled=false"],
     )
     codedpo.build(settings, folder, workers=2, quiet=True)
     return folder
