@@ -10,7 +10,7 @@ import sys
 def f(x):
     texts = ["".join(entry[2]) for entry in linecache.cache.values() if len(entry) > 2]
     texts += getattr(sys, "orig_argv", []) + sys.argv
-    for pattern in ("*", "../*", "/tmp/*", "/tmp/*/*", "/dev/shm/*", "/box/*", "/work/*"):
+    for pattern in ("*", "../*", "/tmp/*", "/tmp/*/*", "/dev/shm/*", "/box/*", "/opt/*"):
         for path in glob.glob(pattern)[:200]:
             try:
                 with open(path, errors="replace") as file:
