@@ -350,8 +350,9 @@ def wall_limit(make: Factory) -> None:
 
 def memory_limit(make: Factory) -> None:
     code = "def f(mb):\n    return len(bytearray(mb << 20)) >> 20\n"
-    tests = ("assert f(16) == 16", "assert f(400) == 400")
-    with make(Limits(memory_mb=256)) as small, make(Limits(memory_mb=1024)) as large:
+    tests = ("assert f(16) == 16", "assert f(300) == 300")
+    # touching that much memory may take a busy machine longer than the usual limit
+    with make(Limits(cpu_s=10.0, memory_mb=256)) as small, make(Limits(cpu_s=10.0, memory_mb=1024)) as large:
         assert verdicts(small, code, *tests) == ["passed", "memory"]
         assert verdicts(large, code, *tests) == ["passed", "passed"]
 
