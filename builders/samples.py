@@ -200,7 +200,8 @@ def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
         CodeprefError: a line can not be used, or two have the same id.
     """
     rows = sorted(_read_prompts(Path(path)), key=lambda row: row.prompt_id)
-    return runner.source("prompts", _shards(rows, shard_size, ()), {"sha256": file_hash(path)}, len(rows))
+    depends = {"sha256": file_hash(path), "shard_size": shard_size}
+    return runner.source("prompts", _shards(rows, shard_size, ()), depends, len(rows))
 
 
 def questions(generation: Generation, codes: int, tests: int) -> tuple[Question, Question]:

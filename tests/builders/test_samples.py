@@ -136,6 +136,15 @@ def test_bad_prompts_are_named(tmp_path, runner, line, message):
         samples.prompts(runner, str(path), 9)
 
 
+def test_a_run_goes_on_with_another_shard_size(tmp_path, runner):
+    """Shards of a run that was killed are not mixed with shards of another size."""
+    path = write(tmp_path / "prompts.jsonl", *PROMPTS)
+    stage = samples.prompts(runner, path, 2)
+    (stage.path / "done.json").unlink()
+    again = samples.prompts(runner, path, 1)
+    assert [row.prompt_id for row in rows(again)] == ["f", "g"]
+
+
 def test_a_generation_needs_a_model(tmp_path, runner):
     path = write(tmp_path / "prompts.jsonl", *PROMPTS)
     with pytest.raises(CodeprefError, match="needs either 'server'"):
