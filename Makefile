@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/quickstart
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# a folder of wheels that pip is given is given to uv too
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .PHONY: quickstart test check clean
 
@@ -35,6 +37,6 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet --group dev -c constraints.txt; else \
-		$(BIN)/python -m pip install --quiet --group dev -c constraints.txt; fi
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e ".[train,tracking]" --group dev -c constraints.txt; else \
+		$(BIN)/python -m pip install --quiet -e ".[train,tracking]" --group dev -c constraints.txt; fi
 	@touch $@

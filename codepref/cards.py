@@ -18,6 +18,16 @@ from codepref.overlap import benchmark_of
 _HERE = Path(__file__).parent
 TEMPLATES = next(p for p in (_HERE / "model_cards", _HERE.parent / "model_cards") if p.is_dir())
 
+EXAMPLE = {
+    "prompt": "text",
+    "chosen": "python",
+    "rejected": "python",
+    "completion": "python",
+    "label": "",
+    "confidence": "",
+}
+"""Columns that the card's example row shows, where the dataset has them, and their language (none: one line)."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -29,6 +39,9 @@ class Card:
     citation: str
     tags: tuple[str, ...]
     licence: str | None = None
+    sections: tuple[tuple[str, str], ...] = ()
+    """Title and Markdown of what only this method has to tell, such as its yields. An image lies in `figures/` of the
+    build folder and is named by that relative path."""
 
 
 def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: Mapping[str, type]) -> str:
@@ -48,6 +61,7 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: M
         "front": _front_matter(root, manifest, card, parts),
         "card": card,
         "parts": parts,
+        "example": EXAMPLE,
         "manifest": manifest,
         "benchmarks": sorted({name for part in parts for name in part["benchmarks"]}),
         "stages": manifest["stages"],
@@ -100,14 +114,16 @@ def _statistics(root: Path, manifest: Mapping[str, Any], name: str) -> dict[str,
     verdicts: Counter[str] = Counter()
     confidence: list[float] = []
     example = None
+    wanted = ["prompt_id", "licence", "generator", "confidence", "verdict_counts"]
     for path in files:
-        table = pq.read_table(path, columns=["prompt_id", "licence", "generator", "confidence", "verdict_counts"])
+        has = set(pq.read_schema(path).names)
+        table = pq.read_table(path, columns=[column for column in wanted if column in has])
         ids.update(benchmark_of(prompt_id) for prompt_id in table["prompt_id"].to_pylist())
         licences.update(value or "not stated" for value in table["licence"].to_pylist())
         generators.update(value or "not stated" for value in table["generator"].to_pylist())
-        for counts in table["verdict_counts"].to_pylist():
+        for counts in table["verdict_counts"].to_pylist() if "verdict_counts" in has else ():
             verdicts.update(counts)
-        confidence += pc.fill_null(table["confidence"], 0.0).to_pylist()
+        confidence += pc.fill_null(table["confidence"], 0.0).to_pylist() if "confidence" in has else []
         if example is None and table.num_rows:
             example = _example(path)
     quartiles = np.percentile(confidence, [0, 25, 50, 75, 100]).round(3).tolist() if confidence else []
@@ -122,9 +138,12 @@ def _statistics(root: Path, manifest: Mapping[str, Any], name: str) -> dict[str,
 
 
 def _example(path: Path) -> dict[str, Any]:
-    """The pair of median length among the first thousand: neither the shortest nor the longest."""
-    rows = next(pq.ParquetFile(path).iter_batches(1000, columns=["prompt", "chosen", "rejected", "confidence"]))
-    order = np.argsort(pc.binary_length(rows["chosen"]).to_numpy(), kind="stable")
+    """The row of median length among the first thousand: neither the shortest nor the longest."""
+    has = pq.read_schema(path).names
+    shown = [name for name in EXAMPLE if name in has]
+    rows = next(pq.ParquetFile(path).iter_batches(1000, columns=shown))
+    text = next((name for name in ("chosen", "completion") if name in has), shown[0])
+    order = np.argsort(pc.binary_length(rows[text]).to_numpy(), kind="stable")
     return rows.slice(int(order[len(order) // 2]), 1).to_pylist()[0]  # type: ignore[no-any-return]
 
 
