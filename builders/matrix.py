@@ -37,7 +37,7 @@ class Selection:
     codes: Count = 15
     tests: Count = 15
     distinct_codes: bool = False
-    """Whether a code whose text was already taken is left out. Off: repeated codes vote as often as they came."""
+    """Whether a code whose syntax tree was already taken is left out. Off: repeats vote as often as they came."""
     distinct_tests: bool = True
     """Whether a test whose text was already taken is left out: saying it twice is no new evidence."""
 
@@ -82,7 +82,7 @@ def _codes(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterat
         if isinstance(program, extract.Rejected):
             excluded.append(Exclusion("candidates", row.prompt_id, "code", program.rule, index, program.detail))
             continue
-        key = program if config.distinct_codes else f"{index}"
+        key = extract.shape(program) if config.distinct_codes else f"{index}"
         if key in seen:
             excluded.append(Exclusion("candidates", row.prompt_id, "code", "duplicate", index))
             continue

@@ -39,6 +39,14 @@ def fenced_blocks(text: str) -> list[str]:
     return [block["body"] for block in FENCE.finditer(text) if block["tag"].lower() in PYTHON_TAGS]
 
 
+def fenced(text: str, language: str = "python") -> str:
+    """The text as a Markdown code block, whose fence is longer than any inside: what `fenced_blocks` takes apart."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
 def parse(source: str) -> ast.Module | None:
     """The syntax tree, or None when the source does not compile."""
     try:
@@ -276,3 +284,12 @@ def node_count(source: str) -> int:
     """Number of nodes of the syntax tree: the length of a program whatever its layout, comments and Python version."""
     tree = parse(source)
     return 0 if tree is None else sum(1 for _ in ast.walk(tree))
+
+
+def shape(source: str) -> str:
+    """The syntax tree as text: equal for programs that differ in layout and comments alone."""
+    tree = parse(source)
+    try:
+        return source if tree is None else ast.dump(tree)
+    except RecursionError:
+        return source
