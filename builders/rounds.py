@@ -75,9 +75,7 @@ def check(generation: Generation | None, train: Sequence[str]) -> None:
         words = [word.format(**dict.fromkeys(PLACES, "")) for word in train]
     except (KeyError, IndexError, ValueError) as error:
         names = ", ".join(f"{{{name}}}" for name in PLACES)
-        raise CodeprefError(
-            f"configuration: train: {error} is no place; known: {names} (double other braces)"
-        ) from None
+        raise CodeprefError(f"configuration: train: no place {error}; known: {names} (double other braces)") from None
     if not words or not any("{adapter}" in word for word in train):
         raise CodeprefError("configuration: train must name {adapter}, the folder it is to write")
 

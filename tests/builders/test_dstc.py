@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import datasets
 import numpy as np
 import pytest
 
-from builders import dstc, minimax
+from builders import dstc
 from builders.answers import Labelled, Pair
 from builders.dstc import Config
 from builders.gates import Gates
@@ -92,14 +93,15 @@ def test_picks_follow_from_the_row_alone(built):
         passed = np.array(row.matrix)
         assert row.code_passes == tuple(passed.sum(axis=1)) == row.code_scores
         assert row.test_passes == tuple(passed.sum(axis=0))
-        picks = minimax.minimax(
-            passed,
-            codes=lambda tied, _, row=row: min(tied, key=lambda j: len(row.codes[j])),
-            tests=lambda tied, row=row: min(tied, key=lambda k: len(row.tests[k])),
-        )
-        assert (picks.chosen_code, picks.chosen_test) == (row.chosen_code_index, row.chosen_test_index)
-        assert (picks.rejected_code, picks.rejected_test) == (row.rejected_code_index, row.rejected_test_index)
-        assert picks.equals == row.equals
+        R, Q = row.code_passes, row.test_passes
+        j, k = row.chosen_code_index, row.chosen_test_index
+        assert R[j] == max(R)
+        assert passed[j, k]
+        assert Q[k] == min(q for q, passes in zip(Q, passed[j], strict=True) if passes)
+        j, k = row.rejected_code_index, row.rejected_test_index
+        assert Q[k] == max(q for q in Q if q < len(R))
+        assert not passed[j, k]
+        assert R[j] == min(r for r, passes in zip(R, passed[:, k], strict=True) if not passes)
 
 
 def test_every_published_side_does_what_it_says_as_one_program(built):
@@ -170,16 +172,9 @@ def test_the_card_tells_ties_classes_and_weights(built):
     assert "`confidence`" not in text
 
 
-def test_workers_change_no_byte(built, tmp_path):
-    folder, manifest = built
-    assert build(folder.parent / "generations.jsonl", tmp_path / "two", workers=2) == manifest
-    assert hashes(tmp_path / "two") == hashes(folder)
-    assert (tmp_path / "two" / "README.md").read_bytes() == (folder / "README.md").read_bytes()
-
-
 def test_the_options_reuse_the_matrix(built, tmp_path):
     recordings, out = built[0].parent / "generations.jsonl", tmp_path / "run"
-    build(recordings, out)
+    shutil.copytree(built[0] / "stages", out / "stages")
     ran = {path: path.stat().st_mtime_ns for path in out.glob("stages/outcomes-*/*.parquet")}
     seen = {}
     for name, changes in {
@@ -194,27 +189,38 @@ def test_the_options_reuse_the_matrix(built, tmp_path):
     assert seen["code only"]["clear"].chosen == f"```python\n{SAME}```"
     assert seen["code only"]["clear"].prompt.startswith("Solve this programming task in Python.")
     assert "both" not in seen["code only"]  # each code passes one test: one of them would stand on both sides
-    assert set(seen["guard"]) == {"clear"}
+    assert set(seen["guard"]) == {"clear", "loop"}
     assert seen["guard"]["clear"].chosen.endswith("assert f(1) == 2\n```")
     assert set(seen["random"]) >= {"clear", "loop"}
-    assert seen["ranked"]["clear"].code_scores != seen["ranked"]["clear"].code_passes
+    assert seen["ranked"]["function"].code_scores == (1.0, 0.0)
+    assert seen["ranked"]["vacuous"].code_passes == (1, 0)
 
 
 def test_vacuous_tests_may_stay(built, tmp_path):
+    shutil.copytree(built[0] / "stages", tmp_path / "run" / "stages")
     build(built[0].parent / "generations.jsonl", tmp_path / "run", gates=Gates(False, False, None, False))
     tests = {row.prompt_id: row.tests for row in rows_of(tmp_path / "run", "dpo")}
     assert "assert f(1) != 3" in tests["vacuous"]
     assert "assert f(1) != 3" not in {row.prompt_id: row.tests for row in rows_of(built[0], "dpo")}["vacuous"]
 
 
+def test_two_workers_change_no_byte(built, tmp_path):
+    folder, manifest = built
+    for path in folder.glob("stages/*"):
+        if not path.name.startswith(("pairs", "verified", "unpaired")):
+            shutil.copytree(path, tmp_path / "run" / "stages" / path.name)
+    assert build(folder.parent / "generations.jsonl", tmp_path / "run", workers=2) == manifest
+    assert hashes(tmp_path / "run") == hashes(folder)
+    assert (tmp_path / "run" / "README.md").read_bytes() == (folder / "README.md").read_bytes()
+
+
 def test_kill_9_in_the_middle_loses_nothing_finished(built, tmp_path, root):
     folder, _ = built
-    out = tmp_path / "run"
+    out, recordings = tmp_path / "run", folder.parent / "generations.jsonl"
     words = [sys.executable, "-m", "builders.dstc", "--out", str(out), "--quiet", "--workers", "1"]
-    for item in (f"generations={folder.parent / 'generations.jsonl'}", "limits.cpu_s=0.3", "shard_size=3"):
+    for item in (f"generations={recordings}", "limits.cpu_s=0.3", "shard_size=3"):
         words += ["--set", item]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    process = subprocess.Popen(words, env=environment, cwd=root)
+    process = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(root)}, cwd=root)
     while not list(out.glob("stages/outcomes-*/*.parquet")):
         assert process.poll() is None
         time.sleep(0.01)
@@ -222,7 +228,7 @@ def test_kill_9_in_the_middle_loses_nothing_finished(built, tmp_path, root):
     process.wait()
     finished = {path: path.stat().st_mtime_ns for path in out.glob("stages/*/*.parquet")}
     assert not (out / "README.md").exists()
-    assert subprocess.run(words, env=environment, cwd=root).returncode == 0
+    build(recordings, out)
     assert hashes(out) == hashes(folder)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
 
