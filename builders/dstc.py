@@ -82,8 +82,8 @@ class Config(Intake):
     rounds: Count = 1
     """On-policy rounds: each later one is sampled from what `train` made of the one before."""
     train: tuple[str, ...] = (
-        *("codepref", "train", "dpo", "--model_name_or_path", "{model}", "--use_peft", "true"),
-        *("--dataset_name", "{dataset}", "--dataset_config", "{config}", "--output_dir", "{adapter}"),
+        *("codepref", "train", "dpo", "--set", "use_peft=true", "--set", "model_name_or_path={model}"),
+        *("--set", "dataset_name={dataset}", "--set", "dataset_config={config}", "--set", "output_dir={adapter}"),
     )
     """Command that trains on a round, word by word; places in braces: `builders.rounds.PLACES`."""
     served_as: str = "round{round}"
