@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from builders.matrix import Execution, _sandbox
 from codepref import extract
+from codepref.cards import code_block
 from codepref.records import Exclusion, VerdictCounts, from_table, to_table
 from codepref.sandbox import Job
 from codepref.store import Shard
@@ -85,7 +86,7 @@ class Labelled(_Evidence, _Side, _Answer):
 
 def concatenated(code: str, test: str | None) -> str:
     """The answer with a code and, unless it is None, a test: one Markdown block each, the code first."""
-    return "\n\n".join(extract.fenced(text) for text in (code, test) if text is not None)
+    return "\n\n".join(code_block(text) for text in (code, test) if text is not None)
 
 
 def program(answer: str, test: str) -> str:

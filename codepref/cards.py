@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from codepref.extract import fenced
 from codepref.overlap import benchmark_of
 
 _HERE = Path(__file__).parent
@@ -75,7 +74,7 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: M
         lstrip_blocks=True,
     )
     environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
-    environment.filters["code_block"] = fenced
+    environment.filters["code_block"] = code_block
     return environment.get_template("dataset.md.jinja").render(values).rstrip() + "\n"
 
 
@@ -96,6 +95,14 @@ def _decontamination(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
             if item["rule"].startswith("benchmark"):
                 removed[item["kind"]] += item["count"]
     return {**stages[0]["depends"]["settings"], "prompts": removed["prompt"], "codes": removed["code"]}
+
+
+def code_block(text: str, language: str = "python") -> str:
+    """A fenced block whose fence is longer than any inside."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def _statistics(root: Path, manifest: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -39,14 +39,6 @@ def fenced_blocks(text: str) -> list[str]:
     return [block["body"] for block in FENCE.finditer(text) if block["tag"].lower() in PYTHON_TAGS]
 
 
-def fenced(text: str, language: str = "python") -> str:
-    """The text as a Markdown code block, whose fence is longer than any inside: what `fenced_blocks` takes apart."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
-
-
 def parse(source: str) -> ast.Module | None:
     """The syntax tree, or None when the source does not compile."""
     try:

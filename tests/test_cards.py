@@ -59,3 +59,11 @@ def test_a_benchmark_build_says_that_it_is_one(tmp_path):
     text = (tmp_path / "run" / "README.md").read_text()
     assert "**For measuring only.**" in text
     assert "tasks of HumanEval" in text
+
+
+def test_code_with_fences_inside_stays_inside():
+    from codepref.cards import code_block
+
+    block = code_block("a = '''\n```\n'''")
+    assert block.startswith("````python\n")
+    assert block.endswith("\n````")

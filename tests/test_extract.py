@@ -1,6 +1,4 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from codepref import extract
 from codepref.extract import Rejected
@@ -161,18 +159,6 @@ def test_hostile_text_does_not_stop_extraction():
     for text in ("(" * 5000, "\x00", "def total(xs):\n" + "\tif 1:\n" * 3, "-" * 10000 + "1", "\ud800"):
         assert isinstance(extract.code(text, "p", "total"), Rejected)
         assert extract.tests(text, "total")[0] == []
-
-
-def test_code_with_fences_inside_stays_inside():
-    block = extract.fenced("a = '''\n```\n'''")
-    assert block.startswith("````python\n")
-    assert block.endswith("\n````")
-
-
-@given(st.lists(st.text("`~ \nab", max_size=30), min_size=1, max_size=3))
-def test_fenced_blocks_come_back_as_they_were(texts):
-    answer = "\n\n".join(extract.fenced(text) for text in texts)
-    assert extract.fenced_blocks(answer) == [text.rstrip() + "\n" for text in texts]
 
 
 def test_programs_of_one_shape():

@@ -31,6 +31,11 @@ def test_the_code_comes_first():
     assert concatenated(CODE, None) == "```python\ndef f(x):\n    return x + 1\n```"
 
 
+@given(st.text("`~ \nab", max_size=30), st.text("`~ \nab", max_size=30))
+def test_blocks_come_back_as_they_were(code, test):
+    assert extract.fenced_blocks(concatenated(code, test)) == [code.rstrip() + "\n", test.rstrip() + "\n"]
+
+
 @pytest.mark.parametrize("code", [CODE, FENCE])
 @pytest.mark.parametrize("test", TESTS)
 def test_the_program_is_the_blocks_in_order(code, test):
