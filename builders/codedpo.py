@@ -36,7 +36,7 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
 from builders import evidence, gates, intake, ranking
-from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency
+from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency, most_executions
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
 from builders.samples import Count
@@ -313,7 +313,12 @@ def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) ->
 
 def plan(config: Config, *, skip_bad: bool = False) -> str:
     """What `build` would ask and run, and what it costs (`builders.intake.plan`)."""
-    return intake.plan(config, skip_bad)
+    shapes = intake.Shapes()
+    text = intake.plan(config, skip_bad, shapes)
+    if not config.efficiency.enabled:
+        return text
+    most = sum(count * most_executions(config.efficiency, *shape) for shape, count in shapes.items())
+    return f"{text}\nbesides: at most {most:,} executions that measure efficiency pairs, usually far fewer"
 
 
 @dataclass(frozen=True)
