@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 
-from builders.matrix import Execution, _sandbox
+from builders.matrix import Execution, sandbox_of
 from codepref import extract
 from codepref.cards import code_block
 from codepref.records import Exclusion, VerdictCounts, from_table, to_table
@@ -101,7 +101,7 @@ def verified(config: Execution, pairs: pa.Table) -> Shard:
     Rules: `chosen fails as one program`, `rejected passes as one program`, `unjudged as one program`.
     """
     rows = list(from_table(pairs, Pair))
-    matrices = _sandbox(config.limits).run_many([Job(row.prompt_id, _programs(row), (NOTHING,)) for row in rows])
+    matrices = sandbox_of(config.limits).run_many([Job(row.prompt_id, _programs(row), (NOTHING,)) for row in rows])
     kept, excluded = [], list[Exclusion]()
     for row, matrix in zip(rows, matrices, strict=True):
         chosen, rejected = (cells[0].verdict for cells in matrix.cells)

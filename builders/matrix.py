@@ -5,7 +5,7 @@ import functools
 import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -114,9 +114,11 @@ def _found_tests(row: Samples, excluded: list[Exclusion]) -> Iterable[tuple[int,
 
 
 @functools.cache
-def _sandbox(limits: Limits) -> Sandbox:
-    """One sandbox a process, not a shard: starting one takes longer than running a shard."""
-    sandbox = Sandbox(limits)
+def sandbox_of(
+    limits: Limits, mode: Literal["auto", "official"] = "auto", lane: Literal["fast", "code"] = "fast"
+) -> Sandbox:
+    """One sandbox of a kind a process, not a shard: starting one takes longer than running a shard."""
+    sandbox = Sandbox(limits, mode=mode, lane=lane)
     atexit.register(sandbox.close)
     return sandbox
 
@@ -128,7 +130,7 @@ def outcomes(config: Execution, table: pa.Table) -> Shard:
     is quick (`Limits.screen_s`).
     """
     prompts = list(from_table(table, Candidates))
-    sandbox = _sandbox(config.limits)
+    sandbox = sandbox_of(config.limits)
     matrices = sandbox.run_many([_job(row, tuple(code.code for code in row.codes)) for row in prompts])
     stubs = sandbox.run_many([_job(row, (config.stub.format(row.entry_point),)) for row in prompts])
     rows = [

@@ -1,5 +1,6 @@
 """DSTC's stage `pairs`: one prompt's matrix and scores -> one pair of answers, or the reason why there is none."""
 
+import functools
 import math
 import statistics
 from collections import Counter
@@ -181,6 +182,10 @@ def _pair(config: PairRule, judged: _Judged, picks: minimax.Picks) -> Pair:
 
 
 def _asked(template: str, row: Candidates) -> str:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     names = {"prompt": row.prompt, "entry_point": row.entry_point, "prompt_id": row.prompt_id}
-    return environment.from_string(template).render(names).strip()
+    return _compiled(template).render(names).strip()
+
+
+@functools.cache
+def _compiled(template: str) -> jinja2.Template:
+    return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(template)

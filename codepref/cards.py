@@ -73,7 +73,7 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: M
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     environment.filters["code_block"] = code_block
     return environment.get_template("dataset.md.jinja").render(values).rstrip() + "\n"
 
