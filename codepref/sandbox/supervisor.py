@@ -12,10 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from codepref.sandbox import referee
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
 from codepref.sandbox.interpreter import Interpreter, interpreter, own
-from codepref.sandbox.plan import Plan
+from codepref.sandbox.plan import PLAN, Plan
 from codepref.sandbox.process import Setup, Unit, WorkerProcess
 from codepref.sandbox.trial import (
     SKIPPED,
@@ -193,6 +192,10 @@ class Sandbox:
             for group in [wanted] if self._lane == "fast" else [[program] for program in wanted]:
                 run_shared(self._worker, group, self._limits)
         run_alone(self._worker, light, self._limits)
+        heavy = [program for program in heavy if len(program.traces) < len(program.plans)]
+        if heavy and self._lane != "strict":
+            for group in [heavy] if self._lane == "fast" else [[program] for program in heavy]:
+                run_shared(self._heavy_worker(), group, self._limits)
         if heavy:
             run_alone(self._heavy_worker(), heavy, self._limits)
 
@@ -211,7 +214,7 @@ class Sandbox:
                 return
             for heavy, cells in again.items():
                 process = self._heavy_worker() if heavy else self._worker
-                run_cells(process, cells, self._limits, self._limits.cpu_s)
+                run_cells(process, cells, self._limits)
                 findings.update(self._judge([program for program, _ in cells]))
 
     def _heavy_worker(self) -> WorkerProcess:
@@ -317,7 +320,7 @@ def _wants_numpy(plan: Plan, trace: Trace) -> bool:
 
 def _read_plan(answer: Judgement | None, test: str) -> Plan:
     """A plan from the referee; a test that no parser survives is left to the candidate's interpreter."""
-    if answer is not None and answer[0] == referee.PLAN:
+    if answer is not None and answer[0] == PLAN:
         try:
             return Plan(*decode(answer[1]))
         except (Malformed, ValueError, TypeError):

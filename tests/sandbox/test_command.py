@@ -1,19 +1,16 @@
 """`codepref execute`."""
 
-import argparse
 import json
 
 import pytest
 
-from codepref.sandbox import command
+from codepref import cli
 
 
 def run(tmp_path, lines, *options):
     source, target = tmp_path / "cases.jsonl", tmp_path / "verdicts.jsonl"
     source.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    code = command.main(parser.parse_args(["--input", str(source), "--output", str(target), *options]))
+    code = cli.main(["execute", "--input", str(source), "--output", str(target), *options])
     rows = [json.loads(line) for line in target.read_text().splitlines()] if target.exists() else None
     return code, rows
 
