@@ -177,6 +177,7 @@ class WorkerProcess:
                 "links": links,
                 "writable": writable,
                 "scratch_mb": 64,
+                "memory_mb": setup.limits.memory_mb if setup.library else 0,
                 "requests": requests,
                 "answers": answers,
             }

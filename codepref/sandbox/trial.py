@@ -103,14 +103,14 @@ def cells_unit(program: Program, todo: Sequence[int], limits: Limits) -> Unit:
 
 def records(data: bytes) -> Iterator[tuple[int, int, int, int, float, bytes]]:
     """Program, test, slot, status, CPU seconds and data of every complete record."""
-    at, size, unpack = 0, worker.RECORD.size, worker.RECORD.unpack_from
-    while at + size <= len(data):
+    at, size, end, unpack = 0, worker.RECORD.size, len(data), worker.RECORD.unpack_from
+    while at + size <= end:
         program, test, slot, status, length, cpu_s = unpack(data, at)
-        at += size
-        if at + length > len(data):
+        start = at + size
+        at = start + length
+        if at > end:
             return
-        yield program, test, slot, status, cpu_s, data[at : at + length]
-        at += length
+        yield program, test, slot, status, cpu_s, data[start:at]
 
 
 def absorb(program: Program, test: int, record: tuple[int, int, int, int, float, bytes]) -> None:

@@ -216,3 +216,28 @@ def test_a_closed_sandbox_says_so():
         closed.run(Job("late", (), ()))
     with pytest.raises(ValueError, match="lane"):
         Sandbox(lane="quick")
+
+
+CHILDREN = """
+import os, time
+def f(own, shared):
+    block = bytes(1) * (shared << 20)
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            mine = bytes(1) * (own << 20)
+            time.sleep(0.5)
+            os._exit(len(mine) != own << 20)
+        children.append(child)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+"""
+
+
+def test_memory_of_all_processes_together_is_bounded_and_shared_pages_count_once():
+    tests = ("assert f(150, 0) == [0] * 4", "assert f(1, 150) == [0] * 4")
+    with Sandbox(Limits(memory_mb=256), profile="library") as sandbox:
+        if "pid-namespace" not in sandbox.layers:
+            pytest.skip("needs namespaces")
+        cells = sandbox.run(Job("memory", (CHILDREN,), tests, "f")).cells[0]
+    assert [(cell.verdict, cell.error) for cell in cells] == [("crashed", "SIGKILL"), ("passed", "")]
