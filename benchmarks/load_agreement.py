@@ -3,8 +3,8 @@
     PYTHONPATH=. python benchmarks/load_agreement.py --data ../shared/data/codet_humaneval --runs 10
 
 The whole matrix of sandbox_speed.py, hangs and heavy imports included, is judged again and again, with one worker and
-with two in turn, while as many busy loops as there are cores, and one more, compete for them. Compared are verdict,
-mode and fingerprint of every cell with those of the strict lane, one process a cell, judged before the load. Prints
+with two in turn, while busy loops (--burners, one more than there are cores) compete for the cores. Verdict, mode and
+fingerprint of every cell are compared with those of the strict lane, one process a cell, judged before the load. Prints
 a line for each run and one JSON line; the exit code is 1 if any cell differs.
 """
 
@@ -35,7 +35,8 @@ def outcomes(jobs: list[Job], limit_s: float, workers: int, lane: str) -> list[O
 @contextlib.contextmanager
 def load(count: int) -> Iterator[None]:
     """Busy processes on every core."""
-    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    script = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+    burners = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(count)]
     try:
         yield
     finally:
@@ -49,6 +50,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/codet_humaneval"))
     parser.add_argument("--tasks", type=int, default=None, help="use only the first N tasks")
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--burners", type=int, default=(os.cpu_count() or 1) + 1, help="busy loops beside the engine")
     parser.add_argument("--limit", type=float, default=1.0, metavar="S", help="CPU seconds for one test")
     args = parser.parse_args()
     if not (args.data / "solutions.jsonl.gz").exists():
@@ -59,7 +61,7 @@ def main() -> int:
     differing = []
     for run in range(args.runs):
         workers = 1 + run % 2
-        with load((os.cpu_count() or 1) + 1):
+        with load(args.burners):
             begun = time.perf_counter()
             found = outcomes(jobs, args.limit, workers, "fast")
             seconds = time.perf_counter() - begun

@@ -30,7 +30,10 @@ def main(args: argparse.Namespace) -> int:
         if args.output.exists() and args.output.samefile(args.input):
             raise BadInput(f"{args.output} is the file of cases, too; name another --output")
         with args.output.open("w", encoding="utf-8", errors="backslashreplace") as output:  # half a surrogate pair
-            _run(args, limits, jobs, output)
+            if jobs:
+                _run(args, limits, jobs, output)
+            else:
+                sys.stderr.write(f"codepref execute: {args.input} holds no cases\n")
     except (BadInput, SandboxUnavailable) as error:
         sys.stderr.write(f"codepref execute: {error}\n")
         return 2
