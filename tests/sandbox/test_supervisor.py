@@ -241,3 +241,25 @@ def test_memory_of_all_processes_together_is_bounded_and_shared_pages_count_once
             pytest.skip("needs namespaces")
         cells = sandbox.run(Job("memory", (CHILDREN,), tests, "f")).cells[0]
     assert [(cell.verdict, cell.error) for cell in cells] == [("crashed", "SIGKILL"), ("passed", "")]
+
+
+def test_heavy_libraries_are_loaded_as_candidates_ask_for_them():
+    pytest.importorskip("pandas")
+    codes = (
+        "import numpy as np\ndef f(x):\n    return int(np.array([x]).sum())",
+        "def f(x):\n    return x\nimport numpy as np\nimport a_module_that_is_not_here",
+        "def f(x):\n    return x\nimport numpy",
+    )
+    tests = ("assert f(1) == 1",)
+    another = "import pandas\ndef f(x):\n    return int(pandas.Series([x]).sum())"
+    for lane in ("fast", "strict"):
+        with Sandbox(LIMITS, lane=lane) as patient:
+            first = [row[0].verdict for row in patient.run(Job("a", codes, tests, "f")).cells]
+            assert first == ["passed", "failed", "passed"]
+            assert verdicts(patient, another, *tests) == ["passed"]
+
+
+def test_an_unseeded_program_behaves_the_same_in_every_run(sandbox):
+    code = "import random\ndef f(x):\n    return random.random()"
+    cells = [cell for _ in range(2) for cell in sandbox.run(Job("r", (code,), ("assert f(1) == f(1)",) * 2)).cells[0]]
+    assert len({cell.fingerprint for cell in cells}) == 1

@@ -16,7 +16,6 @@ import importlib
 import marshal
 import mmap
 import os
-import random
 import resource
 import select
 import signal
@@ -333,14 +332,15 @@ def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED
     namespaces = [layer for layer in sys.argv[-1].split(",") if layer]
     sys.path[:], sys.argv[:] = settings["path"], [""]
     register, os.register_at_fork = os.register_at_fork, lambda **_: None
-    preload(modules)  # random must not seed itself anew after every fork
+    preload(modules)  # above all `random`, which would seed itself anew after every fork
     os.register_at_fork = register
     preload(settings["preload"])
     report = Report(settings["pages"], settings["output_bytes"])
     handler = make_handler()
-    random.seed(0)  # children inherit one state, so that an unseeded program behaves the same in every run
+    if "random" in sys.modules:  # children inherit one state, so that an unseeded program does the same in every run
+        sys.modules["random"].seed(0)
     if "numpy" in settings["preload"] and "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(0)  # type: ignore[attr-defined]
+        sys.modules["numpy"].random.seed(0)
     if LINUX:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     layers = namespaces + lock_down(settings)
