@@ -140,10 +140,23 @@ def _reranked(run: "inspection.Run", arguments: argparse.Namespace) -> str:
 
 
 def _add_execute(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--input", type=Path, required=True, metavar="FILE", help="cases, one JSON object a line")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="verdicts, written as they come")
+    parser.add_argument("--jobs", type=int, default=_cores(), metavar="N", help="sandboxes at work at once")
+    parser.add_argument("--timeout", type=float, metavar="S", help="CPU seconds for one test (default: 1)")
+    parser.add_argument("--memory", type=int, metavar="MB", help="memory of a candidate (default: 1024)")
+    parser.add_argument("--mode", choices=("auto", "plain", "official"), default="auto")
+    parser.add_argument("--lane", choices=("fast", "code", "strict"), default="fast")
+    parser.add_argument("--profile", choices=("function", "library"), default="function")
+    parser.add_argument("--python", metavar="PATH", help="interpreter of the candidates (default: this one)")
+    parser.add_argument("--allow-unisolated", action="store_true", help="run even where nothing protects this machine")
+    parser.set_defaults(run=_execute)
+
+
+def _execute(arguments: argparse.Namespace) -> int:
     from codepref.sandbox import command
 
-    command.add_arguments(parser)
-    parser.set_defaults(run=command.main)
+    return command.main(arguments)
 
 
 def _doctor(_: argparse.Namespace) -> int:
