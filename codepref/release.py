@@ -1,0 +1,225 @@
+"""What a folder gives the Hub: the files of a finished build or training run, checked before anything is sent.
+
+A folder holds more than it publishes: `stages/`, checkpoints, optimizer states and locks stay where they are. A release
+is the list of files that leave, each with the hashes by which the Hub knows it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from codepref.errors import CodeprefError
+
+Kind = Literal["dataset", "model"]
+
+PLACEHOLDER = "PATH_OR_HUB_ID"
+"""What a card says where the name of its repository belongs; publishing knows that name."""
+FIGURES = "figures/*"
+MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", FIGURES)
+UNFILLED = re.compile(r"More Information Needed|\{\{|\{%")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a release."""
+
+    name: str
+    """Path in the repository."""
+    content: Path | bytes
+    """Bytes where publishing writes into the file: the card, the scores."""
+
+    @cached_property
+    def hashes(self) -> tuple[str, str, int]:
+        """sha256 (the Hub's name for a large file), git's blob id (its name for a small one), size in bytes."""
+        size = self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+        large, small = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        for block in self._blocks():
+            large.update(block)
+            small.update(block)
+        return large.hexdigest(), small.hexdigest(), size
+
+    def _blocks(self) -> Iterator[bytes]:
+        if isinstance(self.content, bytes):
+            yield self.content
+            return
+        with self.content.open("rb") as file:
+            while block := file.read(1 << 20):
+                yield block
+
+
+@dataclass(frozen=True)
+class Release:
+    """Everything one repository is to hold."""
+
+    kind: Kind
+    files: Mapping[str, File]
+    configs: tuple[str, ...] = ()
+    """Dataset configs that `load_dataset` opens."""
+
+
+def dataset(folder: Path, repo_id: str) -> Release:
+    """The release of a folder that `codepref build` made.
+
+    Args:
+        folder: The build's folder.
+        repo_id: `ORG/NAME`, for the card.
+
+    Raises:
+        CodeprefError: the build is not finished, or a file is not the one that the manifest names.
+    """
+    manifest = read_manifest(folder)
+    if "dataset" not in manifest or "stages" not in manifest:
+        raise CodeprefError(f"{folder}/manifest.json is not that of a dataset; for a model: codepref publish model")
+    card = _card(folder, repo_id, "the build is not finished; run it again")
+    data = [item for part in manifest["dataset"].values() for item in part["files"]]
+    files = [card, *_existing(folder, ["manifest.json", manifest["exclusions"]["file"]]), *_figures(folder)]
+    parquet = {item["file"]: File(item["file"], folder / item["file"]) for item in data}
+    for item in data:
+        _compare(folder, parquet[item["file"]], item)
+    for path in folder.glob("*/*.parquet"):
+        name = path.relative_to(folder).as_posix()
+        if name not in parquet:
+            raise CodeprefError(f"{path}: is not in manifest.json; remove it or build again")
+    names = {file.name for file in files} | set(parquet)
+    _check_links(folder / "README.md", card, names)
+    configs = tuple(name for name, part in manifest["dataset"].items() if part["rows"])
+    return Release("dataset", {file.name: file for file in [*files, *parquet.values()]}, configs)
+
+
+def model(folder: Path, repo_id: str, extra: Sequence[File] = ()) -> Release:
+    """The release of a folder that `codepref train` made: an adapter or a whole model, with its card.
+
+    Args:
+        folder: The run's folder.
+        repo_id: `ORG/NAME`, for the card.
+        extra: Files made for this release; one that is called README.md takes the place of the folder's.
+
+    Raises:
+        CodeprefError: card or weights are missing or incomplete, or the base model is a path of this machine.
+    """
+    card = _card(folder, repo_id, "the training run is not finished; run it again")
+    found = [path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.is_file()]
+    files = {name: File(name, path) for path in found for name in [path.relative_to(folder).as_posix()]}
+    _check_weights(folder, files)
+    files |= {card.name: card} | {file.name: file for file in extra}
+    _check_links(folder / "README.md", files["README.md"], set(files))
+    return Release("model", files)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a build or a training run.
+
+    Raises:
+        CodeprefError: there is none, or it is not JSON.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise CodeprefError(f"{folder}: no manifest.json, so this is not the folder of a finished build")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise CodeprefError(f"{path}: not JSON ({error}); build again") from None
+
+
+def front_matter(text: str) -> tuple[dict[str, Any], str]:
+    """The YAML and the Markdown of a card.
+
+    Raises:
+        ValueError: no front matter, or it is not a YAML mapping.
+    """
+    match = re.match(r"\A---\r?\n(.*?)\r?\n---\r?\n(.*)\Z", text, re.S)
+    if not match:
+        raise ValueError("no YAML front matter between two lines of ---")
+    try:
+        data = yaml.safe_load(match[1])
+    except yaml.YAMLError as error:
+        raise ValueError(f"front matter is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ValueError("front matter is not a mapping")
+    return data, match[2]
+
+
+def _card(folder: Path, repo_id: str, remedy: str) -> File:
+    path = folder / "README.md"
+    if not path.is_file():
+        raise CodeprefError(f"{folder}: no README.md; {remedy}")
+    text = path.read_text(encoding="utf-8").replace(PLACEHOLDER, repo_id)
+    try:
+        _, body = front_matter(text)
+    except ValueError as error:
+        raise CodeprefError(f"{path}: {error}") from None
+    prose = re.sub(r"^(`{3,}).*?^\1`*$", "", body, flags=re.S | re.M)
+    if hole := UNFILLED.search(prose):
+        raise CodeprefError(f"{path}: '{hole[0]}' is not filled in")
+    return File("README.md", text.encode())
+
+
+def _check_links(path: Path, card: File, names: set[str]) -> None:
+    """Every image and every relative link of the card leads to a file of the release."""
+    assert isinstance(card.content, bytes)
+    body = re.sub(r"^(`{3,}).*?^\1`*$", "", card.content.decode(), flags=re.S | re.M)
+    for target in re.findall(r"\]\(([^)\s]+)\)", body):
+        if not re.match(r"[a-z]+:|#", target) and target not in names:
+            raise CodeprefError(f"{path}: the card links to {target}, which is not there")
+
+
+def _existing(folder: Path, names: Sequence[str]) -> list[File]:
+    for name in names:
+        if not (folder / name).is_file():
+            raise CodeprefError(f"{folder}: no {name}; the build is not finished, run it again")
+    return [File(name, folder / name) for name in names]
+
+
+def _figures(folder: Path) -> list[File]:
+    return [File(f"figures/{path.name}", path) for path in sorted(folder.glob(FIGURES)) if path.is_file()]
+
+
+def _compare(folder: Path, file: File, stated: Mapping[str, Any]) -> None:
+    _existing(folder, [file.name])
+    if file.hashes[0] != stated["sha256"]:
+        raise CodeprefError(
+            f"{folder / file.name}: its sha256 {file.hashes[0][:12]}... is not the {stated['sha256'][:12]}... "
+            "of manifest.json; the file was changed after the build, build again"
+        )
+
+
+def _check_weights(folder: Path, files: Mapping[str, File]) -> None:
+    weights = [folder / name for name in files if name.endswith(".safetensors")]
+    adapter = folder / "adapter_config.json"
+    if not weights or not (adapter.is_file() or (folder / "config.json").is_file()):
+        raise CodeprefError(f"{folder}: no adapter_config.json or config.json with *.safetensors beside it")
+    for path in weights:
+        if not _is_whole(path):
+            raise CodeprefError(f"{path}: cut off or not safetensors; save the model again")
+    for index in folder.glob("*.safetensors.index.json"):
+        for name in sorted(set(json.loads(index.read_text())["weight_map"].values())):
+            if name not in files:
+                raise CodeprefError(f"{index}: {name} is not there; save the model again")
+    if adapter.is_file():
+        base = json.loads(adapter.read_text()).get("base_model_name_or_path") or ""
+        if Path(base).is_absolute() or Path(base).exists():
+            raise CodeprefError(
+                f"{adapter}: base_model_name_or_path is {base}, a folder of this machine that nobody else can load; "
+                "publish the base first and put its Hub id there"
+            )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a safetensors file is as long as its header says."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > path.stat().st_size:
+            return False
+        try:
+            header = json.loads(file.read(length))
+        except ValueError:
+            return False
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    return path.stat().st_size == 8 + length + max(ends, default=0)
