@@ -23,6 +23,7 @@ PLACEHOLDER = "PATH_OR_HUB_ID"
 """What a card says where the name of its repository belongs; publishing knows that name."""
 FIGURES = "figures/*"
 MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", FIGURES)
+FENCED = re.compile(r"^(`{3,}).*?^\1`*$", re.S | re.M)
 UNFILLED = re.compile(r"More Information Needed|\{\{|\{%")
 
 
@@ -77,9 +78,9 @@ def dataset(folder: Path, repo_id: str) -> Release:
     manifest = read_manifest(folder)
     if "dataset" not in manifest or "stages" not in manifest:
         raise CodeprefError(f"{folder}/manifest.json is not that of a dataset; for a model: codepref publish model")
-    card = _card(folder, repo_id, "the build is not finished; run it again")
+    readme = card(folder, repo_id, "the build is not finished; run it again")
     data = [item for part in manifest["dataset"].values() for item in part["files"]]
-    files = [card, *_existing(folder, ["manifest.json", manifest["exclusions"]["file"]]), *_figures(folder)]
+    files = [readme, *_existing(folder, ["manifest.json", manifest["exclusions"]["file"]]), *_figures(folder)]
     parquet = {item["file"]: File(item["file"], folder / item["file"]) for item in data}
     for item in data:
         _compare(folder, parquet[item["file"]], item)
@@ -88,7 +89,7 @@ def dataset(folder: Path, repo_id: str) -> Release:
         if name not in parquet:
             raise CodeprefError(f"{path}: is not in manifest.json; remove it or build again")
     names = {file.name for file in files} | set(parquet)
-    _check_links(folder / "README.md", card, names)
+    _check_links(folder / "README.md", readme, names)
     configs = tuple(name for name, part in manifest["dataset"].items() if part["rows"])
     return Release("dataset", {file.name: file for file in [*files, *parquet.values()]}, configs)
 
@@ -104,11 +105,11 @@ def model(folder: Path, repo_id: str, extra: Sequence[File] = ()) -> Release:
     Raises:
         CodeprefError: card or weights are missing or incomplete, or the base model is a path of this machine.
     """
-    card = _card(folder, repo_id, "the training run is not finished; run it again")
+    readme = card(folder, repo_id, "the training run is not finished; run it again")
     found = [path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.is_file()]
     files = {name: File(name, path) for path in found for name in [path.relative_to(folder).as_posix()]}
     _check_weights(folder, files)
-    files |= {card.name: card} | {file.name: file for file in extra}
+    files |= {readme.name: readme} | {file.name: file for file in extra}
     _check_links(folder / "README.md", files["README.md"], set(files))
     return Release("model", files)
 
@@ -146,7 +147,12 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
     return data, match[2]
 
 
-def _card(folder: Path, repo_id: str, remedy: str) -> File:
+def card(folder: Path, repo_id: str, remedy: str) -> File:
+    """The card of a folder, with the name of its repository filled in.
+
+    Raises:
+        CodeprefError: no card, no YAML in it, or a gap that was not filled; ends with the remedy.
+    """
     path = folder / "README.md"
     if not path.is_file():
         raise CodeprefError(f"{folder}: no README.md; {remedy}")
@@ -155,16 +161,15 @@ def _card(folder: Path, repo_id: str, remedy: str) -> File:
         _, body = front_matter(text)
     except ValueError as error:
         raise CodeprefError(f"{path}: {error}") from None
-    prose = re.sub(r"^(`{3,}).*?^\1`*$", "", body, flags=re.S | re.M)
-    if hole := UNFILLED.search(prose):
+    if hole := UNFILLED.search(FENCED.sub("", body)):
         raise CodeprefError(f"{path}: '{hole[0]}' is not filled in")
     return File("README.md", text.encode())
 
 
-def _check_links(path: Path, card: File, names: set[str]) -> None:
+def _check_links(path: Path, readme: File, names: set[str]) -> None:
     """Every image and every relative link of the card leads to a file of the release."""
-    assert isinstance(card.content, bytes)
-    body = re.sub(r"^(`{3,}).*?^\1`*$", "", card.content.decode(), flags=re.S | re.M)
+    assert isinstance(readme.content, bytes)
+    body = FENCED.sub("", readme.content.decode())
     for target in re.findall(r"\]\(([^)\s]+)\)", body):
         if not re.match(r"[a-z]+:|#", target) and target not in names:
             raise CodeprefError(f"{path}: the card links to {target}, which is not there")

@@ -242,9 +242,7 @@ class Handler(BaseHTTPRequestHandler):
     def refs(self, kind, name):
         repo = self.readable(kind, name)
         main = {"name": "main", "ref": "refs/heads/main", "targetCommit": repo.head}
-        tags = [
-            {"name": tag, "ref": f"refs/tags/{tag}", "targetCommit": commit} for tag, commit in repo.tags.items()
-        ]
+        tags = [{"name": tag, "ref": f"refs/tags/{tag}", "targetCommit": commit} for tag, commit in repo.tags.items()]
         return 200, {"branches": [main], "converts": [], "tags": tags}
 
     def info(self, kind, name, rev):
@@ -339,7 +337,10 @@ class Handler(BaseHTTPRequestHandler):
         return 200, {"was_inserted": True}
 
     def shard(self):
-        self.hub.objects.update(xet.files(self.body, self.hub.xorbs))
+        try:
+            self.hub.objects.update(xet.files(self.body, self.hub.xorbs))
+        except KeyError as error:
+            raise Refused(400, f"the shard names a xorb that never arrived: {error}") from None
         return 200, {"result": 1}
 
     def resolve(self, prefix, name, rev, path):
