@@ -4,6 +4,7 @@ Everything begins with a look at what the repository holds. So a second publish 
 arrived although its answer was lost on the way (the gateway said 504) is found and not repeated.
 """
 
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -198,6 +199,8 @@ def _api(where: Target, writes: bool) -> "HfApi":
     import huggingface_hub
 
     huggingface_hub.logging.set_verbosity_error()  # its warnings name signed addresses; ours say what happens
+    if not sys.stderr.isatty():
+        huggingface_hub.utils.disable_progress_bars()
     token = huggingface_hub.get_token()
     if token is None and writes:
         raise CodeprefError(f"{where.repo_id}: no Hub token found; log in with `hf auth login` or set HF_TOKEN")

@@ -4,10 +4,11 @@ A folder holds more than it publishes: `stages/`, checkpoints, optimizer states 
 is the list of files that leave, each with the hashes by which the Hub knows it.
 """
 
+import fnmatch
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ FIGURES = "figures/*"
 MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", FIGURES)
 FENCED = re.compile(r"^(`{3,}).*?^\1`*$", re.S | re.M)
 UNFILLED = re.compile(r"More Information Needed|\{\{|\{%")
+EMPTY = re.compile(r"([|:]) *(None|nan|NaN|NaT|null) *(\||$)", re.M)
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,9 @@ def dataset(folder: Path, repo_id: str) -> Release:
         name = path.relative_to(folder).as_posix()
         if name not in parquet:
             raise CodeprefError(f"{path}: is not in manifest.json; remove it or build again")
-    names = {file.name for file in files} | set(parquet)
-    _check_links(folder / "README.md", readme, names)
+    whole = _linted(folder, {file.name: file for file in [*files, *parquet.values()]})
     configs = tuple(name for name, part in manifest["dataset"].items() if part["rows"])
-    return Release("dataset", {file.name: file for file in [*files, *parquet.values()]}, configs)
+    return Release("dataset", whole, configs)
 
 
 def model(folder: Path, repo_id: str, extra: Sequence[File] = ()) -> Release:
@@ -110,8 +111,7 @@ def model(folder: Path, repo_id: str, extra: Sequence[File] = ()) -> Release:
     files = {name: File(name, path) for path in found for name in [path.relative_to(folder).as_posix()]}
     _check_weights(folder, files)
     files |= {readme.name: readme} | {file.name: file for file in extra}
-    _check_links(folder / "README.md", files["README.md"], set(files))
-    return Release("model", files)
+    return Release("model", _linted(folder, files))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -151,28 +151,58 @@ def card(folder: Path, repo_id: str, remedy: str) -> File:
     """The card of a folder, with the name of its repository filled in.
 
     Raises:
-        CodeprefError: no card, no YAML in it, or a gap that was not filled; ends with the remedy.
+        CodeprefError: there is no card; ends with the remedy.
     """
     path = folder / "README.md"
     if not path.is_file():
         raise CodeprefError(f"{folder}: no README.md; {remedy}")
-    text = path.read_text(encoding="utf-8").replace(PLACEHOLDER, repo_id)
+    return File(path.name, path.read_text(encoding="utf-8").replace(PLACEHOLDER, repo_id).encode())
+
+
+def lint(text: str, names: Collection[str]) -> list[str]:
+    """What is wrong with a card; nothing, if it may be shown to people.
+
+    Args:
+        text: The card, YAML front matter included.
+        names: Paths of all files of the repository.
+    """
     try:
-        _, body = front_matter(text)
+        data, body = front_matter(text)
     except ValueError as error:
-        raise CodeprefError(f"{path}: {error}") from None
-    if hole := UNFILLED.search(FENCED.sub("", body)):
-        raise CodeprefError(f"{path}: '{hole[0]}' is not filled in")
-    return File("README.md", text.encode())
-
-
-def _check_links(path: Path, readme: File, names: set[str]) -> None:
-    """Every image and every relative link of the card leads to a file of the release."""
-    assert isinstance(readme.content, bytes)
-    body = FENCED.sub("", readme.content.decode())
-    for target in re.findall(r"\]\(([^)\s]+)\)", body):
+        return [str(error)]
+    prose = FENCED.sub("", body)
+    wrong = [f"'{hole[0]}' is not filled in" for hole in UNFILLED.finditer(prose)]
+    wrong += [f"a value is {value[2]}" for value in EMPTY.finditer(prose)]
+    wrong += ["a code block is not closed"] if "```" in prose or any(map(_swallows, FENCED.finditer(body))) else []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         if not re.match(r"[a-z]+:|#", target) and target not in names:
-            raise CodeprefError(f"{path}: the card links to {target}, which is not there")
+            wrong.append(f"it links to {target}, which is not there")
+    return wrong + _lint_configs(data, names)
+
+
+def _swallows(block: re.Match[str]) -> bool:
+    """Whether a code block holds the beginning of another: it was not closed, and ends where that one does."""
+    return re.search(rf"^{block[1]}\w", block[0][len(block[1]) + 1 :], re.M) is not None
+
+
+def _lint_configs(data: Mapping[str, Any], names: Collection[str]) -> list[str]:
+    """A config whose files are not there makes the whole dataset impossible to load."""
+    patterns = [
+        (config["config_name"], files["path"]) for config in data.get("configs", ()) for files in config["data_files"]
+    ]
+    wrong = [f"config {name}: no file {path}" for name, path in patterns if not fnmatch.filter(names, path)]
+    for name in names:
+        if name.endswith(".parquet") and not any(fnmatch.fnmatch(name, path) for _, path in patterns):
+            wrong.append(f"no config has {name}")
+    return wrong
+
+
+def _linted(folder: Path, files: Mapping[str, File]) -> Mapping[str, File]:
+    readme = files["README.md"].content
+    assert isinstance(readme, bytes)
+    if wrong := lint(readme.decode(), files):
+        raise CodeprefError(f"{folder / 'README.md'}: {'; '.join(wrong)}; mend it or build again")
+    return files
 
 
 def _existing(folder: Path, names: Sequence[str]) -> list[File]:

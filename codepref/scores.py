@@ -31,8 +31,8 @@ TABLE = """## Scores
 | benchmark | metric | % [95 % interval] | problems | settings | fingerprint |
 | --- | --- | --- | --- | --- | --- |"""
 NOTE = """
-Intervals are over problems. The fingerprint stands for prompt, stop list, extractor, data, limits and versions; the files
-in `evaluation/` spell it out."""
+Intervals are over problems. The fingerprint stands for prompt, stop list, extractor, data, limits and versions; the
+files in `evaluation/` spell it out."""
 BEFORE = "\n## Limits"
 
 

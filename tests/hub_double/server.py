@@ -103,6 +103,8 @@ class Handler(BaseHTTPRequestHandler):
     """One request: fault or route, under the Hub's lock."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
     hub: Hub
 
     def log_message(self, *_):
