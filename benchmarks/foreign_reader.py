@@ -4,8 +4,8 @@
     python benchmarks/foreign_reader.py runs/quickstart --olah ~/olah/bin/python
 
 The files that `codepref publish` would send become a git repository with the tag v1.0.0; olah serves it on loopback;
-`load_dataset` and `snapshot_download` read it by that tag, and every hash is compared with the manifest. olah has its own
-environment because it wants psutil below 6, and the pins of this project have psutil 7.
+`load_dataset` and `snapshot_download` read it by that tag, and every hash is compared with what would be sent. olah has
+its own environment because it wants psutil below 6, and the pins of this project have psutil 7.
 """
 
 import argparse

@@ -106,17 +106,22 @@ def adapter(root, base="org/base", dataset=None):
     return root
 
 
-def results(path, value=0.5, settings=""):
-    scores = {
-        "pass@1": {"value": value, "low": value - 0.1, "high": value + 0.1},
-        "pass@10": {"value": 0.9, "low": 0.8, "high": 1.0},
-    }
-    one = {
+def results(path, value=0.5, model=None, adapter=None, drawn=(1, 0.0), problems=164):
+    """A `results.json` as `codepref evaluate` writes it."""
+    interval = {"value": value, "low": value - 0.1, "high": value + 0.1}
+    found = {
+        "schema": 1,
         "benchmark": "humaneval_plus",
-        "problems": 164,
-        "fingerprint": "0123456789abcdef",
-        "scores": scores,
-        "settings": settings,
+        "problems": problems,
+        "problems_of_benchmark": 164,
+        "score": {"pass@1": interval},
+        "base": {"pass@1": {"value": 0.75, "low": 0.7, "high": 0.8}},
+        "model": model,
+        "adapter": adapter,
+        "generation": {"name": model, "n": drawn[0], "temperature": drawn[1]} if drawn else None,
+        "fingerprint": {"id": "0123456789abcdef", "dataset": "x"},
+        "date": "2026-11-21",
+        "notes": ["no task of the benchmark is in the training data"],
     }
-    path.write_text(json.dumps({"results": [one]}))
+    path.write_text(json.dumps(found))
     return path

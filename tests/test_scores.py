@@ -12,7 +12,6 @@ from codepref.errors import CodeprefError
 import releases  # isort: skip
 
 pytest_plugins = ["hub_double.fixtures"]
-
 REPO = "org/adapter"
 
 
@@ -22,39 +21,62 @@ def adapter(tmp_path):
 
 
 @pytest.fixture
-def results(tmp_path):
-    return releases.results(tmp_path / "results.json")
+def results(tmp_path, adapter):
+    return releases.results(tmp_path / "results.json", model="org/base", adapter=str(adapter))
+
+
+def named(adapter, *paths):
+    return {file.name: file for file in scores.files(adapter, REPO, paths)}
 
 
 def test_three_places_one_number(adapter, results):
-    files = {file.name: file for file in scores.files(adapter, REPO, [results])}
-    assert set(files) == {"README.md", ".eval_results/humaneval_plus.yaml", "evaluation/0-results.json"}
+    files = named(adapter, results)
+    assert set(files) == {"README.md", ".eval_results/humaneval_plus.yaml", "evaluation/humaneval_plus.json"}
     text = files["README.md"].content.decode()
-    assert "| humaneval_plus | pass@1 | 50.0 [40.0-60.0] | 164 | greedy, one sample | `0123456789abcdef` |" in text
+    row = "| humaneval_plus | pass@1 | 50.0 [40.0-60.0] | 164 | greedy, one sample | `0123456789abcdef` |"
+    assert f"| this one {row}" in text
+    assert "| pass@1 (original tests) | 75.0 [70.0-80.0] |" in text
+    assert "- humaneval_plus: no task of the benchmark is in the training data" in text
     assert text.index("## Scores") < text.index("## Limits") < text.index("It is small.")
     first, second = ModelCard(text).data.eval_results
     assert (first.metric_type, first.metric_value, first.dataset_type) == ("pass@1", 50.0, "evalplus/humanevalplus")
-    assert second.metric_value == 90.0
+    assert (second.metric_value, second.metric_name.partition(",")[0]) == (75.0, "pass@1 (original tests)")
     (entry,) = parse_eval_result_entries(yaml.safe_load(files[".eval_results/humaneval_plus.yaml"].content))
     assert (entry.value, entry.dataset_id, entry.task_id) == (50.0, "evalplus/humanevalplus", "default")
-    assert entry.source_url.endswith("/org/adapter/blob/main/evaluation/0-results.json")
+    assert (entry.date, entry.notes) == ("2026-11-21", None)
+    assert entry.source_url.endswith("/org/adapter/blob/main/evaluation/humaneval_plus.json")
 
 
 def test_each_variant_has_its_own_file_with_notes(adapter, results, tmp_path):
-    hot = releases.results(tmp_path / "hot.json", 0.4, "temperature 0.8, 20 samples")
-    files = {file.name: file for file in scores.files(adapter, REPO, [results, hot])}
-    other = yaml.safe_load(files[".eval_results/humaneval_plus_temperature_0_8_20_samples.yaml"].content)
-    assert other[0]["notes"] == "temperature 0.8, 20 samples"
-    assert "notes" not in yaml.safe_load(files[".eval_results/humaneval_plus.yaml"].content)[0]
+    hot = releases.results(tmp_path / "hot.json", 0.4, model=REPO, drawn=(20, 0.8))
+    files = named(adapter, results, hot)
+    (other,) = yaml.safe_load(files[".eval_results/humaneval_plus_temperature_0_8_20_samples.yaml"].content)
+    assert (other["notes"], other["value"]) == ("temperature 0.8, 20 samples", 40.0)
+    saved = named(adapter, releases.results(tmp_path / "saved.json", drawn=None))
+    assert "evaluation/humaneval_plus_samples_from_a_file.json" in saved
+
+
+def test_scores_of_the_base_stand_beside_but_are_not_claimed(adapter, results, tmp_path):
+    files = named(adapter, releases.results(tmp_path / "base.json", 0.4, model="org/base"), results)
+    text = files["README.md"].content.decode()
+    assert "| its base, before training | humaneval_plus | pass@1 | 40.0 " in text
+    assert [result.metric_value for result in ModelCard(text).data.eval_results] == [50.0, 75.0]
+    assert {"evaluation/base_humaneval_plus.json", "evaluation/humaneval_plus.json"} < set(files)
+    assert len([name for name in files if name.startswith(".eval_results")]) == 1
 
 
 def test_what_is_refused(adapter, results, tmp_path):
-    with pytest.raises(CodeprefError, match="humaneval_plus pass@1 is in another file of results too"):
-        scores.files(adapter, REPO, [results, releases.results(tmp_path / "again.json", 0.6)])
-    (tmp_path / "other.json").write_text('{"results": [{"benchmark": "x"}]}')
-    for name, message in (("other.json", "not the results of `codepref evaluate`"), ("none.json", "No such file")):
+    def refused(path, message, *others):
         with pytest.raises(CodeprefError, match=message):
-            scores.files(adapter, REPO, [tmp_path / name])
+            scores.files(adapter, REPO, [*others, path])
+
+    other = tmp_path / "other.json"
+    refused(releases.results(other, 0.6, model=REPO), "another file holds humaneval_plus too", results)
+    refused(releases.results(other, model="org/stranger"), "is of org/stranger, which is neither")
+    refused(releases.results(other, problems=20), "20 of 164 problems are no score of humaneval_plus")
+    other.write_text('{"benchmark": "x"}')
+    refused(other, "not a results.json of `codepref evaluate`")
+    refused(tmp_path / "none.json", "none.json: No such file")
 
 
 def test_the_hub_reads_the_scores(remote, adapter, results):
@@ -66,6 +88,6 @@ def test_the_hub_reads_the_scores(remote, adapter, results):
     repo = remote.repos["models", REPO]
     assert repo.tags == {"v1": repo.head}
     assert not [path for path in repo.files if "checkpoint" in path or "training_args" in path]
-    assert json.loads(repo.files["evaluation/0-results.json"]) == json.loads(results.read_text())
+    assert json.loads(repo.files["evaluation/humaneval_plus.json"]) == json.loads(results.read_text())
     assert cli.main(words) == 0
     assert len(repo.log) == 2
