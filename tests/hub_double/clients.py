@@ -2,7 +2,7 @@
 
 import datasets.config
 import huggingface_hub
-from huggingface_hub import constants
+from huggingface_hub import constants, hf_api
 from huggingface_hub.hf_file_system import HfFileSystem
 
 
@@ -10,6 +10,7 @@ def point(patch, url, home, token="hf_writer", xet=False):
     """Args: a `pytest.MonkeyPatch`, the Hub's address, an empty folder for caches."""
     patch.setattr(constants, "ENDPOINT", url)
     patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+    patch.setattr(hf_api.api, "endpoint", url)
     patch.setattr(constants, "HF_HUB_OFFLINE", False)
     patch.setattr(constants, "HF_HUB_DISABLE_XET", not xet)
     patch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
