@@ -96,8 +96,12 @@ def _build(arguments: argparse.Namespace) -> int:
                 print(f'{part["rows"]} rows: datasets.load_dataset("{arguments.out}", "{name}")')
         print(f"card: {arguments.out / 'README.md'}")
     if where:
-        hub.publish(release.dataset(arguments.out, where.repo_id), where)
+        hub.publish(release.dataset(arguments.out, where.repo_id), where, _silent if arguments.quiet else print)
     return 0
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 def _add_publish(parser: argparse.ArgumentParser) -> None:
