@@ -39,6 +39,13 @@ def lineage(where: str) -> list[Step]:
     return _model(where, manifest) if "base" in manifest else _dataset(where, data, manifest)
 
 
+def has_origins(where: Path) -> bool:
+    """Whether this is `ORG/NAME[@REVISION]` or the folder of a trained model, rather than the folder of a build."""
+    if where.is_dir():
+        return (where / "manifest.json").is_file() and "base" in release.read_manifest(where)
+    return not where.exists() and len(where.parts) == 2 and not where.is_absolute()
+
+
 def describe(steps: list[Step]) -> str:
     """The chain as text, one step a paragraph."""
     lines = []

@@ -16,9 +16,7 @@ def test_a_published_adapter_is_loaded_on_its_published_base(remote, tmp_path):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    shape = LlamaConfig(
-        vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
-    )
+    shape = LlamaConfig(vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
     base = LlamaForCausalLM(shape)
     base.save_pretrained(tmp_path / "base")
     (tmp_path / "base" / "README.md").write_text(CARD)

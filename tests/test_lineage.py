@@ -56,6 +56,15 @@ def test_from_the_hub_to_the_code(published):
     assert "revision: abc" in text
 
 
+def test_inspect_walks_it(published, tmp_path, capsys):
+    capsys.readouterr()
+    for name in ("org/adapter", str(tmp_path / "adapter")):
+        assert cli.main(["inspect", name]) == 0
+        assert capsys.readouterr().out == describe(lineage(name)) + "\n"
+    assert cli.main(["inspect", "org/nothing"]) == 2
+    assert "neither a folder nor a repository" in capsys.readouterr().err
+
+
 def test_a_dataset_alone_by_folder_or_tag(published, tmp_path):
     here, there = lineage(str(tmp_path / "run")), lineage("org/pairs@v1")
     assert [step.facts for step in here] == [step.facts for step in there]
