@@ -42,8 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"codepref {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_build(commands.add_parser("build", help="build a preference dataset"))
+    _add_publish(commands.add_parser("publish", help="put a dataset or a model on the Hub"))
     _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
-    _add_inspect(commands.add_parser("inspect", help="show a run: stages, what was left out, one prompt's whole chain"))
+    _add_inspect(commands.add_parser("inspect", help="show a run, or where a model or dataset on the Hub comes from"))
     doctor = commands.add_parser("doctor", help="say what this machine offers, and what to do about what is missing")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -63,6 +64,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", metavar="N", type=_positive, default=_cores(), help="processes (%(default)s)")
     parser.add_argument("--skip-bad", action="store_true", help="leave bad input lines out and count them")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summaries")
+    parser.add_argument("--push", metavar="ORG/NAME[@TAG]", help="publish the finished dataset there")
     parser.set_defaults(run=_build)
 
 
@@ -78,7 +80,7 @@ def _positive(text: str) -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    from codepref import config
+    from codepref import config, hub, release
 
     builder = importlib.import_module(f"builders.{arguments.method}")
     settings = config.load(builder.Config, arguments.config, arguments.set)
@@ -87,6 +89,9 @@ def _build(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.out is None:
         raise CodeprefError("build: give --out DIR, the run's folder (or --dry-run)")
+    where = hub.target(arguments.push, "dataset") if arguments.push else None
+    if where:
+        hub.check(where)  # a build may take days: what would keep it from being published is said before it begins
     manifest = builder.build(
         settings, arguments.out, workers=arguments.workers, skip_bad=arguments.skip_bad, quiet=arguments.quiet
     )
@@ -95,11 +100,49 @@ def _build(arguments: argparse.Namespace) -> int:
             if part["rows"]:
                 print(f'{part["rows"]} rows: datasets.load_dataset("{arguments.out}", "{name}")')
         print(f"card: {arguments.out / 'README.md'}")
+    if where:
+        hub.publish(release.dataset(arguments.out, where.repo_id), where, _silent if arguments.quiet else print)
+    return 0
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _add_publish(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(title="what", metavar="dataset|model", required=True)
+    for kind in ("dataset", "model"):
+        made_by = "codepref build" if kind == "dataset" else "codepref train"
+        part = kinds.add_parser(kind, help=f"a folder that {made_by} made")
+        part.add_argument("folder", metavar="DIR", type=Path, help=f"the folder that {made_by} made")
+        part.add_argument("--repo", metavar="ORG/NAME", required=True, help="made if it is not there")
+        part.add_argument("--tag", metavar="TAG", help="name of this version, e.g. v1.0.0; never moved")
+        part.add_argument("--private", action="store_true", help="a new repository is private")
+        part.add_argument("--dry-run", action="store_true", help="say what would be sent, deleted and tagged")
+        part.set_defaults(run=_publish, kind=kind, results=[])
+    part.add_argument("--results", metavar="FILE", type=Path, nargs="+", help="results.json of codepref evaluate")
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from codepref import hub, release, scores
+
+    where = hub.target(arguments.repo, arguments.kind, arguments.tag, arguments.private)
+    if arguments.kind == "dataset":
+        made = release.dataset(arguments.folder, where.repo_id)
+    else:
+        extra = scores.files(arguments.folder, where.repo_id, arguments.results) if arguments.results else []
+        made = release.model(arguments.folder, where.repo_id, extra)
+    if arguments.dry_run:
+        print(*hub.preview(made, where), sep="\n")
+    else:
+        hub.publish(made, where)
     return 0
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="RUN", type=Path, help="the --out folder of a build, finished or not")
+    parser.add_argument(
+        "folder", metavar="RUN", type=Path, help="the --out folder of a build, finished or not; or ORG/NAME"
+    )
     parser.add_argument("--prompt", metavar="ID", help="show one prompt: codes, tests, matrix, scores, pair")
     parser.add_argument("--rank-with", metavar="NAME", help="rank the stored matrix again; nothing is executed")
     parser.add_argument(
@@ -110,8 +153,11 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    from codepref import inspection, trace
+    from codepref import inspection, lineage, trace
 
+    if lineage.has_origins(arguments.folder):
+        print(lineage.describe(lineage.lineage(str(arguments.folder))))
+        return 0
     run = inspection.read(arguments.folder)
     if arguments.rank_with is not None:
         text = _reranked(run, arguments)
