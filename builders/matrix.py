@@ -62,7 +62,7 @@ def candidates(config: Selection, samples: pa.Table) -> Shard:
     rows, excluded = [], list[Exclusion]()
     for row in from_table(samples, Samples):
         codes = tuple(_codes(row, config, excluded))
-        tests = tuple(_tests(row, config, excluded))
+        tests = tuple(tests_of(row, config, excluded))
         if len(codes) < 2:
             excluded.append(Exclusion("candidates", row.prompt_id, "prompt", "fewer than 2 codes"))
         elif not tests:
@@ -91,7 +91,8 @@ def _codes(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterat
         yield Candidate(code_id, program, index, sample.seed, extract.node_count(program))
 
 
-def _tests(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Test]:
+def tests_of(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Test]:
+    """The tests in a row's answers; what can not be used is appended to `excluded`."""
     taken: set[str] = set()
     count = 0
     for index, sample, test in _found_tests(row, excluded):
@@ -114,7 +115,7 @@ def _found_tests(row: Samples, excluded: list[Exclusion]) -> Iterable[tuple[int,
 
 
 @functools.cache
-def _sandbox(limits: Limits) -> Sandbox:
+def sandbox_of(limits: Limits) -> Sandbox:
     """One sandbox a process, not a shard: starting one takes longer than running a shard."""
     sandbox = Sandbox(limits)
     atexit.register(sandbox.close)
@@ -128,7 +129,7 @@ def outcomes(config: Execution, table: pa.Table) -> Shard:
     is quick (`Limits.screen_s`).
     """
     prompts = list(from_table(table, Candidates))
-    sandbox = _sandbox(config.limits)
+    sandbox = sandbox_of(config.limits)
     matrices = sandbox.run_many([_job(row, tuple(code.code for code in row.codes)) for row in prompts])
     stubs = sandbox.run_many([_job(row, (config.stub.format(row.entry_point),)) for row in prompts])
     rows = [
