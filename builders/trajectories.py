@@ -122,8 +122,8 @@ def tests_in(row: Samples, stage: str) -> tuple[tuple[str, ...], list[Exclusion]
 
 
 def version(row: Samples | History, sample: Sample, number: int) -> Version:
-    """A version out of a model's answer, not run yet."""
-    program = extract.code(sample.text, row.prompt, row.entry_point)
+    """A version out of a model's answer, not run yet. Versions are whole programs, never completions of the prompt."""
+    program = extract.code(sample.text, "", row.entry_point)
     if isinstance(program, extract.Rejected):
         said = no_program(program, row.entry_point)
         return Version(sample.text, number, program.rule, (), said, sample.seed, None, None)
