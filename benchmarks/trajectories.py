@@ -3,9 +3,9 @@
     python benchmarks/trajectories.py DATA OUT.jsonl.gz [--sets ldb lats mint] [--benchmarks humaneval mbpp]
 
 DATA is a folder with `trajectories/*.jsonl.gz` (LDB, arXiv 2402.16906, Apache-2.0; LATS, arXiv 2310.04406, MIT; MINT,
-arXiv 2309.10691, Apache-2.0) and `benchmarks/` (HumanEval, MBPP). The tests are the benchmarks' own, one assertion a test
-where they are nothing but assertions; what the sources say about a version is not used. The prompts are a benchmark's:
-datasets built from them are for measuring only.
+arXiv 2309.10691, Apache-2.0) and `benchmarks/` (HumanEval, MBPP). The tests are the benchmarks' own, one assertion a
+test where they are nothing but assertions; what the sources say about a version is not used. The prompts are a
+benchmark's: datasets built from them are for measuring only.
 """
 
 import argparse
@@ -19,12 +19,20 @@ from typing import Any
 
 SETS = {"ldb": "Apache-2.0", "lats": "MIT", "mint": "Apache-2.0"}
 LICENCES = {"humaneval": "MIT", "mbpp": "CC-BY-4.0"}
-IMPORTS = "\n".join(
-    [
-        *(f"import {name}" for name in "math re sys copy datetime itertools collections heapq functools".split()),
-        *("import hashlib", "import string", "from typing import *", "from collections import *"),
-    ]
+MODULES = (
+    "math",
+    "re",
+    "sys",
+    "copy",
+    "datetime",
+    "itertools",
+    "collections",
+    "heapq",
+    "functools",
+    "hashlib",
+    "string",
 )
+IMPORTS = "".join(f"import {name}\n" for name in MODULES) + "from typing import *\nfrom collections import *"
 """What the sources had in scope while their versions ran."""
 
 

@@ -181,7 +181,7 @@ def _histories(config: Config, runner: Runner, skip_bad: bool) -> list[Stage]:
     stages = _prompts(config, runner, skip_bad, gate)
     vacuous = _gates(config).vacuous_tests
     if config.generation is None or config.trajectories is not None:
-        stages.append(runner.map("versions", trajectories.begun, None, [stages[-1]]))
+        stages.append(runner.map("versions", trajectories.begun, None, [stages[-1]], here=True))
         if vacuous:
             stages.append(runner.map("telling", trajectories.telling, running, [stages[-1]]))
         stages.append(runner.map("run", trajectories.verified, running, [stages[-1]]))
@@ -209,8 +209,8 @@ def _parts(
     chain = [drawn, gates.distinct(runner, "distinct", drawn, ("prompt", "chosen", "rejected"), "pair")]
     if config.judge is not None:
         chain += judged(runner, config.judge, chain[-1], config.seed)
-    rows = runner.map("trajectories", trajectories.trajectories, None, [histories])
-    labels = runner.map("labelled", labelled, None, [histories])
+    rows = runner.map("trajectories", trajectories.trajectories, None, [histories], here=True)
+    labels = runner.map("labelled", labelled, None, [histories], here=True)
     once = gates.distinct(runner, "kto", labels, ("prompt", "completion"), "code")
     parts = {"pairs": (chain[-1], Pair), "kto": (once, Labelled), "trajectories": (rows, Trajectory)}
     return parts, (*chain, rows, labels, once)

@@ -84,7 +84,7 @@ def rounds(
     ran = [runner.map("run0", verified, running, [first])]
     chain = [*ran]
     for number in range(1, loop.rounds + 1):
-        left = runner.map(f"open{number}", unsolved, None, [ran[-1]])
+        left = runner.map(f"open{number}", unsolved, None, [ran[-1]], here=True)
         chain.append(left)
         if not any(left.rows(index) for index in range(len(left.shards()))):
             break
@@ -92,7 +92,7 @@ def rounds(
         again = asked(runner, f"refine{number}", left, records, ask, _repaired, generation, generation.sampling, seed)
         ran.append(runner.map(f"run{number}", verified, running, [again]))
         chain += [again, ran[-1]]
-    return [*chain, runner.map("histories", joined, None, ran)]
+    return [*chain, runner.map("histories", joined, None, ran, here=True)]
 
 
 def unsolved(_: None, table: pa.Table) -> Shard:

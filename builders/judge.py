@@ -58,10 +58,10 @@ def judged(runner: Runner, judge: Judge, pairs: Stage, seed: int) -> list[Stage]
         pairs: Rows with the fields of `Case`, and `judge`.
         seed: Run seed.
     """
-    cases = runner.map("cases", cases_of, None, [pairs])
+    cases = runner.map("cases", cases_of, None, [pairs], here=True)
     ask = [Question("judge", judge.template, 1)]
     opinions = asked(runner, "opinions", cases, (Case, Opinion), ask, _answered, judge.generation, judge.sampling, seed)
-    return [cases, opinions, runner.map("judged", kept, None, [pairs, opinions])]
+    return [cases, opinions, runner.map("judged", kept, None, [pairs, opinions], here=True)]
 
 
 def cases_of(_: None, pairs: pa.Table) -> Shard:

@@ -107,7 +107,10 @@ def rejected_versions(config: PairRule, row: History) -> list[Version] | str:
         return "unjudged" if row.state == "unjudged" else "unsolved"
     if len(row.versions) == 1:
         return "passes at once"
-    distinct = list({item.code: item for item in reversed(failing(row))}.values())[::-1]
+    first = dict[str, Version]()
+    for item in failing(row):
+        first.setdefault(item.code, item)
+    distinct = list(first.values())
     if not distinct:
         return "no failing program"
     if config.rejected == "all":

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders.location import located
 from builders.linediff import lines, spans
+from builders.location import located
 
 CHOSEN = "def f(x, y):\n    if x <= y + 1:\n        return x\n    return None\n"
 REJECTED = "def f(x, y):\n    if x < y:\n        return x\n    return 'é'[y]\n"
