@@ -2,8 +2,8 @@
 
     python benchmarks/linediff_speed.py [--pairs 100000] [--lines 60]
 
-Three kinds of pairs, all with programs of the given length: a repair (1 to 6 lines changed, the usual case), a program of
-which every second line changed, and two programs that share nothing but a few lines.
+Three kinds of pairs, all with programs of the given length: a repair (1 to 6 lines changed, the usual case), a program
+of which every second line changed, and two programs that share nothing but a few lines.
 """
 
 import argparse
