@@ -16,6 +16,7 @@ from builders import filters
 from builders.filters import Filters
 from builders.location import located
 
+KINDS = ("repair", "every second line", "unrelated")
 OPERATORS = ("+", "-", "*", "//", "%")
 
 
@@ -85,10 +86,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=100_000)
     parser.add_argument("--lines", type=int, default=60)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     arguments = parser.parse_args()
     print(f"CPU seconds for {arguments.pairs:,} pairs of {arguments.lines} lines")
     print(f"{'pairs':<20}{'diff':>10}{'with filters':>14}{'kept':>8}")
-    for kind in ("repair", "every second line", "unrelated"):
+    for kind in arguments.kinds:
         row = measure(kind, arguments.pairs, arguments.lines)
         print(f"{row['pairs']:<20}{row['diff_s']:>10.1f}{row['diff_and_filters_s']:>14.1f}{row['kept']:>8.1%}")
         print(json.dumps({"benchmark": "linediff_speed", "count": arguments.pairs, "lines": arguments.lines, **row}))

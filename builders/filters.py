@@ -70,7 +70,7 @@ def silent_lines(source: str, tree: ast.Module) -> set[int]:
     """Numbers, from 0, of the lines that are blank, a comment or part of a docstring that has its lines for itself."""
     found = lines(source)
     silent = {number for number, line in enumerate(found) if not line.strip() or line.lstrip().startswith("#")}
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         text = docstring(node)
         if text is None or text.end_lineno is None or text.end_col_offset is None or text.end_lineno > len(found):
             continue
@@ -79,6 +79,17 @@ def silent_lines(source: str, tree: ast.Module) -> set[int]:
         if not before and (not after or after.startswith(b"#")):
             silent.update(range(text.lineno - 1, text.end_lineno))
     return silent
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """A module and every statement in it; expressions hold no docstrings, and most nodes are expressions."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        yield node
+        if hasattr(node, "body") or hasattr(node, "cases"):
+            parts = ast.iter_child_nodes(node)
+            todo.extend(part for part in parts if isinstance(part, ast.stmt | ast.excepthandler | ast.match_case))
 
 
 def docstring(node: ast.AST) -> ast.Expr | None:

@@ -77,8 +77,8 @@ class PairRule:
 def pairs(tokenizer: str | None, config: PairRule, histories: pa.Table) -> Shard:
     """Stage `pairs`: pairs of every trajectory, or the reason why there are none.
 
-    Prompts fall under `passes at once`, `unsolved`, `unjudged` or `no failing program`, pairs under the rules of
-    `builders.filters`.
+    Prompts fall under `passes at once`, `unsolved`, `unjudged` or `no failing program`, versions of solved ones that
+    are no program under `empty`, `unparseable` or `no entry point`, pairs under the rules of `builders.filters`.
 
     Args:
         tokenizer: Path of the tokenizer; the config holds its hash.
@@ -89,9 +89,14 @@ def pairs(tokenizer: str | None, config: PairRule, histories: pa.Table) -> Shard
     rows, excluded = list[Pair](), list[Exclusion]()
     for row in from_table(histories, History):
         drawn = rejected_versions(config, row)
+        excluded += [
+            Exclusion("pairs", row.prompt_id, "code", item.problem, item.round, row.trajectory_id)
+            for item in row.versions
+            if item.problem and row.state == "passed"
+        ]
         if isinstance(drawn, str):
             excluded.append(Exclusion("pairs", row.prompt_id, "prompt", drawn, detail=row.trajectory_id))
-            continue
+            drawn = []
         for item in drawn:
             pair = paired(config.focus, rules, row, item)
             if isinstance(pair, Exclusion):

@@ -50,16 +50,17 @@ def left_out(folder: Path, summaries: Sequence[Mapping[str, Any]]) -> str:
         for item in summary["excluded"]
     ]
     rules = [(rule, counts.get(("prompt", rule), 0)) for rule in NO_PAIR]
+    rules.append(("no program", sum(count for (kind, _), count in counts.items() if kind == "code")))
     rules += [(rule, counts.get(("pair", rule), 0)) for rule in FILTERED] + later
     kept = next(s["rows_out"] for s in reversed(summaries) if s["stage"] in ("pairs", "distinct", "judged"))
     plot.bars(folder / "filters.png", "Left out, and pairs kept", "number", {**dict(rules), "pairs kept": kept})
     lines = ["| rule | left out |", "| --- | --- |", *(f"| {rule} | {count:,} |" for rule, count in rules)]
-    said = "The first four rules leave out trajectories, the others pairs."
+    said = "The first four rules leave out trajectories, `no program` versions of solved ones, those that follow pairs."
     return "\n".join([said, "", *lines, f"| pairs kept | {kept:,} |", "", "![Left out](figures/filters.png)"])
 
 
 NO_PAIR = ("passes at once", "unsolved", "unjudged", "no failing program")
-FILTERED = ("unparseable", "empty D-", "comments only", "too many lines", "too long", "same syntax tree")
+FILTERED = ("empty D-", "comments only", "too many lines", "too long", "same syntax tree")
 
 
 def balance(labels: Stage) -> str:

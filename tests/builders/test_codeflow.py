@@ -112,6 +112,7 @@ def test_everything_left_out_is_on_file(built):
     assert sorted((row["prompt_id"].partition("/")[2], row["kind"], row["rule"]) for row in found) == [
         ("chunk", "pair", "empty D-"),
         ("count_vowels", "prompt", "passes at once"),
+        ("flatten", "code", "unparseable"),
         ("is_palindrome", "prompt", "passes at once"),
         ("rotate", "pair", "comments only"),
         ("second_largest", "test", "vacuous"),
@@ -141,6 +142,7 @@ def test_the_card_states_yields_filters_and_balance(built):
         "| 3 | 11 | 91.7 % | 64.6 % |",
         "| 5 | - | - | 67.5 % |",
         "| passes at once | 2 |",
+        "| no program | 1 |",
         "| empty D- | 1 |",
         "| comments only | 1 |",
         "| pairs kept | 7 |",

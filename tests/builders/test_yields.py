@@ -38,6 +38,7 @@ def test_no_trajectory_at_all(runner, tmp_path):
 def test_left_out_in_the_order_of_the_rules(tmp_path):
     summaries = [
         {"stage": "pairs", "rows_out": 5, "excluded": [
+            {"kind": "code", "rule": "empty", "count": 1}, {"kind": "code", "rule": "unparseable", "count": 3},
             {"kind": "prompt", "rule": "unsolved", "count": 7}, {"kind": "pair", "rule": "too long", "count": 2}]},
         {"stage": "distinct", "rows_out": 4, "excluded": [{"kind": "pair", "rule": "duplicate", "count": 1}]},
         {"stage": "opinions", "rows_out": 4, "excluded": [{"kind": "pair", "rule": "differs in format", "count": 1}]},
@@ -47,6 +48,7 @@ def test_left_out_in_the_order_of_the_rules(tmp_path):
     text = yields.left_out(tmp_path, summaries)
     lines = [line for line in text.splitlines() if line.startswith("| ")][2:]
     assert lines[1] == "| unsolved | 7 |"
+    assert lines[4] == "| no program | 4 |"
     assert lines[-5:] == [
         "| too long | 2 |",
         "| same syntax tree | 0 |",
