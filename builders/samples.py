@@ -17,7 +17,7 @@ from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.cache import Cache
 from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
-from codepref.generate.recorded import BadLine, Recording
+from codepref.generate.recorded import CODES, BadLine, Recording
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
@@ -60,13 +60,13 @@ class Generation:
     """For the cost in `--dry-run`."""
 
 
-def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool) -> Stage:
-    """Samples from a recordings file (README, "Your own samples").
+def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
+    """Samples from a recordings file (README, "Your own samples"), or with `codes=VERSIONS` from one of trajectories.
 
     Raises:
         CodeprefError: the file has bad lines and `skip_bad` is off; nothing was written.
     """
-    recordings, bad = read_recordings(path, skip_bad=skip_bad)
+    recordings, bad = read_recordings(path, skip_bad=skip_bad, codes=codes)
     rows = sorted((_samples(recording) for recording in recordings), key=lambda row: row.prompt_id)
     depends = {"sha256": file_hash(path), "shard_size": shard_size, "skip_bad": skip_bad}
     return runner.source("samples", _shards(rows, shard_size, bad), depends, len(rows))
@@ -197,7 +197,8 @@ def requests_of(row: Any, questions: Sequence[Question]) -> list[Request]:
 
 
 def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
-    """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source` and `licence`.
+    """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source`, `licence` and
+    `tests` (a list of texts, for methods that need not ask for them).
 
     Raises:
         CodeprefError: a line can not be used, or two have the same id.
@@ -270,7 +271,11 @@ def _read_prompts(path: Path) -> Iterator[Samples]:
             raise CodeprefError(f"{path}:{number}: {type(error).__name__}: {error}; {need}") from None
         if seen.setdefault(prompt_id, number) != number:
             raise CodeprefError(f"{path}:{number}: prompt_id {prompt_id!r} is already on line {seen[prompt_id]}")
-        yield Samples(prompt_id, prompt, entry_point, (), (), source=row.get("source"), licence=row.get("licence"))
+        tests = row.get("tests", [])
+        if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
+            raise CodeprefError(f"{path}:{number}: tests: expected a list of texts, found {json.dumps(tests)[:60]}")
+        given = tuple(Sample(test) for test in tests)
+        yield Samples(prompt_id, prompt, entry_point, (), given, source=row.get("source"), licence=row.get("licence"))
 
 
 def render(template: Path, values: dict[str, object]) -> str:
