@@ -73,7 +73,8 @@ def _loading(manifest: Mapping[str, Any]) -> str:
     if base["load_in_4bit"]:
         bits = (
             ',\n    quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", '
-            "bnb_4bit_compute_dtype=torch.bfloat16)"
+            + ("bnb_4bit_use_double_quant=True, " if manifest["config"].get("use_bnb_nested_quant") else "")
+            + "bnb_4bit_compute_dtype=torch.bfloat16)"
         )
     revision = f', revision="{base["revision"]}"' if base["revision"] else ""
     return (

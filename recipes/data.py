@@ -68,7 +68,7 @@ def _open(name: str, arguments: DataArguments) -> Dataset:
     if path.is_file():
         if path.suffix not in FILES:
             raise ValueError(f"unknown kind of file, known are {', '.join(FILES)}")
-        return load_dataset(FILES[path.suffix], data_files={split: name}, split=split)
+        return load_dataset(FILES[path.suffix], data_files=name, split=split)
     if path.is_dir():
         return load_dataset(name, arguments.dataset_config, split=split)
     repository, _, tag = name.partition("@")

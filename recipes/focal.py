@@ -62,21 +62,25 @@ def check(settings: FocalArguments, training: Any) -> None:
         raise CodeprefError("truncation_mode: focal DPO needs keep_start")
 
 
-def rendered(row: dict[str, Any], side: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:
-    """The text the model sees for one side of a pair, and the position where the code begins in it."""
+def rendered(row: dict[str, Any], side: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, int, int]:
+    """The text the model sees for one side of a pair, where the code begins in it, and how much of its start is trimmed.
+
+    Raises:
+        CodeprefError: the chat template does not show the code.
+    """
     prompt, completion = row["prompt"], row[side]
     if isinstance(completion, str):
-        return prompt + completion, len(prompt)
+        return prompt + completion, len(prompt), 0
     options = row.get("chat_template_kwargs") or {}
     text = tokenizer.apply_chat_template(prompt + completion, tokenize=False, **options)
     opening = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True, **options)
-    content = completion[-1]["content"]
-    code = content.strip()  # some templates trim what is said
+    code = completion[-1]["content"]
     shared = next((i for i, (a, b) in enumerate(zip(opening, text, strict=False)) if a != b), len(opening))
-    position = text.find(code, shared)
-    if len(completion) != 1 or position < 0:
-        raise CodeprefError(f"row {row['prompt']!r}: the chat template does not show {side} as one answer")
-    return text, position - content.index(code)
+    for trimmed, shown in ((0, code), (len(code) - len(code.lstrip()), code.strip())):
+        position = text.find(shown, shared)
+        if len(completion) == 1 and position >= 0:
+            return text, position - trimmed, trimmed
+    raise CodeprefError(f"prompt {prompt!r}: the chat template does not show {side} as one answer")
 
 
 def middle(code: str, other: str) -> list[list[int]]:
@@ -110,13 +114,14 @@ def weigh(
     """
     found: dict[str, Any] = {}
     for side, other in zip(SIDES, SIDES[::-1], strict=True):
-        text, start = rendered(row, side, tokenizer)
+        text, start, trimmed = rendered(row, side, tokenizer)
         plain = isinstance(row[side], str)
         encoded = tokenizer(text, add_special_tokens=plain, return_offsets_mapping=True)
         if encoded["input_ids"] != row["prompt_ids"] + row[f"{side}_ids"]:
             raise CodeprefError(f"{tokenizer.name_or_path}: other tokens with offsets than without; can not place spans")
         spans = row[f"{side}_spans"] if focus == "lines" else middle(*(_code(row[key], tokenizer) for key in (side, other)))
-        mask = token_mask(encoded["offset_mapping"], spans, start)[len(row["prompt_ids"]) :]
+        visible = [[max(first, trimmed), last] for first, last in spans if last > trimmed]
+        mask = token_mask(encoded["offset_mapping"], visible, start)[len(row["prompt_ids"]) :]
         found[f"{side}_weights"] = zones(mask, weights[side])
         found["focal_tokens"] = sum(mask)
         reach = len(mask) if max_length is None else max(0, max_length - len(row["prompt_ids"]))
@@ -176,8 +181,11 @@ class FocalDPOTrainer(DPOTrainer):
         self._apply_weights()
 
     def _prepare_dataset(self, dataset: Dataset, processing_class: Any, args: Any, dataset_name: str) -> Dataset:
-        settings = self.settings
-        dataset = super()._prepare_dataset(dataset, processing_class, args, dataset_name).map(
+        settings, given = self.settings, len(dataset)
+        dataset = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
+        if not len(dataset):
+            raise CodeprefError(f"all {given} prompts are longer than max_length {args.max_length}; raise it")
+        dataset = dataset.map(
             weigh,
             fn_kwargs={
                 "tokenizer": processing_class,

@@ -31,9 +31,9 @@ class Estimate:
     def line(self) -> str:
         """One line for the log."""
         return (
-            f"memory, estimated for one unsharded GPU: {self.total:.1f} GB (weights {self.weights:.1f}, gradients and "
-            f"optimizer {self.trained:.1f}, reference {self.reference:.1f}, activations {self.activations:.1f}, "
-            f"runtime {RUNTIME_GB:.1f}; {self.parameters / 1e9:.2f} billion parameters)"
+            f"memory, estimated for one unsharded GPU: {self.total:.1f} GB (weights {self.weights:.2g}, gradients and "
+            f"optimizer {self.trained:.2g}, reference {self.reference:.2g}, activations {self.activations:.2g}, "
+            f"runtime {RUNTIME_GB:.2g}; {self.parameters / 1e6:,.1f} million parameters)"
         )
 
 

@@ -24,8 +24,11 @@ from codepref.errors import CodeprefError
 from codepref.modelcard import model_card
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
-PRIVATE = {"output_dir", "hub_token", "dataset_name", "model_name_or_path", "resume_from_checkpoint", "hub_model_id"}
-"""Keys that stand elsewhere in the manifest or name places of the machine."""
+ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}
+MACHINE = {"output_dir", "hub_token", "hub_model_id", "resume_from_checkpoint", "report_to", "project", "run_name"}
+NOISE = {"debug", "disable_tqdm", "dataloader_pin_memory", "pad_to_multiple_of", "logging_steps", "use_cpu"}
+TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
+"""Keys of the trainer that the card shows whether or not they have their default."""
 USER_ERROR = 2
 
 
@@ -79,6 +82,10 @@ def parse(arguments: type, config: type, argv: Sequence[str] | None) -> tuple[An
     script, training, model = parsed
     if not model.model_name_or_path:
         raise CodeprefError(f"{where}: model_name_or_path is missing; give a Hub id or a folder")
+    for item in dataclasses.fields(script):
+        choices = item.metadata.get("choices")
+        if choices and getattr(script, item.name) not in choices:  # argparse checks flags, not values of a file
+            raise CodeprefError(f"{where}: {item.name}: {getattr(script, item.name)!r}; give {' or '.join(choices)}")
     return script, training, model
 
 
@@ -126,7 +133,7 @@ def tokenizer(wanted: ModelConfig) -> PreTrainedTokenizerBase:
 
 
 def parts(script: DataArguments, training: Any, wanted: ModelConfig) -> dict[str, Any]:
-    """The arguments every trainer takes: model by name, configuration, quantisation, adapter with its base's revision."""
+    """The arguments every trainer takes: model by name, configuration, quantisation, adapter."""
     training.model_init_kwargs = {
         "revision": wanted.model_revision,
         "attn_implementation": wanted.attn_implementation,
@@ -137,14 +144,11 @@ def parts(script: DataArguments, training: Any, wanted: ModelConfig) -> dict[str
         raise CodeprefError("eval_fraction: rows are held out but never used; set eval_strategy: steps or epoch")
     if not script.eval_fraction and training.eval_strategy != "no":
         raise CodeprefError("eval_strategy: nothing to evaluate on; set eval_fraction, such as 0.05")
-    adapter = get_peft_config(wanted)
-    if adapter is not None:
-        adapter.revision = wanted.model_revision
     return {
         "model": wanted.model_name_or_path,
         "args": training,
         "quantization_config": get_quantization_config(wanted),
-        "peft_config": adapter,
+        "peft_config": get_peft_config(wanted),
     }
 
 
@@ -187,7 +191,7 @@ def describe(method: str, script: Any, training: Any, wanted: ModelConfig, train
         },
         "adapter": wanted.use_peft,
         "dataset": lineage(script),
-        "config": {**_changed(script), **_changed(training), **_changed(wanted)},
+        "config": {**_told(training), **_changed(script), **_changed(training), **_changed(wanted)},
         "versions": {**versions(), **{name: _version(name) for name in LIBRARIES}},
         "hardware": {
             "device": torch.cuda.get_device_name() if trainer.args.device.type == "cuda" else trainer.args.device.type,
@@ -206,23 +210,21 @@ def _version(library: str) -> str:
 
 
 def _changed(arguments: Any) -> dict[str, Any]:
-    """Keys that differ from their default and say nothing about this machine."""
+    """Keys that differ from their default, without those that stand elsewhere or speak of the machine."""
     found = {}
     for item in dataclasses.fields(arguments):
+        if item.name in ELSEWHERE | MACHINE | NOISE:
+            continue
         value = getattr(arguments, item.name)
-        default = item.default_factory() if item.default is dataclasses.MISSING and callable(item.default_factory) else item.default
-        if item.init and item.name not in PRIVATE and value != default and _plain(value):
+        default = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+        if value != default and isinstance(value, str | int | float | bool | list):
             found[item.name] = value
-    found.pop("model_init_kwargs", None)
     return found
 
 
-def _plain(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except TypeError:
-        return False
-    return True
+def _told(training: Any) -> dict[str, Any]:
+    values = {name: getattr(training, name) for name in TOLD if hasattr(training, name)}
+    return {name: getattr(value, "value", value) for name, value in values.items()}  # enumerations by their value
 
 
 def run(trainer: Trainer, manifest: dict[str, Any], guard: ChosenGuard | None = None) -> Trainer:
@@ -243,7 +245,11 @@ def run(trainer: Trainer, manifest: dict[str, Any], guard: ChosenGuard | None = 
     if guard is not None and guard.stopped:
         manifest["result"]["guard"] = guard.stopped
     trainer.manifest = manifest
+    for adapter in getattr(trainer.model, "peft_config", {}).values():
+        adapter.revision = manifest["base"]["revision"]
+        adapter.target_modules = sorted(adapter.target_modules)  # a set: its order would differ from run to run
     trainer.save_model(args.output_dir)
+    trainer.save_state()
     trainer.create_model_card()
     if guard is not None and guard.stopped and guard.action == "stop":
         trainer.end()
