@@ -9,10 +9,10 @@ import jinja2
 from codepref.cards import TEMPLATES, code_block
 
 WORDS = {
-    "dpo": "Direct preference optimisation: the chosen code of each pair against the rejected one, with an NLL term on the "
-    "chosen code weighted by `alpha`.",
-    "focal_dpo": "Focal DPO: as DPO, but of the rejected code only the tokens in focus count (`rejected_focus_weight`). "
-    "Logged rewards and log-probabilities are over those tokens.",
+    "dpo": "Direct preference optimisation: the chosen code of each pair against the rejected one; `sft` among the "
+    "losses is an NLL term on the chosen code.",
+    "focal_dpo": "Focal DPO: as DPO, but of the rejected code only the tokens in focus count. Logged rewards and "
+    "log-probabilities are over those tokens.",
     "kto": "Kahneman-Tversky optimisation: each code alone, desirable or undesirable, against the reference.",
     "sft": "Supervised fine-tuning on the chosen codes; the loss counts completion tokens only.",
 }
@@ -32,7 +32,10 @@ def model_card(manifest: Mapping[str, Any]) -> str:
             the adapter is part of the weights.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["json"] = lambda value: json.dumps(value, indent=2, sort_keys=True)
     environment.filters["code_block"] = code_block
@@ -40,11 +43,11 @@ def model_card(manifest: Mapping[str, Any]) -> str:
     base, dataset = manifest["base"], manifest["dataset"]
     values = {
         "front": _front_matter(manifest),
-        "name": f"{base['name'].rpartition('/')[2]}, {method.replace('_', ' ')} on {dataset['name'].rpartition('/')[2]}",
+        "name": f"{_last(base['name'])}, {method.replace('_', ' ')} on {_last(dataset['name'])}",
         "what": _what(manifest),
         "loading": _loading(manifest),
         "run": {"merged": None, **manifest, "result": {"guard": None, **manifest["result"]}},
-        "dataset": f"`{dataset['name']}`" + (" (a folder of the machine it was trained on)" if dataset["local"] else ""),
+        "dataset": f"`{dataset['name']}`" + (" (local to the machine it was trained on)" if dataset["local"] else ""),
         "lengths": checks.get("lengths"),
         "others": {key: value for key, value in checks.items() if key != "lengths" and isinstance(value, dict)},
         "method": WORDS[method],
@@ -52,6 +55,10 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "citation": _citation(method),
     }
     return environment.get_template("model.md.jinja").render(values).rstrip() + "\n"
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _what(manifest: Mapping[str, Any]) -> str:
@@ -77,11 +84,12 @@ def _loading(manifest: Mapping[str, Any]) -> str:
             + "bnb_4bit_compute_dtype=torch.bfloat16)"
         )
     revision = f', revision="{base["revision"]}"' if base["revision"] else ""
+    arguments = f'"{base["name"]}"{revision}, dtype="{base["dtype"]}"{bits}'
     return (
         ("import torch\n" if bits else "")
         + "from peft import PeftModel\n"
         + f"from transformers import AutoModelForCausalLM{', BitsAndBytesConfig' if bits else ''}\n\n"
-        + f'base = AutoModelForCausalLM.from_pretrained(\n    "{base["name"]}"{revision}, dtype="{base["dtype"]}"{bits}\n)\n'
+        + f"base = AutoModelForCausalLM.from_pretrained(\n    {arguments}\n)\n"
         + 'model = PeftModel.from_pretrained(base, "PATH_OR_HUB_ID")'
     )
 
@@ -105,4 +113,5 @@ def _citation(method: str) -> str:
     if method not in CITATIONS:
         return OWN
     arxiv, title, year = CITATIONS[method]
-    return f"@misc{{{method}, title = {{{title}}}, year = {{{year}}}, eprint = {{{arxiv}}}, archivePrefix = {{arXiv}}}}\n{OWN}"
+    fields = f"title = {{{title}}}, year = {{{year}}}, eprint = {{{arxiv}}}, archivePrefix = {{arXiv}}"
+    return f"@misc{{{method}, {fields}}}\n{OWN}"

@@ -78,7 +78,7 @@ def _open(name: str, arguments: DataArguments) -> Dataset:
 
 
 def lineage(arguments: DataArguments) -> dict[str, Any]:
-    """Where the rows come from, for manifest and card: name, tag, commit and the builder's manifest, where there is one."""
+    """Where the rows come from: name, tag, commit, and what the builder's manifest says, where there is one."""
     name = str(arguments.dataset_name)
     if Path(name).exists():
         path = Path(name) / "manifest.json"
@@ -108,7 +108,8 @@ def need(dataset: Dataset, columns: Sequence[str], name: str | None, remedy: str
     """Raises CodeprefError when a column is missing; the remedy ends the line."""
     missing = [column for column in columns if column not in dataset.column_names]
     if missing:
-        raise CodeprefError(f"{name}: no column {', '.join(missing)} (it has {', '.join(dataset.column_names)}); {remedy}")
+        there = ", ".join(dataset.column_names)
+        raise CodeprefError(f"{name}: no column {', '.join(missing)} (it has {there}); {remedy}")
 
 
 def pairs(arguments: DataArguments, spans: bool = False) -> tuple[Dataset, Dataset | None]:

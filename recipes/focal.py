@@ -1,18 +1,18 @@
 """Focal preference learning: the loss counts the tokens in which a rejected code differs from the chosen one.
 
 Target-DPO (arXiv 2503.02783, eq. 3-8) keeps every chosen token and only those rejected tokens that lie on lines the
-chosen code does not have. TRL sums log-probabilities over the batch's `completion_mask`, for policy and reference alike,
-so nothing of the loss is rewritten: the weights are a column of the dataset, and the collator turns them into the mask.
-They must be a column: TRL keeps precomputed reference log-probabilities under the dataset's fingerprint.
+chosen code does not have. TRL sums log-probabilities over the batch's `completion_mask`, for policy and reference
+alike, so nothing of the loss is rewritten: the weights are a column of the dataset, and the collator turns them into
+the mask. They must be a column: TRL keeps precomputed reference log-probabilities under the dataset's fingerprint.
 
-Metrics of a focal run (`rewards/*`, `logps/*`, `logits/*`, `entropy`) are over the weighted tokens only. The end token of
-a rejected code lies behind its last line, so it is not counted; that of a chosen one is.
+Metrics of a focal run (`rewards/*`, `logps/*`, `logits/*`, `entropy`) are over the weighted tokens only. The end token
+of a rejected code lies behind its last line, so it is not counted; that of a chosen one is.
 """
 
 import functools
 import types
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from datasets import Dataset
@@ -63,7 +63,7 @@ def check(settings: FocalArguments, training: Any) -> None:
 
 
 def rendered(row: dict[str, Any], side: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, int, int]:
-    """The text the model sees for one side of a pair, where the code begins in it, and how much of its start is trimmed.
+    """The text the model sees for one side of a pair, where the code begins in it, and how much of that is trimmed.
 
     Raises:
         CodeprefError: the chat template does not show the code.
@@ -118,8 +118,9 @@ def weigh(
         plain = isinstance(row[side], str)
         encoded = tokenizer(text, add_special_tokens=plain, return_offsets_mapping=True)
         if encoded["input_ids"] != row["prompt_ids"] + row[f"{side}_ids"]:
-            raise CodeprefError(f"{tokenizer.name_or_path}: other tokens with offsets than without; can not place spans")
-        spans = row[f"{side}_spans"] if focus == "lines" else middle(*(_code(row[key], tokenizer) for key in (side, other)))
+            raise CodeprefError(f"{tokenizer.name_or_path}: offsets come with other tokens; spans can not be placed")
+        codes = (_code(row[key], tokenizer) for key in (side, other))
+        spans = row[f"{side}_spans"] if focus == "lines" else middle(*codes)
         visible = [[max(first, trimmed), last] for first, last in spans if last > trimmed]
         mask = token_mask(encoded["offset_mapping"], visible, start)[len(row["prompt_ids"]) :]
         found[f"{side}_weights"] = zones(mask, weights[side])
@@ -158,13 +159,15 @@ class FocalCollator(DataCollatorForPreference):
 class FocalDPOTrainer(DPOTrainer):
     """TRL's DPO trainer on the tokens in focus. `dropped` says how many training pairs had none, and why."""
 
-    _tag_names = ["trl", "dpo", "focal-dpo"]
+    _tag_names: ClassVar = ["trl", "dpo", "focal-dpo"]
     _name = "Focal DPO"
 
-    def __init__(self, *, args: Any, processing_class: PreTrainedTokenizerBase, settings: FocalArguments, **rest: Any):
+    def __init__(
+        self, *, args: Any, processing_class: PreTrainedTokenizerBase, settings: FocalArguments, **rest: Any
+    ) -> None:
         check(settings, args)
         if not processing_class.is_fast:
-            raise CodeprefError(f"{processing_class.name_or_path}: needs a fast tokenizer (spans are character offsets)")
+            raise CodeprefError(f"{processing_class.name_or_path}: no fast tokenizer; spans need its character offsets")
         self.settings = settings
         self.dropped = {"without focal tokens": 0, "focal tokens cut off": 0}
         both = settings.chosen_focus_weight + settings.rejected_focus_weight
@@ -205,7 +208,9 @@ class FocalDPOTrainer(DPOTrainer):
                 "focal tokens cut off": len(dataset) - len(kept) - none,
             }
         if not kept:
-            raise CodeprefError(f"no {dataset_name} pair has focal tokens within max_length {args.max_length}: raise it")
+            raise CodeprefError(
+                f"no {dataset_name} pair has focal tokens within max_length {args.max_length}; raise it"
+            )
         return dataset.select(kept) if len(kept) < len(dataset) else dataset
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -227,7 +232,7 @@ class FocalDPOTrainer(DPOTrainer):
 
 
 def weigh_log_probs(model: torch.nn.Module) -> None:
-    """Makes `model.forward` take `token_weights` (rows, length) and multiply its per-token log-probabilities by them."""
+    """Makes `model.forward` take `token_weights` (rows, length) and multiply per-token log-probabilities by them."""
     inner = model.forward
     if getattr(inner, "takes_token_weights", False):
         return

@@ -1,4 +1,4 @@
-"""What is checked before and while a recipe trains, each in plain words: lengths, ends, boundaries, balance, log-probs."""
+"""What is checked before and while a recipe trains: lengths, ends, boundaries, balance of classes, log-probs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ class ChosenGuard(TrainerCallback):
     Adds `logps/chosen_change`, in nats per counted token, to the log. `stopped` holds the message once it has spoken.
     """
 
-    def __init__(self, beta: float, tokens: float, limit: float, action: str):
+    def __init__(self, beta: float, tokens: float, limit: float, action: str) -> None:
         self.beta, self.tokens, self.limit, self.action = beta, tokens, limit, action
         self.stopped: str | None = None
 
@@ -35,8 +35,8 @@ class ChosenGuard(TrainerCallback):
             return
         self.stopped = (
             f"step {state.global_step}: chosen code has lost {-change:.2f} nats a token against the reference (limit "
-            f"{self.limit}): the model unlearns good code with the bad. Lower learning_rate, raise beta or the weight of "
-            f"the NLL term (alpha), or set chosen_guard: warn"
+            f"{self.limit}): the model unlearns good code with the bad. Lower learning_rate, raise beta or the weight "
+            f"of the NLL term (alpha), or set chosen_guard: warn"
         )
         if self.action == "stop":
             control.should_training_stop = True
@@ -102,7 +102,8 @@ def completions(
     """
     whole = [_count(row["prompt"] + row["completion"], tokenizer) for row in given]
     prompts = [_count(row["prompt"], tokenizer, opening=True) for row in given]
-    kept = [count for count, before in zip(whole, prompts, strict=True) if packed or not max_length or before < max_length]
+    fits = [packed or not max_length or before < max_length for before in prompts]
+    kept = [count for count, fit in zip(whole, fits, strict=True) if fit]
     if not kept:
         raise CodeprefError(f"all {len(given)} prompts are longer than max_length {max_length}; raise it")
     report = lengths(kept, len(given), max_length)
@@ -143,9 +144,9 @@ def ends(completions: Sequence[Sequence[int]], name: str, tokenizer: PreTrainedT
     missing = [i for i, ids in enumerate(completions) if tokenizer.eos_token_id not in ids[-3:]]
     if missing:
         raise CodeprefError(
-            f"{len(missing)} of {len(completions)} {name} completions do not end with {tokenizer.eos_token!r} (first: row "
-            f"{missing[0]}): a model trained on them does not stop. Set the tokenizer's eos_token to the token that ends a "
-            "turn in its chat template"
+            f"{len(missing)} of {len(completions)} {name} completions do not end with {tokenizer.eos_token!r} (first: "
+            f"row {missing[0]}): a model trained on them does not stop. Set the tokenizer's eos_token to the token "
+            "that ends a turn in its chat template"
         )
 
 

@@ -41,7 +41,9 @@ def skeleton(name: str, revision: str | None) -> torch.nn.Module:
     """The model without its weights: shapes only."""
     config = AutoConfig.from_pretrained(name, revision=revision)
     with init_empty_weights():
-        return AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config)
+    model.tie_weights()
+    return model
 
 
 def estimate(model: torch.nn.Module, wanted: ModelConfig, training: Any, rows: int, reference: bool) -> Estimate:
@@ -61,24 +63,19 @@ def estimate(model: torch.nn.Module, wanted: ModelConfig, training: Any, rows: i
     weights = quantised * NF4_BYTES + (count - quantised) * size
     if wanted.use_peft:
         adapter = wanted.lora_r * sum(layer.in_features + layer.out_features for layer in linear)
-        trained = adapter * (_width(wanted) * 2 + _optimizer_bytes(training, _width(wanted)))
+        trained = adapter * (2 * 4 + _optimizer_bytes(training, 4))  # adapters are fp32
     else:
         trained = count * (size + _optimizer_bytes(training, size))
     config = model.config.get_text_config()
     tokens = rows * (training.max_length or 2048)
     layers = config.num_hidden_layers
-    inside = 2 * (12 * config.hidden_size + 3 * _intermediate(config))  # one layer's tensors in bf16, without attention maps
+    inside = 2 * (12 * config.hidden_size + 3 * _intermediate(config))  # a layer's tensors in bf16, no attention maps
     kept = layers * config.hidden_size * 2 + inside if training.gradient_checkpointing else layers * inside
     logits = min(tokens * config.vocab_size, TILE) * 4 * 2
     activations = tokens * kept + logits
     parts = [weights, trained, weights if reference else 0, activations]
     gigabytes = [part / 1e9 for part in parts]
     return Estimate(*gigabytes, total=sum(gigabytes) + RUNTIME_GB, parameters=count)
-
-
-def _width(wanted: ModelConfig) -> int:
-    """Bytes of an adapter weight: TRL keeps adapters of quantised models in bf16, PEFT the others in fp32."""
-    return 2 if wanted.load_in_4bit or wanted.load_in_8bit else 4
 
 
 def _optimizer_bytes(training: Any, size: int) -> float:

@@ -2,9 +2,9 @@
 
 python recipes/merge.py runs/tiny-dpo --out runs/tiny-merged
 
-A QLoRA adapter was trained on 4-bit weights. `--into trained` (the default) adds it to those weights, widened to `dtype`,
-so the merged model says what adapter and 4-bit base said together; `--into original` adds it to the weights as they were
-published. Neither is quantised afterwards. The card names which, and the precision.
+A QLoRA adapter was trained on 4-bit weights. `--into trained` (the default) adds it to those weights, widened to
+`dtype`, so the merged model says what adapter and 4-bit base said together; `--into original` adds it to the weights as
+they were published. Neither is quantised afterwards. The card names which, and the precision.
 """
 
 import argparse

@@ -20,11 +20,11 @@ def focal():
 
 
 def build(kind, tiny, words, rows, tmp_path, settings=None, **changes):
-    values = dict(
-        output_dir=str(tmp_path), report_to="none", bf16=False, use_cpu=True, per_device_train_batch_size=4,
-        gradient_checkpointing=False, loss_type=["sigmoid", "sft"], loss_weights=[1.0, ALPHA], beta=BETA,
-        save_strategy="no", max_length=256,
-    )  # fmt: skip
+    values = {
+        "output_dir": str(tmp_path), "report_to": "none", "bf16": False, "use_cpu": True, "per_device_train_batch_size": 4,
+        "gradient_checkpointing": False, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, ALPHA], "beta": BETA,
+        "save_strategy": "no", "max_length": 256,
+    }  # fmt: skip
     # weights that differ from the reference's, so that no log-ratio is zero
     adapter = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, lora_dropout=0.0)
     extra = {"settings": settings} if settings else {}
@@ -79,9 +79,7 @@ def formula(trainer, batch, weights):
 
 
 def settings_of(focal, chosen=(1.0, 1.0, 1.0), rejected=(0.0, 1.0, 0.0), focus="lines"):
-    return focal.FocalArguments(
-        focus=focus, chosen_focus_weight=list(chosen), rejected_focus_weight=list(rejected)
-    )
+    return focal.FocalArguments(focus=focus, chosen_focus_weight=list(chosen), rejected_focus_weight=list(rejected))
 
 
 def test_parity(focal, tiny, words, rows, tmp_path, capsys):
@@ -240,7 +238,9 @@ def test_a_dataset_without_spans_is_refused_in_one_line(train, rows, tmp_path):
     path = tmp_path / "pairs.jsonl"
     kept = [{key: row[key] for key in ("prompt", "chosen", "rejected")} for row in rows]
     path.write_text("".join(json.dumps(row) + "\n" for row in kept))
-    with pytest.raises(CodeprefError, match=r"no column chosen_spans, rejected_spans .* needs a dataset with spans") as told:
+    with pytest.raises(
+        CodeprefError, match=r"no column chosen_spans, rejected_spans .* needs a dataset with spans"
+    ) as told:
         train("focal_dpo", dataset_name=str(path))
     assert "\n" not in str(told.value)
     assert train("focal_dpo", dataset_name=str(path), focus="middle", max_steps=1).state.global_step == 1

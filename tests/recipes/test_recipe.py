@@ -99,7 +99,14 @@ def test_the_guard_stops_a_run_that_unlearns_chosen_code(train, tmp_path, lora):
 
 
 def test_the_guard_can_warn_and_go_on(train, capsys, lora):
-    changes = dict(alpha=0.0, beta=1.0, learning_rate=0.3, max_steps=8, chosen_drop=0.0, chosen_guard="warn")
+    changes = {
+        "alpha": 0.0,
+        "beta": 1.0,
+        "learning_rate": 0.3,
+        "max_steps": 8,
+        "chosen_drop": 0.0,
+        "chosen_guard": "warn",
+    }
     trainer = train("dpo", **lora, **changes)
     assert trainer.state.global_step == 8
     assert capsys.readouterr().out.count("warning: step") == 1
