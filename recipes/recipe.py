@@ -241,6 +241,7 @@ def run(trainer: Trainer, manifest: dict[str, Any], guard: ChosenGuard | None = 
         # before the trackers, so that they see what it adds
         trainer.callback_handler.callbacks.insert(0, guard)
     widen(trainer)
+    group(trainer)
     trainer.train(resume_from_checkpoint=_checkpoint(args))
     manifest["result"] = {"steps": trainer.state.global_step, "log": trainer.state.log_history[-2:]}
     if guard is not None and guard.stopped:
@@ -266,13 +267,25 @@ def run(trainer: Trainer, manifest: dict[str, Any], guard: ChosenGuard | None = 
 def widen(trainer: Trainer) -> None:
     """Keeps the adapter of a quantised model in fp32, where TRL has put it into bf16.
 
-    bf16 has 8 bits of precision: a step of 5e-6 on a weight of 0.02 rounds to nothing. Arithmetic stays bf16 by autocast.
-    Sharded training keeps its own copies.
+    bf16 has 8 bits of precision: a step of 5e-6 on a weight of 0.02 rounds to nothing. Arithmetic stays bf16 by
+    autocast. Sharded training keeps its own copies.
     """
     if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         for parameter in trainer.model.parameters():
             if parameter.requires_grad and parameter.dtype == torch.bfloat16 and trainer.args.bf16:
                 parameter.data = parameter.data.float()
+
+
+def group(trainer: Trainer) -> None:
+    """Gives `train_sampling_strategy: group_by_length` its lengths: a pair is as long as its longer side."""
+    dataset = trainer.train_dataset
+    if trainer.args.train_sampling_strategy != "group_by_length" or "chosen_ids" not in dataset.column_names:
+        return
+    columns = (dataset[name] for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
+    lengths = [len(prompt) + max(len(good), len(bad)) for prompt, good, bad in zip(*columns, strict=True)]
+    trainer.train_dataset = dataset.add_column(trainer.args.length_column_name, lengths)
+    trainer._set_signature_columns_if_needed()
+    trainer._signature_columns.append(trainer.args.length_column_name)
 
 
 def _checkpoint(args: Any) -> str | None:
