@@ -249,7 +249,8 @@ def run(trainer: Trainer, manifest: dict[str, Any], guard: ChosenGuard | None = 
     trainer.manifest = manifest
     for adapter in getattr(trainer.model, "peft_config", {}).values():
         adapter.revision = manifest["base"]["revision"]
-        adapter.target_modules = sorted(adapter.target_modules)  # a set: its order would differ from run to run
+        if isinstance(adapter.target_modules, set):  # its order would differ from run to run
+            adapter.target_modules = sorted(adapter.target_modules)
     trainer.save_model(args.output_dir)
     trainer.save_state()
     trainer.create_model_card()
