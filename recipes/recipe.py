@@ -159,8 +159,10 @@ def own_card(kind: type[Trainer]) -> type[Trainer]:
         manifest: dict[str, Any] | None = None
 
         def create_model_card(self, *_: Any, **__: Any) -> None:
-            """Writes README.md and manifest.json into the output folder."""
+            """Writes README.md and manifest.json into the output folder: at each checkpoint and at the end."""
             if self.manifest is not None and self.is_world_process_zero():
+                reached = {"steps": self.state.global_step, "log": self.state.log_history[-2:]}
+                self.manifest["result"] = {**self.manifest.get("result", {}), **reached}
                 write(Path(self.args.output_dir), self.manifest)
 
     Carded.__name__ = kind.__name__
@@ -242,11 +244,10 @@ def run(trainer: Trainer, manifest: dict[str, Any], guard: ChosenGuard | None = 
         trainer.callback_handler.callbacks.insert(0, guard)
     widen(trainer)
     group(trainer)
-    trainer.train(resume_from_checkpoint=_checkpoint(args))
-    manifest["result"] = {"steps": trainer.state.global_step, "log": trainer.state.log_history[-2:]}
-    if guard is not None and guard.stopped:
-        manifest["result"]["guard"] = guard.stopped
     trainer.manifest = manifest
+    trainer.train(resume_from_checkpoint=_checkpoint(args))
+    if guard is not None and guard.stopped:
+        manifest["result"] = {"guard": guard.stopped}
     for adapter in getattr(trainer.model, "peft_config", {}).values():
         adapter.revision = manifest["base"]["revision"]
         if isinstance(adapter.target_modules, set):  # its order would differ from run to run

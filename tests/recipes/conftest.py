@@ -1,5 +1,4 @@
 import json
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -7,21 +6,25 @@ from pathlib import Path
 import pytest
 import yaml
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
-os.environ["OMP_NUM_THREADS"] = "1"  # threads that wait for each other on a busy machine take ten times as long
-os.environ["TQDM_DISABLE"] = "1"
 RECIPES = Path(__file__).resolve().parent.parent.parent / "recipes"
 sys.path.insert(0, str(RECIPES))
 PAIRS = RECIPES / "tiny" / "pairs.jsonl"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _quiet():
     import datasets
     import torch
 
-    torch.set_num_threads(1)
-    datasets.disable_progress_bars()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setenv("TQDM_DISABLE", "1")
+        # threads that wait for each other on a busy machine take ten times as long
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
+        datasets.disable_progress_bars()
+        yield
+        datasets.enable_progress_bars()
 
 
 @pytest.fixture(scope="session")

@@ -46,11 +46,12 @@ def killed_after(folder, run, limit_s=120):
     assert os.WIFSIGNALED(status)
 
 
-def test_killed_and_resumed_is_the_same_curve(train, losses, tmp_path, lora):
-    steps = {**lora, "max_steps": 16, "save_strategy": "steps", "save_steps": 5, "chosen_guard": "off"}
+def test_killed_and_resumed_is_the_same_curve(train, losses, tmp_path, qlora):
+    steps = {**qlora, "max_steps": 16, "save_strategy": "steps", "save_steps": 5, "chosen_guard": "off"}
     whole = train("dpo", **steps, output_dir=str(tmp_path / "whole"))
     killed_after(tmp_path / "out" / "checkpoint-5", lambda: train("dpo", **steps))
-    assert not (tmp_path / "out" / "README.md").exists()
+    assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
+    assert "5 steps on 1 x cpu" in (tmp_path / "out" / "README.md").read_text()
     resumed = train("dpo", **steps, resume_from_checkpoint="last")
     assert resumed.state.global_step == 16
     assert losses(resumed) == losses(whole)

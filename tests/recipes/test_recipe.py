@@ -66,6 +66,14 @@ def test_the_nll_term_is_on_by_default(train):
     assert own.loss_weights == [1.0, 0.2]
 
 
+def test_pairs_of_like_length_go_together(train):
+    trainer = train("dpo", train_sampling_strategy="group_by_length", max_steps=1)
+    batch = next(iter(trainer.get_train_dataloader()))
+    found = batch["attention_mask"].sum(1).view(2, 4).amax(0).tolist()
+    assert found == sorted(found, reverse=True)
+    assert found[0] == max(trainer.train_dataset["length"])  # the longest comes first
+
+
 def test_kto_rows_are_not_sorted_by_label(train):
     labels = train("kto").train_dataset["label"]
     assert sorted(labels) != labels != sorted(labels, reverse=True)
