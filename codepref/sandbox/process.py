@@ -162,6 +162,8 @@ class WorkerProcess:
         links = dict(setup.interpreter.links)
         if setup.library:
             links |= {p: str(Path(p).readlink()) for p in _PROGRAMS if Path(p).is_symlink()}
+            links["/worker"] = setup.interpreter.executable
+            links["/proc/self/exe"] = "/worker"  # there is no /proc, but TensorFlow ends without this
         scratch = writable[0] if writable else "/nonexistent"
         environment = _ENVIRONMENT | {"HOME": scratch, "TMPDIR": scratch, "MPLCONFIGDIR": f"{scratch}/mpl"}
         here = Path(__file__).parent
