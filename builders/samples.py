@@ -16,6 +16,7 @@ from pydantic import Field
 from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.cache import Cache
+from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
 from codepref.generate.recorded import BadLine, Recording
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
@@ -42,7 +43,9 @@ class Generation:
     """How samples are asked for."""
 
     server: ServerConfig | None = None
-    """An OpenAI-compatible endpoint; this or `script`."""
+    """An OpenAI-compatible endpoint; this, `local` or `script`."""
+    local: LocalConfig | None = None
+    """A model that runs here, with transformers."""
     script: str | None = None
     """Answers known in advance, for dry runs: JSON lines `{"prompt_id", "purpose", "answers"}`."""
     sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
@@ -213,7 +216,9 @@ def generated(runner: Runner, source: Stage, generation: Generation, *, codes: i
     """Samples asked from a model: `codes` programs and `tests` answers with tests for every prompt of `source`."""
     asks = questions(generation, codes, tests)
     records = (Samples, Samples)
-    return asked(runner, "samples", source, records, asks, _with_samples, generation, generation.sampling, seed)
+    stage = asked(runner, "samples", source, records, asks, _with_samples, generation, generation.sampling, seed)
+    release()  # nothing more is asked: what comes next has the memory
+    return stage
 
 
 def _with_samples(
@@ -225,6 +230,8 @@ def _with_samples(
 
 def _options(generation: Generation) -> dict[str, Any]:
     """What changes the answers of a backend, besides model and sampling."""
+    if generation.local is not None:
+        return identity(generation.local)
     if generation.server is None:
         return {"script": file_hash(generation.script)} if generation.script else {}
     server = generation.server
@@ -233,13 +240,19 @@ def _options(generation: Generation) -> dict[str, Any]:
 
 @contextmanager
 def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: int) -> Iterator[Generator]:
-    if generation.script is not None and generation.server is None:
+    backends = [generation.server, generation.local, generation.script]
+    if sum(backend is not None for backend in backends) != 1:
+        raise CodeprefError(
+            "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model) or 'script' (a file)"
+        )
+    if generation.script is not None:
         yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
-    elif generation.server is not None and generation.script is None:
-        with Cache(cache) as answers:
+        return
+    with Cache(cache) as answers:
+        if generation.server is not None:
             yield ServerGenerator(generation.server, sampling, answers, run_seed=seed)
-    else:
-        raise CodeprefError("configuration: 'generation' needs either 'server' (model, base_url) or 'script' (a file)")
+        elif generation.local is not None:
+            yield LocalGenerator(generation.local, sampling, answers, run_seed=seed)
 
 
 def _read_prompts(path: Path) -> Iterator[Samples]:
