@@ -44,7 +44,9 @@ def grouped(problems: list[Problem], programs: list[tuple[str, str]]) -> list[tu
     return [(problem, found[problem.task_id]) for problem in problems if problem.task_id in found]
 
 
-def graded(problems: list[Problem], programs: list[tuple[str, str]], settings: Settings) -> dict[tuple[str, str], Graded]:
+def graded(
+    problems: list[Problem], programs: list[tuple[str, str]], settings: Settings
+) -> dict[tuple[str, str], Graded]:
     """Verdict of each (task, program)."""
     work = grouped(problems, programs)
     answers = inputs.grade(work, settings)
@@ -68,7 +70,9 @@ def evalplus(data: Path, settings: Settings, limit: int | None) -> None:
     )
     show("llama-3.1-70b-instruct", pairs, began)
     for name, benchmark in (("humaneval", problems), ("mbpp", None)):
-        model_outputs(data, name, benchmark or mbpp_plus.load(data / "benchmarks" / "MbppPlus-v0.2.0.jsonl.gz"), settings, limit)
+        model_outputs(
+            data, name, benchmark or mbpp_plus.load(data / "benchmarks" / "MbppPlus-v0.2.0.jsonl.gz"), settings, limit
+        )
 
 
 def model_outputs(data: Path, name: str, problems: list[Problem], settings: Settings, limit: int | None) -> None:
@@ -98,7 +102,11 @@ def model_outputs(data: Path, name: str, problems: list[Problem], settings: Sett
         if row["passed"]
     )
     show(f"model_outputs {name} (plain tests pass)", pairs, began)
-    rest = ((f"{task(row)} {row['model']} {row['run']}", "verdict", False, verdict(row)) for row in table if not row["passed"])
+    rest = (
+        (f"{task(row)} {row['model']} {row['run']}", "verdict", False, verdict(row))
+        for row in table
+        if not row["passed"]
+    )
     show(f"model_outputs {name} (plain tests fail)", rest, began)
 
 

@@ -63,7 +63,6 @@ class Settings:
 
 Work = Iterable[tuple[Problem, Sequence[str]]]
 """Problems, each with programs to grade."""
-Grade = Callable[[Work, Settings], Iterator[list[Graded]]]
 
 
 @dataclass(frozen=True)
@@ -71,18 +70,17 @@ class Benchmark:
     """Everything that differs between benchmarks."""
 
     name: str
+    paper: str
     load: Callable[[Path | None], list[Problem]]
     """Problems from a file, or from the Hub."""
     program: Callable[[Problem, str], str]
-    """The program that is run for a completion or a solution of a problem."""
-    grade: Grade
-    settings: Settings
-    prompt: Callable[[Problem, bool], str]
-    """The text a model is given; True for a chat model."""
-    stop: Callable[[bool], tuple[str, ...]]
-    """Texts that end a completion; True for a chat model."""
+    """The program that is run for a solution, or for a completion of a problem."""
+    reference: Callable[[Problem], str]
+    """The program of the data set's own solution."""
+    grade: Callable[[Work, Settings], Iterator[list[Graded]]]
+    ask: Callable[[Problem, bool, bool], "Asked"]
+    """What a model is shown; for a chat model; with the begin of its answer."""
     max_tokens: int
-    paper: str
     environment: str = ""
     """Name of the locked interpreter it needs; empty for the one codepref runs in."""
     threshold: float = 1.0
@@ -90,8 +88,19 @@ class Benchmark:
     excused: Mapping[str, str] = field(default_factory=dict)
     """References that can not pass here, and why: they do not count against the threshold."""
     bare: bool = False
-    """Completions are taken as they are: they are no whole programs with an entry point."""
-    subsets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Completions are no whole programs with an entry point; they are taken as they are."""
+    framed: bool = False
+    """Whole solutions, too, are put into a frame by `program`."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question: the text, how the answer is begun (for templates), and the texts that end it."""
+
+    text: str
+    begin: str = ""
+    system: str | None = None
+    stop: tuple[str, ...] = ()
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ environments/bigcodebench.txt.
 from collections.abc import Iterator
 from pathlib import Path
 
-from codepref.errors import CodeprefError
 from evaluation import official
 from evaluation.benchmark import Graded, Problem, Settings, Work, from_hub, require, rows
 
@@ -21,7 +20,7 @@ PRELOAD = (
 
 
 def load(path: Path | None) -> list[Problem]:
-    """All problems; `Problem.group` says `hard` where the file marks them."""
+    """The problems, in the order of the file."""
     table = rows(path) if path else from_hub(HUB, REVISION)
     problems = []
     for number, row in enumerate(table):
@@ -37,18 +36,9 @@ def load(path: Path | None) -> list[Problem]:
     return problems
 
 
-def hard(problems: list[Problem], path: Path | None) -> list[Problem]:
-    """The problems of the hard set, named by a file of ids (a JSON list) or rows, or by the Hub."""
-    if path is None:
-        ids = {row["task_id"] for row in from_hub("bigcode/bigcodebench-hard", REVISION)}
-    else:
-        import json
-
-        try:
-            listed = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise CodeprefError(f"{path}: not a JSON list of task ids ({error})") from None
-        ids = set(listed)
+def hard(problems: list[Problem]) -> list[Problem]:
+    """The problems of the hard set, whose ids the Hub names."""
+    ids = {row["task_id"] for row in from_hub("bigcode/bigcodebench-hard", REVISION)}
     return [problem for problem in problems if problem.task_id in ids]
 
 

@@ -36,9 +36,9 @@ def load(path: Path | None) -> list[Problem]:
     return problems
 
 
-def program(problem: Problem, text: str) -> str:  # noqa: ARG001 - the same form for all benchmarks
+def program(problem: Problem, text: str) -> str:
     """The code in an answer, by the official rules."""
-    text = text.split("</code>")[0].replace("```python", "").split("```")[0]
+    text = text.split("</code>", maxsplit=1)[0].replace("```python", "").split("```")[0]
     return text.split("\nEND SOLUTION")[0].replace("<code>", "")
 
 

@@ -55,10 +55,10 @@ def _literal(node: ast.expr) -> Any:
     """A literal in which `inf` and `nan` may occur, as the texts print them."""
 
     class Named(ast.NodeTransformer):
-        def visit_Name(self, name: ast.Name) -> ast.AST:  # noqa: N802 - the name that ast asks for
+        def visit_Name(self, name: ast.Name) -> ast.AST:
             return ast.copy_location(ast.Constant(float(name.id)), name) if name.id in ("inf", "nan") else name
 
-        def visit_Call(self, call: ast.Call) -> ast.AST:  # noqa: N802
+        def visit_Call(self, call: ast.Call) -> ast.AST:
             if isinstance(call.func, ast.Name) and call.func.id == "float" and len(call.args) == 1:
                 return ast.copy_location(ast.Constant(float(ast.literal_eval(call.args[0]))), call)
             return call

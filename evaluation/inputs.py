@@ -30,7 +30,7 @@ OUTPUT_BYTES = 128 << 20
 FORMAT = 3
 GROUPS = ("base_input", "plus_input")
 LONG_S, FIRST = 0.05, 16
-PRELUDE = '''
+PRELUDE = """
 import numpy as np
 
 def is_floats(value):
@@ -47,7 +47,7 @@ def close(out, exp, atol):
     if atol == 0 or type(out) != type(exp) or (isinstance(exp, (list, tuple)) and len(out) != len(exp)):
         return False
     return bool(np.allclose(out, exp, rtol=1e-07, atol=atol))
-'''
+"""
 CLOSE = "close(_v(0), _v(1), {atol!r})"
 
 
@@ -79,7 +79,9 @@ def expected(problems: Sequence[Problem], settings: Settings) -> dict[str, Expec
     Raises `CodeprefError` naming the problem whose reference does not return a value on every input.
     """
     version = ".".join(map(str, sys.version_info[:2])) if settings.python is None else settings.python
-    digest = {p.task_id: fingerprint([FORMAT, version, _oracle(p), p.reference, p.prompt, repr(p.row)]) for p in problems}
+    digest = {
+        p.task_id: fingerprint([FORMAT, version, _oracle(p), p.reference, p.prompt, repr(p.row)]) for p in problems
+    }
     found = {p.task_id: _cached(_file(settings.cache, digest[p.task_id])) for p in problems}
     missing = [problem for problem in problems if found[problem.task_id] is None]
     answers = callers(missing, _reference, limits(settings), **_options(settings))

@@ -14,9 +14,7 @@ from evaluation.humaneval_plus import inputs_of
 
 ANY_PLAIN = "_v(0) is not ..."
 AS_SETS = "set(_v(0)) == set(_v(1))"
-IS_SOME = (
-    "(_v(0) if isinstance(_v(0), bool) else _v(0) is not None) == (_v(1) if isinstance(_v(1), bool) else _v(1) is not None)"
-)
+IS_SOME = "(_v(0) if isinstance(_v(0), bool) else _v(0) is not None) == (_v(1) if isinstance(_v(1), bool) else _v(1) is not None)"
 PADDED_DIGITS = (
     "close(_v(0), _v(1), 0) or _v(0) == sum(abs(int(a) - int(b)) for a, b in "
     "zip(*(str(n).zfill(max(len(str(m)) for m in _v(2))) for n in _v(2))))"
@@ -111,6 +109,6 @@ def docstring(text: str, test: str) -> str:
     return f'"""\n{text}\n{test}\n"""\n'
 
 
-def program(problem: Problem, text: str) -> str:  # noqa: ARG001 - the same form for all benchmarks
+def program(problem: Problem, text: str) -> str:
     """MBPP's answers are whole programs."""
     return text

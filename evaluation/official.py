@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from codepref.sandbox import Job, Limits, execute
 from evaluation.benchmark import Graded, Problem, Settings, Work
 
-GUARD = '''
+GUARD = """
 def _refuse(value, depth=3):
     for kind in type.__dict__["__mro__"].__get__(type(value)):
         for name in ("__eq__", "__ne__", "__bool__", "__lt__", "__le__", "__gt__", "__ge__", "__sub__", "__array__"):
@@ -21,7 +21,7 @@ def _refuse(value, depth=3):
     if depth and type(value) in (list, tuple):
         for item in value[:100]:
             _refuse(item, depth - 1)
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def grade(suite: Suite, work: Work, settings: Settings) -> Iterator[list[Graded]
     matrices = execute(
         jobs(), limits, workers=settings.workers, mode="official", lane="strict", profile="library",
         python=settings.python, preload=suite.preload, allow_unisolated=settings.allow_unisolated, batch_cells=1,
+        proc=True,
     )  # fmt: skip
     for matrix in matrices:
         cell = matrix.cells[0][0]

@@ -29,7 +29,9 @@ class Sample:
     program: str
 
 
-def read(path: Path, benchmark: Benchmark, problems: Sequence[Problem], clean: bool = False) -> list[Sample]:
+def read(
+    path: Path, benchmark: Benchmark, problems: Sequence[Problem], clean: bool = False, skip_unknown: bool = False
+) -> list[Sample]:
     """Samples of a file, in the order of the problems.
 
     Args:
@@ -37,6 +39,7 @@ def read(path: Path, benchmark: Benchmark, problems: Sequence[Problem], clean: b
         benchmark: Whose samples they are.
         problems: Its problems; every line must name one of them.
         clean: Take the program out of each text first (fences, prose, usage examples).
+        skip_unknown: Leave lines of other tasks out, where only some problems are graded.
 
     Raises:
         CodeprefError: A line that is not JSON, names no known task, or holds no text; the file and line are named.
@@ -46,13 +49,19 @@ def read(path: Path, benchmark: Benchmark, problems: Sequence[Problem], clean: b
     for number, row in enumerate(rows(path), 1):
         where = f"{path}, line {number}"
         problem = known.get(_task(row))
+        if problem is None and skip_unknown:
+            continue
         if problem is None:
             raise CodeprefError(f"{where}: {_task(row)!r} is no task of {benchmark.name}; remove the line")
-        text, whole = _text(row, where)
+        raw, whole = _text(row, where)
+        text = raw
         samples = found.setdefault(problem.task_id, [])
-        program = benchmark.program(problem, text if whole is not False else _completed(benchmark, problem, text))
-        program = cleaned(program, problem) if clean and not benchmark.bare else program
-        samples.append(Sample(problem.task_id, len(samples), text, program))
+        if clean and not benchmark.bare:
+            text = cleaned(text, problem)
+        elif whole is False and not benchmark.bare:
+            text = problem.prompt + text
+        program = text if whole is True and not benchmark.framed else benchmark.program(problem, text)
+        samples.append(Sample(problem.task_id, len(samples), raw, program))
     if not found:
         raise CodeprefError(f"{path}: no samples; one JSON object a line with task_id and solution or completion")
     return [sample for problem in problems for sample in found.get(problem.task_id, [])]
@@ -61,7 +70,9 @@ def read(path: Path, benchmark: Benchmark, problems: Sequence[Problem], clean: b
 def _task(row: dict[str, object]) -> str:
     metadata = row.get("metadata")
     number = metadata.get("problem_id") if isinstance(metadata, dict) else None
-    return str(next((v for v in (row.get("task_id"), number, row.get("problem_id"), row.get("id")) if v is not None), ""))
+    return str(
+        next((v for v in (row.get("task_id"), number, row.get("problem_id"), row.get("id")) if v is not None), "")
+    )
 
 
 def _text(row: dict[str, object], where: str) -> tuple[str, bool | None]:
@@ -75,17 +86,13 @@ def _text(row: dict[str, object], where: str) -> tuple[str, bool | None]:
     raise CodeprefError(f"{where}: neither 'solution' nor 'completion' holds a text")
 
 
-def _completed(benchmark: Benchmark, problem: Problem, text: str) -> str:
-    return text if benchmark.bare else problem.prompt + text
-
-
 def is_program(text: str, entry_point: str) -> bool:
     """True if a text defines the entry point itself."""
     return any(line.startswith((f"def {entry_point}", f"async def {entry_point}")) for line in text.splitlines())
 
 
 def cleaned(text: str, problem: Problem) -> str:
-    """The program in a model's answer, by the rules that builders and training use; the text itself if there is none."""
+    """The program in a model's answer, by the rules of builders and training; the text itself if there is none."""
     found = extract.code(text, problem.prompt, problem.entry_point)
     return text if isinstance(found, extract.Rejected) else found
 

@@ -27,7 +27,9 @@ WALL_FACTOR = 20
 """Wall seconds a call gets for each CPU second it is allowed: busy machines are no reason for a time-out."""
 FULL_BYTES = 8 << 20
 """The pages for the values of a group hold at least so much; a process that ended with less ended itself."""
-_WORKER = f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import calls, serve; serve.main(calls.candidates)"
+_WORKER = (
+    f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import calls, serve; serve.main(calls.candidates)"
+)
 _ENDS: dict[int, tuple[Verdict, str]] = {
     worker.NO_MEMORY: ("memory", "MemoryError"),
     worker.TOO_LARGE: ("output", "more output than the limit allows"),
@@ -39,7 +41,7 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class Calls:
-    """The same function called on groups of inputs. A group is run in one process, in order, up to the first trouble."""
+    """The same function called on groups of inputs. A group is run in one process, up to the first trouble."""
 
     entry_point: str
     groups: tuple[bytes, ...]
@@ -127,7 +129,8 @@ def _read(answer: Answer, calls: Calls) -> list[Returned]:
                 values[group].append(data if status == worker.VALUE else OPAQUE)
                 cpu_s[group].append(used_s)
         elif status == worker.KILLED and len(data) == worker.ENDING.size:
-            ends[group] = _ending(*worker.ENDING.unpack(data), calls.group_s)
+            wait_status, why, total_s = worker.ENDING.unpack(data)
+            ends[group] = _ending(wait_status, why, total_s, calls.group_s)
         elif status == worker.RAISED:
             ends[group] = "failed", data.decode(errors="replace").removesuffix(": ")
         elif status in _ENDS:

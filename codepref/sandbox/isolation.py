@@ -49,6 +49,7 @@ class Spec(TypedDict):
     links: dict[str, str]  # symbolic links of the root, such as /lib -> usr/lib
     writable: list[str]  # folders the candidate may write to (library profile), tmpfs in a new root
     scratch_mb: int
+    proc: bool  # show the process file system of the new PID namespace
     requests: int  # file descriptors
     answers: int
 
@@ -131,6 +132,10 @@ def build_root(spec: Spec) -> None:
     for path in DEVICES:
         if os.path.exists(path):
             _bind(path, base + path)
+    if spec["proc"]:
+        os.makedirs(base + "/proc")
+        with contextlib.suppress(OSError):  # where the machine's own is partly hidden, the kernel refuses
+            _mount("proc", base + "/proc", "proc", _RDONLY | _NOSUID | _NODEV | _NOEXEC)
     for link, target in spec["links"].items():
         os.makedirs(os.path.dirname(base + link), exist_ok=True)
         with contextlib.suppress(FileExistsError):

@@ -79,6 +79,8 @@ class Setup:
     library: bool = False
     preload: tuple[str, ...] = ()
     unisolated: bool = False
+    proc: bool = False
+    """Show /proc of the sandbox's own PID namespace (new root only)."""
 
     def writable(self, level: str) -> list[str]:
         """Folders a candidate may write to: private ones inside the sandbox, else one that isolation.py makes."""
@@ -162,8 +164,6 @@ class WorkerProcess:
         links = dict(setup.interpreter.links)
         if setup.library:
             links |= {p: str(Path(p).readlink()) for p in _PROGRAMS if Path(p).is_symlink()}
-            links["/worker"] = setup.interpreter.executable
-            links["/proc/self/exe"] = "/worker"  # there is no /proc, but TensorFlow ends without this
         scratch = writable[0] if writable else "/nonexistent"
         environment = _ENVIRONMENT | {"HOME": scratch, "TMPDIR": scratch, "MPLCONFIGDIR": f"{scratch}/mpl"}
         here = Path(__file__).parent
@@ -179,6 +179,7 @@ class WorkerProcess:
                 "links": links,
                 "writable": writable,
                 "scratch_mb": 64,
+                "proc": namespaces and setup.proc,
                 "requests": requests,
                 "answers": answers,
             }

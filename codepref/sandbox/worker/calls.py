@@ -64,7 +64,7 @@ def call_all(
     try:
         exec(module, namespace)  # noqa: S102 - what the sandbox is for
         function = namespace[entry_point]
-        for index, arguments in enumerate(calls):  # noqa: B007 - the handlers below name the call
+        for index, arguments in enumerate(calls):
             report.where, report.room = (number, index), report.output_bytes
             value = function(*arguments)
             status, data = image(report, value) if whole else short_image(report, value)
