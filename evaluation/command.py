@@ -110,7 +110,8 @@ def _options(args: argparse.Namespace) -> Any:
             args.model, args.backend, args.adapter, args.base_url, args.chat, args.n, args.temperature, args.seed
         )
     return Options(
-        out=args.out, data=args.data, samples=args.samples, clean=args.clean, model=model, ids=args.ids, limit=args.limit,
+        out=args.out, data=args.data, samples=args.samples, clean=args.clean, model=model, ids=args.ids,
+        limit=args.limit,
         workers=args.workers, python=args.python, cache=args.cache, trained_on=args.trained_on,
         allow_unisolated=args.allow_unisolated, quiet=args.quiet,
     )  # fmt: skip

@@ -27,8 +27,10 @@ def read(folder: Path) -> tuple[dict[str, Any], list[results.Row]]:
 def compare(a: Path, b: Path) -> dict[str, Any]:
     """The comparison of B with A on the problems that both have.
 
-    The difference is that of pass@1 in points (B minus A) with a 95 % interval from a bootstrap over problems. McNemar's
-    test is exact and looks at the first sample of each problem. Raises `CodeprefError` for different benchmarks.
+    The difference is that of pass@1 in points (B minus A), with a 95 % interval from a bootstrap over problems.
+    McNemar's test is exact and looks at the first sample of each problem.
+
+    Raises `CodeprefError` for different benchmarks or versions of the data.
     """
     (first, first_rows), (second, second_rows) = read(a), read(b)
     if first["benchmark"] != second["benchmark"]:
@@ -89,7 +91,7 @@ def shown(found: Mapping[str, Any]) -> str:
     if cost:
         lines.append(
             f"Efficiency on {cost['problems']} problems that both solve: B needs 1/{cost['speed_up']:.2f} of A's time "
-            f"[{cost['low']:.2f}, {cost['high']:.2f}]; {100 * cost['optimised']:.1f} % of B's programs are >= 10 % faster"
+            f"[{cost['low']:.2f}, {cost['high']:.2f}]; {100 * cost['optimised']:.1f} % of B's are >= 10 % faster"
         )
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ from evaluation.humaneval_plus import inputs_of
 
 ANY_PLAIN = "_v(0) is not ..."
 AS_SETS = "set(_v(0)) == set(_v(1))"
-IS_SOME = "(_v(0) if isinstance(_v(0), bool) else _v(0) is not None) == (_v(1) if isinstance(_v(1), bool) else _v(1) is not None)"
+IS_SOME = " == ".join(f"(_v({k}) if isinstance(_v({k}), bool) else _v({k}) is not None)" for k in (0, 1))
 PADDED_DIGITS = (
     "close(_v(0), _v(1), 0) or _v(0) == sum(abs(int(a) - int(b)) for a, b in "
     "zip(*(str(n).zfill(max(len(str(m)) for m in _v(2))) for n in _v(2))))"
