@@ -87,7 +87,7 @@ def parts(problem: Problem, code: str) -> tuple[str, str]:
     return f"{_HEAD}{code}\n", f"{problem.row['test']}\n{_RUN}"
 
 
-SUITE = official.Suite(PRELOAD, 240.0, 240.0, 16384, parts)
+SUITE = official.Suite(PRELOAD, 240.0, 480.0, 16384, parts)
 
 
 def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:

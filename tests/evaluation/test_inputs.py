@@ -1,13 +1,15 @@
 import dataclasses
 
 import pytest
-from evaluation import humaneval_plus, inputs, mbpp_plus
-from evaluation.benchmark import Settings
 from evaluation_tiny import PROBLEMS, RIGHT, data
 
 from codepref.errors import CodeprefError
+from evaluation import humaneval_plus, inputs, mbpp_plus
+from evaluation.benchmark import Settings
 
-EQUAL = "class E:\n    def __eq__(s, o): return True\n    def __ne__(s, o): return False\n    def __hash__(s): return 0\n"
+EQUAL = (
+    "class E:\n    def __eq__(s, o): return True\n    def __ne__(s, o): return False\n    def __hash__(s): return 0\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def test_constants_from_the_prompt_pass_the_shown_tests_alone(problems, settings
 
 
 def test_floats_are_compared_with_tolerance_and_integers_are_not(problems, settings):
-    near, far = ("def half(a):\n    return a / 2 + {}\n".format(d) for d in ("1e-9", "1e-3"))
+    near, far = (f"def half(a):\n    return a / 2 + {d}\n" for d in ("1e-9", "1e-3"))
     assert verdicts(problems[1], [near, far], settings) == [("passed", "passed"), ("failed", "failed")]
     assert verdicts(problems[0], ["def add(a, b):\n    return a + b + 1e-9\n"], settings) == [("failed", "failed")]
 
@@ -82,14 +84,26 @@ def mbpp(number, name, code, base, plus, prompt="'''text'''\n"):
 
 
 def test_tasks_that_accept_more_than_one_answer(settings):
-    shared = mbpp(2, "similar_elements", "def similar_elements(a, b):\n    return tuple(set(a) & set(b))\n", [[[1, 2], [2, 3]]], [[[1, 2, 3], [3, 2]]])
+    shared = mbpp(
+        2,
+        "similar_elements",
+        "def similar_elements(a, b):\n    return tuple(set(a) & set(b))\n",
+        [[[1, 2], [2, 3]]],
+        [[[1, 2, 3], [3, 2]]],
+    )
     programs = [
         "def similar_elements(a, b):\n    return [x for x in b if x in a] * 2\n",
         "def similar_elements(a, b):\n    return list(a)\n",
         EQUAL + "def similar_elements(a, b):\n    return E()\n",
     ]
     assert [plus for _, plus in verdicts(shared, programs, settings)] == ["passed", "failed", "failed"]
-    some = mbpp(737, "check_str", "import re\ndef check_str(s):\n    return re.match('[aeiou]', s)\n", [["annie"]], [["dawood"], ["else"]])
+    some = mbpp(
+        737,
+        "check_str",
+        "import re\ndef check_str(s):\n    return re.match('[aeiou]', s)\n",
+        [["annie"]],
+        [["dawood"], ["else"]],
+    )
     programs = ["def check_str(s):\n    return s[0] in 'aeiou'\n", "def check_str(s):\n    return True\n"]
     assert [plus for _, plus in verdicts(some, programs, settings)] == ["passed", "failed"]
     anything = mbpp(164, "are_equivalent", "def are_equivalent(a, b):\n    return a == b\n", [[1, 2]], [[3, 3]])
@@ -107,7 +121,9 @@ def test_expected_values_are_kept_by_content(problems, settings):
 
 
 def test_a_reference_that_fails_is_named(problems, settings):
-    broken = dataclasses.replace(problems[0], row={**problems[0].row, "program": "def add(a, b):\n    return c\n"}, reference="x")
+    broken = dataclasses.replace(
+        problems[0], row={**problems[0].row, "program": "def add(a, b):\n    return c\n"}, reference="x"
+    )
     with pytest.raises(CodeprefError, match=r"HumanEval/900: its reference failed on input 0: NameError"):
         inputs.expected([broken], settings)
 

@@ -8,7 +8,9 @@ import evaluate
 from codepref.sandbox import Job, Limits, execute
 from evaluation.pass_at_k import scores
 
-_DESCRIPTION = "Unbiased pass@k (Chen et al. 2021) of programs on asserts that are judged outside the programs' process."
+_DESCRIPTION = (
+    "Unbiased pass@k (Chen et al. 2021) of programs on asserts that are judged outside the programs' process."
+)
 _KWARGS = """
 Args:
     predictions: One list of programs for each problem.
@@ -47,4 +49,6 @@ class PassAtK(evaluate.Metric):  # type: ignore[misc]
         matrices = execute(jobs, Limits(cpu_s=timeout, screen_s=None), workers=num_workers)
         verdicts = [[row[0].verdict for row in matrix.cells] for matrix in matrices]
         counts = [(len(row), row.count("passed")) for row in verdicts]
-        return {name: score.value for name, score in scores(counts, k).items()}, [list(map(str, row)) for row in verdicts]
+        return {name: score.value for name, score in scores(counts, k).items()}, [
+            list(map(str, row)) for row in verdicts
+        ]
