@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_publish(commands.add_parser("publish", help="put a dataset or a model on the Hub"))
     _add_train(commands.add_parser("train", help="train a model on one, or merge an adapter into its base"))
     _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
+    _add_evaluate(commands.add_parser("evaluate", help="grade samples or a model on code benchmarks"))
     _add_inspect(commands.add_parser("inspect", help="show a run, or where a model or dataset on the Hub comes from"))
     doctor = commands.add_parser("doctor", help="say what this machine offers, and what to do about what is missing")
     doctor.set_defaults(run=_doctor)
@@ -244,6 +245,12 @@ def _execute(arguments: argparse.Namespace) -> int:
     from codepref.sandbox import command
 
     return command.main(arguments)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    command = importlib.import_module("evaluation.command")
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
 
 
 def _doctor(_: argparse.Namespace) -> int:
