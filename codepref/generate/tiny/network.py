@@ -42,9 +42,13 @@ class Cache:
     mask: torch.Tensor
     """(rows, 1, 1, columns), added to attention scores: MASKED over the padding on the left."""
 
-    def rows(self, index: torch.Tensor) -> "Cache":
-        """The cache of some rows, or of rows repeated."""
-        return Cache(self.keys[:, index], self.values[:, index], self.mask[index])
+    def rows(self, index: torch.Tensor, filled: int) -> "Cache":
+        """The cache of some rows, or of rows repeated; only the `filled` first columns are copied."""
+        shape = (self.keys.shape[0], len(index), *self.keys.shape[2:])
+        keys, values = self.keys.new_empty(shape), self.values.new_empty(shape)
+        keys[:, :, :, :filled] = self.keys[:, index, :, :filled]
+        values[:, :, :, :filled] = self.values[:, index, :, :filled]
+        return Cache(keys, values, self.mask[index])
 
 
 class Network:
@@ -69,7 +73,7 @@ class Network:
         shape = (len(self.layers), len(pads), self.heads, columns, width)
         padding = torch.arange(columns)[None, :] < pads[:, None]
         mask = padding.to(self.dtype)[:, None, None, :] * MASKED
-        return Cache(torch.zeros(shape, dtype=self.dtype), torch.zeros(shape, dtype=self.dtype), mask)
+        return Cache(torch.empty(shape, dtype=self.dtype), torch.empty(shape, dtype=self.dtype), mask)
 
     def forward(self, ids: torch.Tensor, cache: Cache, start: int) -> torch.Tensor:
         """Read the columns from `start` on: ids (rows, columns). Fills the cache.

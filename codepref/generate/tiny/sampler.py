@@ -7,7 +7,7 @@ more, alone and in float64, and that decides.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ LONGEST = 192
 """Most tokens of an answer; documents of the corpus have up to 120."""
 ROWS = 192
 """Rows of a batch."""
-COMPACT = 0.8
+COMPACT = 0.6
 """Finished rows leave the batch when fewer than this share of them is still being written."""
 
 
@@ -64,8 +64,8 @@ class Sampler:
         self.exact = Network(checkpoint, torch.float64)
         self.threads = threads or len(os.sched_getaffinity(0))
 
-    def write(self, jobs: Sequence[Job], sampling: Sampling, on_done: Callable[[int, Written], None]) -> None:
-        """Write all texts; `on_done(number of the job, text)` is called for each, in no particular order."""
+    def write(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[tuple[int, Written]]:
+        """All texts, each with the number of its job, as they are done."""
         order = sorted(range(len(jobs)), key=lambda n: (len(jobs[n].ids), jobs[n].ids))
         chosen = [order[start : start + ROWS] for start in range(0, len(order), ROWS)]
 
@@ -75,8 +75,7 @@ class Sampler:
         # A thread of PyTorch's own for every batch would only get in the others' way.
         with ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             for batch, texts in pool.map(work, chosen):
-                for n, text in zip(batch, texts, strict=True):
-                    on_done(n, text)
+                yield from zip(batch, texts, strict=True)
 
     @torch.inference_mode()
     def batch(self, jobs: Sequence[Job], sampling: Sampling) -> list[Written]:
@@ -98,7 +97,7 @@ class Sampler:
                 break
             if open_.sum() < COMPACT * len(rows):
                 kept = torch.from_numpy(np.flatnonzero(open_))
-                cache, chosen, rows = cache.rows(kept), chosen[open_], rows[open_]
+                cache, chosen, rows = cache.rows(kept, longest + step), chosen[open_], rows[open_]
             if step + 1 < room:
                 logits = self.network.forward(torch.from_numpy(chosen)[:, None], cache, longest + step)
         return texts
@@ -112,7 +111,7 @@ class Sampler:
         logits = self.network.forward(padded, cache, 0)
         places = {ids: place for place, ids in enumerate(prompts)}
         index = torch.tensor([places[job.ids] for job in jobs])
-        return logits[index], cache.rows(index)
+        return logits[index], cache.rows(index, longest)
 
     def _choose(
         self, logits: torch.Tensor, draws: np.ndarray, sampling: Sampling, rows: Sequence[tuple[Job, Written]]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from codepref.errors import CodeprefError
+from codepref.generate.base import GenerationError
 from codepref.generate.tiny.steps import LAST_STEPS, LIST_STEPS, STEPS
 
 Split = Literal["train", "build", "heldout"]
@@ -33,7 +33,7 @@ RETURNS = ("return the list", "return the result")
 PROMPT = re.compile(r'def solve\(nums\):\n    """(?P<text>[^"\n]+)"""')
 
 
-class NotOfTheFamily(CodeprefError):
+class NotOfTheFamily(GenerationError):
     """A prompt the tiny model was never taught to answer."""
 
 
