@@ -20,6 +20,7 @@ from codepref.generate.recorded import BadLine, Recording
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
+from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
@@ -45,6 +46,8 @@ class Generation:
     """An OpenAI-compatible endpoint; this or `script`."""
     script: str | None = None
     """Answers known in advance, for dry runs: JSON lines `{"prompt_id", "purpose", "answers"}`."""
+    tiny: TinyConfig | None = None
+    """The tiny model, on this machine; for prompts of its own family (`codepref tiny prompts`)."""
     sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
     """How codes and tests are drawn."""
     task_sampling: Sampling = Sampling(temperature=0.7)  # noqa: RUF009 - frozen
@@ -225,6 +228,8 @@ def _with_samples(
 
 def _options(generation: Generation) -> dict[str, Any]:
     """What changes the answers of a backend, besides model and sampling."""
+    if generation.tiny is not None:
+        return {"test_temperature": generation.tiny.test_temperature}
     if generation.server is None:
         return {"script": file_hash(generation.script)} if generation.script else {}
     server = generation.server
@@ -233,13 +238,18 @@ def _options(generation: Generation) -> dict[str, Any]:
 
 @contextmanager
 def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: int) -> Iterator[Generator]:
-    if generation.script is not None and generation.server is None:
+    if [generation.server, generation.script, generation.tiny].count(None) != 2:
+        raise CodeprefError(
+            "configuration: 'generation' needs one of 'server' (model, base_url), 'script' (a file) and 'tiny'"
+        )
+    if generation.tiny is not None:
+        with Cache(cache) as answers:
+            yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
+    elif generation.script is not None:
         yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
-    elif generation.server is not None and generation.script is None:
+    elif generation.server is not None:
         with Cache(cache) as answers:
             yield ServerGenerator(generation.server, sampling, answers, run_seed=seed)
-    else:
-        raise CodeprefError("configuration: 'generation' needs either 'server' (model, base_url) or 'script' (a file)")
 
 
 def _read_prompts(path: Path) -> Iterator[Samples]:

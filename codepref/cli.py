@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_build(commands.add_parser("build", help="build a preference dataset"))
     _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
+    _add_tiny(commands.add_parser("tiny", help="the tiny model: its prompts, its training"))
     doctor = commands.add_parser("doctor", help="say what this machine offers, and what to do about what is missing")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -98,6 +99,12 @@ def _add_execute(parser: argparse.ArgumentParser) -> None:
 
     command.add_arguments(parser)
     parser.set_defaults(run=command.main)
+
+
+def _add_tiny(parser: argparse.ArgumentParser) -> None:
+    from codepref.generate.tiny import command
+
+    command.add_arguments(parser)
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -60,7 +60,7 @@ class TinyGenerator:
     """See `Generator`. A text depends on checkpoint, prompt, sampling and seed only, not on what else is asked."""
 
     def __init__(self, config: TinyConfig, sampling: Sampling, cache: Cache, run_seed: int = 0) -> None:
-        """Raises GenerationError when the folder holds no checkpoint. The weights are loaded by the first `generate`."""
+        """Raises GenerationError when the folder holds no checkpoint. Weights are loaded by the first `generate`."""
         self.config = config
         self.sampling = sampling
         self.cache = cache
@@ -195,7 +195,7 @@ def _loaded(config: TinyConfig) -> "tuple[Sampler, Any]":
         raise GenerationError(f"the tiny model needs {error.name}: pip install 'codepref[local]'") from None
     folder = Path(config.checkpoint)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return Sampler(folder, tokenizer.token_to_id(text.END), config.threads), tokenizer
+    return Sampler(folder, text.SPECIAL.index(text.END), config.threads), tokenizer
 
 
 def _completion(tokenizer: Any, job: "Job", written: "Written", stop: Sequence[str]) -> Completion:

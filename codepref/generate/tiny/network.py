@@ -104,7 +104,8 @@ class Network:
 
     def _heads(self, joined: torch.Tensor) -> tuple[torch.Tensor, ...]:
         rows, columns, _ = joined.shape
-        return joined.view(rows, columns, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind()
+        query, key, value = joined.view(rows, columns, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return query, key, value
 
 
 def _layer(tensors: dict[str, torch.Tensor], n: int, heads: int) -> Layer:
@@ -141,7 +142,9 @@ def _read(checkpoint: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         shape = json.loads((checkpoint / "config.json").read_text())
         weights = load_file(checkpoint / "model.safetensors")
     except (OSError, ValueError) as error:
-        raise CodeprefError(f"{checkpoint}: no checkpoint ({error}); name a folder `codepref tiny train` wrote") from None
+        raise CodeprefError(
+            f"{checkpoint}: no checkpoint ({error}); name a folder `codepref tiny train` wrote"
+        ) from None
     if (
         shape.get("model_type") != "llama"
         or not shape.get("tie_word_embeddings")

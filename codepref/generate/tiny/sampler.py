@@ -77,7 +77,7 @@ class Sampler:
             for batch, texts in pool.map(work, chosen):
                 yield from zip(batch, texts, strict=True)
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def batch(self, jobs: Sequence[Job], sampling: Sampling) -> list[Written]:
         """The texts of one batch."""
         longest = max(len(job.ids) for job in jobs)
@@ -87,7 +87,7 @@ class Sampler:
         logits, cache = self._read(jobs, longest, longest + room)
         rows = np.arange(len(jobs))
         for step in range(room):
-            chosen = self._choose(logits, draws[rows, step], sampling, [(jobs[n], texts[n]) for n in rows])
+            chosen = self._choose(logits, draws[rows, step], sampling, [(jobs[n], texts[n]) for n in rows.tolist()])
             for n, token in zip(rows.tolist(), chosen.tolist(), strict=True):
                 if not texts[n].finished:
                     texts[n].ids.append(token)
@@ -118,7 +118,7 @@ class Sampler:
     ) -> np.ndarray:
         """The next token of every row."""
         chosen, sure = choose(logits, draws, sampling)
-        for place in np.flatnonzero(~sure):
+        for place in np.flatnonzero(~sure).tolist():
             job, text = rows[place]
             if not text.finished:
                 ids = torch.tensor([[*job.ids, *text.ids]])

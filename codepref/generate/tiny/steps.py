@@ -88,7 +88,14 @@ def _step(
     return Step(name, tuple(phrases), tuple(right), tuple(slow), tuple(wrong), error, result)
 
 
-SELECTION = "rest = nums[:]\nout = []\nwhile rest:\n    out.append({pick}(rest))\n    rest.remove({pick}(rest))\nnums = out"
+SELECTION = (
+    "rest = nums[:]\nout = []\nwhile rest:\n    out.append({pick}(rest))\n    rest.remove({pick}(rest))\nnums = out"
+)
+
+SEEN = (
+    "seen = set()\nout = []\nfor n in nums:\n    if n not in seen:\n"
+    "        seen.add(n)\n        out.append(n)\nnums = out"
+)
 
 LIST_STEPS = (
     _keep("even", ["keep the even numbers", "leave out all odd numbers"], ["n % 2 == 0"], ["n % 2 == 1"], RARE),
@@ -122,7 +129,11 @@ LIST_STEPS = (
     ),
     _keep(
         "upto",
-        ["keep the numbers up to and including {k}", "leave out numbers larger than {k}", "keep what is {k} or smaller"],
+        [
+            "keep the numbers up to and including {k}",
+            "leave out numbers larger than {k}",
+            "keep what is {k} or smaller",
+        ],
         ["n <= {k}"],
         ["n < {k}"],
         USUAL,
@@ -134,13 +145,21 @@ LIST_STEPS = (
         ["n >= 0"],
         USUAL,
     ),
-    _keep("negative", ["keep the negative numbers", "leave out zeros and positive numbers"], ["n < 0"], ["n <= 0"], OFTEN),
+    _keep(
+        "negative", ["keep the negative numbers", "leave out zeros and positive numbers"], ["n < 0"], ["n <= 0"], OFTEN
+    ),
     _keep("nonzero", ["leave out the zeros", "keep every number but zero"], ["n != 0"], ["n > 0"], OFTEN),
-    _keep("without", ["leave out every {k}", "keep the numbers that differ from {k}"], ["n != {k}"], ["n == {k}"], RARE),
+    _keep(
+        "without", ["leave out every {k}", "keep the numbers that differ from {k}"], ["n != {k}"], ["n == {k}"], RARE
+    ),
     _change("double", ["double every number", "multiply every number by 2"], ["n * 2", "n + n"], ["n ** 2"], RARE),
-    _change("square", ["square every number", "multiply every number by itself"], ["n * n", "n ** 2"], ["n * 2"], OFTEN),
+    _change(
+        "square", ["square every number", "multiply every number by itself"], ["n * n", "n ** 2"], ["n * 2"], OFTEN
+    ),
     _change("add", ["add {k} to every number", "raise every number by {k}"], ["n + {k}"], ["n * {k}", "n - {k}"], RARE),
-    _change("subtract", ["subtract {k} from every number", "lower every number by {k}"], ["n - {k}"], ["{k} - n"], OFTEN),
+    _change(
+        "subtract", ["subtract {k} from every number", "lower every number by {k}"], ["n - {k}"], ["{k} - n"], OFTEN
+    ),
     _change("negate", ["change the sign of every number", "negate every number"], ["-n", "0 - n"], ["abs(n)"], RARE),
     _change(
         "absolute",
@@ -192,7 +211,7 @@ LIST_STEPS = (
         ["leave out repeated numbers", "keep the first of equal numbers"],
         [
             "nums = list(dict.fromkeys(nums))",
-            "seen = set()\nout = []\nfor n in nums:\n    if n not in seen:\n        seen.add(n)\n        out.append(n)\nnums = out",
+            SEEN,
         ],
         [_loop("if n not in out:\n        out.append(n)")],
         ["nums = sorted(set(nums))", "nums = [n for n in nums if nums.count(n) == 1]"],

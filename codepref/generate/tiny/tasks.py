@@ -235,6 +235,9 @@ def _chains(text: str) -> Iterator[tuple[tuple[str, int | None], ...]]:
 
 @functools.cache
 def _phrases() -> list[tuple[re.Pattern[str], str]]:
-    pairs = [(phrase, step.name) for step in STEPS.values() for phrase in step.phrases]
-    patterns = [re.escape(phrase).replace(r"\{k\}", r"(?P<k>\d+)", 1).replace(r"\{k\}", "(?P=k)") for phrase, _ in pairs]
-    return [(re.compile(pattern), name) for pattern, (_, name) in zip(patterns, pairs, strict=True)]
+    return [(_pattern(phrase), step.name) for step in STEPS.values() for phrase in step.phrases]
+
+
+def _pattern(phrase: str) -> re.Pattern[str]:
+    first, *others = re.escape(phrase).split(re.escape("{k}"))
+    return re.compile("(?P=k)".join([r"(?P<k>\d+)".join([first, *others[:1]]), *others[1:]]))

@@ -11,8 +11,8 @@ trained on, and no template stands between them.
 NONE, PAD, END = "<|none|>", "<|pad|>", "<|end|>"
 TEST, CODE, FAIL, FIX = "<|test|>", "<|code|>", "<|fail|>", "<|fix|>"
 SPECIAL = (NONE, PAD, END, TEST, CODE, FAIL, FIX)
-"""In the order of their ids. Id 0 is never used: code that writes `pad_token_id or eos_token_id` would take it for no id
-at all."""
+"""In the order of their ids. Id 0 is never used: `pad_token_id or eos_token_id`, as some code has it, would take it for
+no id at all."""
 
 
 def code(prompt: str) -> str:

@@ -181,7 +181,7 @@ def loss_of(model: Any, batch: Batch) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[scored]), labels[scored])
 
 
-class _Product(torch.autograd.Function):
+class _Product(torch.autograd.Function):  # type: ignore[misc]
     """`inputs @ weight.T`, forward and backward, on bfloat16 copies."""
 
     @staticmethod
@@ -198,7 +198,7 @@ class _Product(torch.autograd.Function):
         return (gradient @ small).float().view(*shape, -1), (gradient.t() @ flat).float()
 
 
-class _HalfLinear(torch.nn.Linear):
+class _HalfLinear(torch.nn.Linear):  # type: ignore[misc]
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """See `_Product`."""
         return _Product.apply(inputs, self.weight)  # type: ignore[no-any-return,no-untyped-call]
