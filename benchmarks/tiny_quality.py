@@ -49,7 +49,9 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = tasks(arguments.split, arguments.n, arguments.seed)
     results = [{"checkpoint": str(path), **measure(path, chosen)} for path in arguments.checkpoints]
-    print("| |" + " | ".join(Path(row["checkpoint"]).name for row in results) + " |\n|---" + "|---" * len(results) + "|")
+    print(
+        "| |" + " | ".join(Path(row["checkpoint"]).name for row in results) + " |\n|---" + "|---" * len(results) + "|"
+    )
     for key, name in COLUMNS.items():
         print(f"| {name} | " + " | ".join(shown(row[key]) for row in results) + " |")
     print(json.dumps(results))

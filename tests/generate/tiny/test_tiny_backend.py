@@ -63,7 +63,9 @@ def test_tests_are_drawn_cooler(cache):
 def test_what_the_model_reads():
     task = TASKS[0]
     program = "def solve(nums):\n    return nums\n"
-    asked = f"Wrong.\n\n{task.prompt}\n\n```python\n{program}```\n\nThis one fails:\n\nassert solve([1]) == []\n\ngot [1]"
+    asked = (
+        f"Wrong.\n\n{task.prompt}\n\n```python\n{program}```\n\nThis one fails:\n\nassert solve([1]) == []\n\ngot [1]"
+    )
     assert model_prompt(Request("p", "code", ASKED.format(task.prompt))) == task.prompt
     assert model_prompt(Request("p", "test", ASKED.format(task.prompt))) == task.prompt + text.TEST
     assert model_prompt(Request("p", "refine1", asked)) == (

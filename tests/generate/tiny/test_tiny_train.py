@@ -11,14 +11,11 @@ from codepref.generate.tiny.train import Training
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch):
+def _small(monkeypatch, trained_tokenizer):
     """Batches an eighth as large: the same path, in a second or two."""
     monkeypatch.setattr(train, "BATCH_TOKENS", 512)
-    words = tokenizer.train()
-    monkeypatch.setattr(tokenizer, "train", lambda: words)
-    threads = torch.get_num_threads()
+    monkeypatch.setattr(tokenizer, "train", lambda: trained_tokenizer)
     yield
-    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
 
 
@@ -54,8 +51,8 @@ def test_the_state_of_another_training_is_not_taken_up(tmp_path):
         train.train(Training(seed=1, steps=4), tmp_path, say=lambda line: None)
 
 
-def test_only_completions_are_learnt(monkeypatch):
-    words = tokenizer.train()
+def test_only_completions_are_learnt(trained_tokenizer):
+    words = trained_tokenizer
     tokens, labels = next(train.batches(Training(steps=1), words, 0))
     scored = labels != train.IGNORED
     assert (labels[:, :-1][scored[:, :-1]] == tokens[:, 1:][scored[:, :-1]]).all()

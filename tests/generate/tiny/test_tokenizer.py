@@ -15,8 +15,8 @@ def words():
     return Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))
 
 
-def test_the_shipped_tokenizer_is_what_training_makes():
-    made = json.loads(tokenizer.train().backend_tokenizer.to_str())
+def test_the_shipped_tokenizer_is_what_training_makes(trained_tokenizer):
+    made = json.loads(trained_tokenizer.backend_tokenizer.to_str())
     shipped = json.loads((CHECKPOINT / "tokenizer.json").read_text())
     assert made["model"] == shipped["model"]
     assert made["pre_tokenizer"] == shipped["pre_tokenizer"]
