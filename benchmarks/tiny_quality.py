@@ -1,4 +1,4 @@
-"""How good a tiny model is before any training on preferences: its codes, its tests, its repairs, and what rankings see.
+"""How good a tiny model is before any training on preferences: its codes, tests and repairs, and what rankings see.
 
     python benchmarks/tiny_quality.py [CHECKPOINT ...] [--n 240] [--split heldout]
 
