@@ -16,7 +16,7 @@ from codepref.generate.tiny.tasks import ENTRY_POINT, Task, tasks
 LARGEST = 10_000
 """Tasks at most. The splits have 181,306, 42,864 and 36,499, flat ones included, and are searched at random."""
 LICENCE = "Apache-2.0"
-STEPS = 2400
+STEPS = 1500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

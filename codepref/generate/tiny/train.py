@@ -29,9 +29,11 @@ POSITIONS = 512
 BLOCK = 16
 """Steps whose documents are drawn together, so that documents of like length share a batch."""
 BATCH_TOKENS = 4096
-WARM_UP = 100
+WARM_UP, COOL_DOWN, HORIZON = 100, 300, 2400
+"""Steps of the learning rate's schedule: it rises, follows a cosine that would end at HORIZON, and falls to zero in the
+last steps, so a longer run begins like a shorter one."""
 LOWEST_RATE = 0.02
-"""Last learning rate, relative to the highest."""
+"""Where the cosine ends, relative to the highest learning rate."""
 SAVE_EVERY_S = 60.0
 IGNORED = -100
 STATE, RECORD = "state.pt", "training.json"
@@ -45,9 +47,9 @@ class Training:
     """What the weights depend on."""
 
     seed: int = 0
-    steps: int = 2400
+    steps: int = 1500
     rate: float = 3e-3
-    """Highest learning rate (AdamW, cosine)."""
+    """Highest learning rate (AdamW)."""
     half: bool = True
     """Matrix products of bfloat16 numbers, summed in float32: half as long again on processors that have them."""
     device: str = "cpu"
@@ -122,6 +124,13 @@ def network(vocabulary: int, seed: int, half: bool) -> Any:
         if half and isinstance(module, torch.nn.Linear):
             module.__class__ = _HalfLinear
     return model
+
+
+def rate_of(step: int, config: Training) -> float:
+    """Learning rate of a step, from 0."""
+    progress = min(1.0, step / HORIZON)
+    cosine = LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * progress)) / 2
+    return config.rate * min(1.0, (step + 1) / WARM_UP) * cosine * min(1.0, (config.steps - step) / COOL_DOWN)
 
 
 def batches(config: Training, words: Any, start: int) -> Iterator[Batch]:
@@ -224,10 +233,9 @@ class _Run:
 
     def advance(self, batch: Batch) -> None:
         """One step."""
-        progress = self.step / self.config.steps
-        rate = LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * progress)) / 2
+        rate = rate_of(self.step, self.config)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.rate * min(1.0, (self.step + 1) / WARM_UP) * rate
+            group["lr"] = rate
         loss = loss_of(self.model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
