@@ -23,7 +23,7 @@ from codepref.generate.tiny.backend import CHECKPOINT, TinyConfig, TinyGenerator
 from codepref.generate.tiny.tasks import ENTRY_POINT, Task, tasks
 from codepref.sandbox import Job, Limits, execute
 
-CODES, TEST_ANSWERS, TESTS = 15, 10, 30
+CODES, TEST_ANSWERS, TESTS = 15, 35, 30
 LIMITS = Limits(cpu_s=0.5)
 COLUMNS = {
     "greedy": "greedy pass@1",

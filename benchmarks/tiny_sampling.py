@@ -21,7 +21,7 @@ from codepref.generate.tiny.sampler import LONGEST, Job, Sampler
 from codepref.generate.tiny.tasks import tasks
 
 SAMPLES, TEMPERATURE = 15, 0.9
-END, PAD = text.SPECIAL.index(text.END), text.SPECIAL.index(text.PAD)
+PAD = text.SPECIAL.index(text.PAD)
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def with_sampler(words: object, prompts: Sequence[str], threads: int | None) -> 
     """Tokens written."""
     ids = [tuple(words(prompt)["input_ids"]) for prompt in prompts]  # type: ignore[operator]
     jobs = [Job(row, 100 * n + k) for n, row in enumerate(ids) for k in range(SAMPLES)]
-    sampler = Sampler(CHECKPOINT, END, threads)
+    sampler = Sampler(CHECKPOINT, text.SPECIAL.index(text.END), words("\n")["input_ids"][0], threads)  # type: ignore[operator]
     return sum(len(done.ids) for _, done in sampler.write(jobs, Sampling(temperature=TEMPERATURE)))
 
 

@@ -229,7 +229,7 @@ def _with_samples(
 def _options(generation: Generation) -> dict[str, Any]:
     """What changes the answers of a backend, besides model and sampling."""
     if generation.tiny is not None:
-        return {"test_temperature": generation.tiny.test_temperature}
+        return {name: getattr(generation.tiny, name) for name in ("test_temperature", "tests_per_answer")}
     if generation.server is None:
         return {"script": file_hash(generation.script)} if generation.script else {}
     server = generation.server

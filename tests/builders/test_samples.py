@@ -147,5 +147,5 @@ def test_a_run_goes_on_with_another_shard_size(tmp_path, runner):
 
 def test_a_generation_needs_a_model(tmp_path, runner):
     path = write(tmp_path / "prompts.jsonl", *PROMPTS)
-    with pytest.raises(CodeprefError, match="needs either 'server'"):
+    with pytest.raises(CodeprefError, match="needs one of 'server'"):
         generated(runner, path, samples.Generation())

@@ -41,6 +41,8 @@ class TinyConfig:
     """Folder in the Hugging Face format, as `codepref tiny train` writes it."""
     test_temperature: Annotated[float, Field(ge=0)] | None = 0.4
     """Tests are drawn cooler than programs: one wrong digit spoils them. null: like programs."""
+    tests_per_answer: Annotated[int, Field(ge=1, le=5)] = 1
+    """Tests in one answer. Later ones lean on earlier ones, mistakes included, so one each is better evidence."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Batches written at the same time; by default one for each core. Texts do not depend on it."""
 
@@ -107,7 +109,8 @@ class TinyGenerator:
             how = asdict(self.sampling_of(request))
             for index in range(request.n):
                 seed = sample_seed(self.run_seed, request.prompt_id, request.purpose, index)
-                key = payload_key({"model": self.name, "prompt": asked[position], "sampling": how, "seed": seed})
+                payload = {"model": self.name, "prompt": asked[position], "sampling": how, "seed": seed}
+                key = payload_key({**payload, "tests_per_answer": self.config.tests_per_answer})
                 yield _Todo(position, index, seed, key, asked[position])
 
     def _by_sampling(
@@ -119,12 +122,16 @@ class TinyGenerator:
         yield from found.items()
 
     def _drawn(self, sampling: Sampling, items: Sequence[_Todo]) -> Iterator[tuple[_Todo, Completion]]:
-        from codepref.generate.tiny.sampler import Job
-
         model, tokenizer = _loaded(self.config)
-        jobs = [Job(tuple(tokenizer.encode(item.asked).ids), item.seed) for item in items]
+        jobs = [self._job(tokenizer, item) for item in items]
         for number, written in model.write(jobs, sampling):
             yield items[number], _completion(tokenizer, jobs[number], written, sampling.stop)
+
+    def _job(self, tokenizer: Any, item: _Todo) -> "Job":
+        from codepref.generate.tiny.sampler import Job
+
+        lines = self.config.tests_per_answer if item.asked.endswith(text.TEST) else None
+        return Job(tuple(tokenizer.encode(item.asked).ids), item.seed, lines)
 
     def _count(self, completion: Completion) -> None:
         self.stats.answers += 1
@@ -195,7 +202,8 @@ def _loaded(config: TinyConfig) -> "tuple[Sampler, Any]":
         raise GenerationError(f"the tiny model needs {error.name}: pip install 'codepref[local]'") from None
     folder = Path(config.checkpoint)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return Sampler(folder, text.SPECIAL.index(text.END), config.threads), tokenizer
+    (newline,) = tokenizer.encode("\n").ids
+    return Sampler(folder, text.SPECIAL.index(text.END), newline, config.threads), tokenizer
 
 
 def _completion(tokenizer: Any, job: "Job", written: "Written", stop: Sequence[str]) -> Completion:

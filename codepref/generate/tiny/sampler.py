@@ -37,6 +37,8 @@ class Job:
     ids: tuple[int, ...]
     """Token ids of the prompt."""
     seed: int
+    lines: int | None = None
+    """End after so many lines."""
 
 
 @dataclass
@@ -51,15 +53,17 @@ class Written:
 class Sampler:
     """A checkpoint ready to be sampled from."""
 
-    def __init__(self, checkpoint: Path, end: int, threads: int | None = None) -> None:
+    def __init__(self, checkpoint: Path, end: int, newline: int, threads: int | None = None) -> None:
         """Load a checkpoint folder.
 
         Args:
             checkpoint: The folder.
             end: Token id that ends a text.
+            newline: Token id of the end of a line that is not followed by an indented one.
             threads: Batches written at the same time; by default one for each core.
         """
         self.end = end
+        self.newline = newline
         self.network = Network(checkpoint)
         self.exact = Network(checkpoint, torch.float64)
         self.threads = threads or len(os.sched_getaffinity(0))
@@ -91,7 +95,7 @@ class Sampler:
             for n, token in zip(rows.tolist(), chosen.tolist(), strict=True):
                 if not texts[n].finished:
                     texts[n].ids.append(token)
-                    texts[n].finished = token == self.end
+                    texts[n].finished = token == self.end or self._last_line(jobs[n], texts[n])
             open_ = np.array([not texts[n].finished for n in rows])
             if not open_.any():
                 break
@@ -101,6 +105,9 @@ class Sampler:
             if step + 1 < room:
                 logits = self.network.forward(torch.from_numpy(chosen)[:, None], cache, longest + step)
         return texts
+
+    def _last_line(self, job: Job, text: Written) -> bool:
+        return text.ids[-1] == self.newline and text.ids.count(self.newline) == job.lines
 
     def _read(self, jobs: Sequence[Job], longest: int, columns: int) -> tuple[torch.Tensor, Cache]:
         """Logits after the prompts and their cache; a prompt that several jobs share is read once."""

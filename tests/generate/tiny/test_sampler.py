@@ -14,16 +14,22 @@ from codepref.generate.tiny.tasks import tasks
 WARM = Sampling(temperature=0.9, max_tokens=60)
 
 
+WORDS = Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))
+
+
+def loaded(threads=None):
+    return Sampler(CHECKPOINT, text.SPECIAL.index(text.END), WORDS.encode("\n").ids[0], threads)
+
+
 @pytest.fixture(scope="module")
 def model():
-    return Sampler(CHECKPOINT, text.SPECIAL.index(text.END))
+    return loaded()
 
 
 @pytest.fixture(scope="module")
 def jobs():
-    words = Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))
     prompts = [form(task.prompt) for task in tasks("heldout", 12, 0) for form in (text.code, text.test)]
-    return [Job(tuple(words.encode(prompt).ids), 1000 * n + k) for n, prompt in enumerate(prompts) for k in range(5)]
+    return [Job(tuple(WORDS.encode(prompt).ids), 1000 * n + k) for n, prompt in enumerate(prompts) for k in range(5)]
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +50,7 @@ def test_a_text_does_not_depend_on_who_shares_its_batch(model, jobs, texts, rows
 
 
 def test_a_text_does_not_depend_on_threads(jobs, texts):
-    alone = Sampler(CHECKPOINT, text.SPECIAL.index(text.END), threads=1)
-    assert written(alone, jobs[:60], WARM) == texts[:60]
+    assert written(loaded(threads=1), jobs[:60], WARM) == texts[:60]
 
 
 def test_float32_alone_would_not_have_promised_it(model, jobs, monkeypatch):
@@ -88,6 +93,15 @@ def test_texts_end_at_the_end_or_at_the_limit(model, jobs):
     whole = dict(model.write(jobs[:10], Sampling(temperature=0)))
     assert sum(item.finished for item in whole.values()) >= 8
     assert all(item.ids[-1] == model.end and model.end not in item.ids[:-1] for item in whole.values() if item.finished)
+
+
+def test_a_text_ends_after_as_many_lines_as_it_may_have(model, jobs):
+    tests = [job for job in jobs if WORDS.decode(list(job.ids), skip_special_tokens=False).endswith(text.TEST)][:20]
+    whole = written(model, tests, WARM)
+    for lines in (1, 2):
+        cut = written(model, [Job(job.ids, job.seed, lines) for job in tests], WARM)
+        assert all(one == other[: len(one)] for one, other in zip(cut, whole, strict=True))
+        assert [WORDS.decode(ids).count("\n") for ids in cut] == [lines] * 20
 
 
 def test_tokens_are_drawn_with_their_probabilities():

@@ -31,7 +31,7 @@ def test_programs_and_tests_come_out(cache):
     programs = [extract.code(c.text, TASKS[0].prompt, "solve") for row in codes for c in row]
     assert sum(isinstance(program, str) for program in programs) >= 15
     found = [extract.tests(c.text, "solve")[0] for row in tests for c in row]
-    assert sum(len(some) >= 3 for some in found) >= 15
+    assert sum(len(some) == 1 for some in found) >= 15
     assert [len(row) for row in codes] == [3] * 6
 
 
@@ -58,6 +58,11 @@ def test_tests_are_drawn_cooler(cache):
     assert model.sampling_of(requests("test")[0]).temperature == 0.4
     assert model.sampling_of(requests("code")[0]).temperature == 0.8
     assert generator(cache, test_temperature=None).sampling_of(requests("test")[0]).temperature == 0.8
+
+
+def test_an_answer_may_hold_several_tests(cache):
+    answers = generator(cache, tests_per_answer=3).generate(requests("test", n=1))
+    assert [answer.text.count("assert solve(") for row in answers for answer in row] == [3] * 6
 
 
 def test_what_the_model_reads():
