@@ -16,6 +16,7 @@ from pydantic import Field
 from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.cache import Cache
+from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
 from codepref.generate.recorded import BadLine, Recording
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
@@ -43,7 +44,9 @@ class Generation:
     """How samples are asked for."""
 
     server: ServerConfig | None = None
-    """An OpenAI-compatible endpoint; this or `script`."""
+    """An OpenAI-compatible endpoint; this, `local`, `tiny` or `script`."""
+    local: LocalConfig | None = None
+    """A model that runs here, with transformers."""
     script: str | None = None
     """Answers known in advance, for dry runs: JSON lines `{"prompt_id", "purpose", "answers"}`."""
     tiny: TinyConfig | None = None
@@ -216,7 +219,9 @@ def generated(runner: Runner, source: Stage, generation: Generation, *, codes: i
     """Samples asked from a model: `codes` programs and `tests` answers with tests for every prompt of `source`."""
     asks = questions(generation, codes, tests)
     records = (Samples, Samples)
-    return asked(runner, "samples", source, records, asks, _with_samples, generation, generation.sampling, seed)
+    stage = asked(runner, "samples", source, records, asks, _with_samples, generation, generation.sampling, seed)
+    release()  # nothing more is asked: what comes next has the memory
+    return stage
 
 
 def _with_samples(
@@ -228,6 +233,8 @@ def _with_samples(
 
 def _options(generation: Generation) -> dict[str, Any]:
     """What changes the answers of a backend, besides model and sampling."""
+    if generation.local is not None:
+        return identity(generation.local)
     if generation.tiny is not None:
         return {name: getattr(generation.tiny, name) for name in ("test_temperature", "tests_per_answer")}
     if generation.server is None:
@@ -238,18 +245,22 @@ def _options(generation: Generation) -> dict[str, Any]:
 
 @contextmanager
 def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: int) -> Iterator[Generator]:
-    if [generation.server, generation.script, generation.tiny].count(None) != 2:
+    backends = [generation.server, generation.local, generation.tiny, generation.script]
+    if sum(backend is not None for backend in backends) != 1:
         raise CodeprefError(
-            "configuration: 'generation' needs one of 'server' (model, base_url), 'script' (a file) and 'tiny'"
+            "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model), 'tiny' or "
+            "'script' (a file)"
         )
-    if generation.tiny is not None:
-        with Cache(cache) as answers:
-            yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
-    elif generation.script is not None:
+    if generation.script is not None:
         yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
-    elif generation.server is not None:
-        with Cache(cache) as answers:
+        return
+    with Cache(cache) as answers:
+        if generation.server is not None:
             yield ServerGenerator(generation.server, sampling, answers, run_seed=seed)
+        elif generation.local is not None:
+            yield LocalGenerator(generation.local, sampling, answers, run_seed=seed)
+        elif generation.tiny is not None:
+            yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
 
 
 def _read_prompts(path: Path) -> Iterator[Samples]:

@@ -1,4 +1,4 @@
-"""Produces model text: from a server, from a script, or from generations recorded before."""
+"""Produces model text: from a server, a model on this machine, a script, or generations recorded before."""
 
 from codepref.generate.base import (
     Completion,

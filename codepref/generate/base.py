@@ -57,17 +57,17 @@ class Stats:
     """Running totals of one generator. `str(stats)` is the one line that is shown to people."""
 
     answers: int = 0
-    """Answers that came over the wire, each holding one or more choices."""
+    """Answers that a model gave, each holding one or more choices."""
     cached: int = 0
     """Completions taken from the request cache."""
     empty: int = 0
-    """Choices that were missing or held nothing but white space; each was asked again with another seed."""
+    """Choices that were missing or held nothing but white space; a server was asked again with another seed."""
     repeated: int = 0
     """Completions equal to another one of the same request. When nearly all are, the server does not sample: for
     `transformers serve`, set `do_sample` in the model's generation_config.json."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    """Tokens of the answers that came over the wire; what lay in the cache costs nothing."""
+    """Tokens of the answers that a model gave; what lay in the cache costs nothing."""
 
     def __str__(self) -> str:
         return (

@@ -49,5 +49,5 @@ def test_a_prompt_of_another_kind_stops_the_build_in_one_line(settings, tmp_path
 
 
 def test_only_one_backend_can_be_named(settings, tmp_path):
-    with pytest.raises(CodeprefError, match="needs one of 'server'"):
+    with pytest.raises(CodeprefError, match="needs either 'server'"):
         codedpo.build(settings("generation.script=answers.jsonl"), tmp_path / "run", quiet=True)

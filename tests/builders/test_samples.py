@@ -3,12 +3,17 @@ import json
 import pytest
 
 from builders import samples
+from codepref import config
 from codepref.errors import CodeprefError
 from codepref.generate import Sampling
+from codepref.generate.cache import Cache
+from codepref.generate.local import LocalConfig, LocalGenerator
 from codepref.generate.recorded import RecordingError
 from codepref.records import Samples, from_table
 from codepref.stages import Runner
 from codepref.store import Store
+
+from generate.tiny_model import make_model  # isort: skip
 
 LINE = {"prompt_id": "b", "prompt": "p", "entry_point": "f", "codes": ["def f(): pass"], "tests": ["assert f()"]}
 
@@ -147,5 +152,30 @@ def test_a_run_goes_on_with_another_shard_size(tmp_path, runner):
 
 def test_a_generation_needs_a_model(tmp_path, runner):
     path = write(tmp_path / "prompts.jsonl", *PROMPTS)
-    with pytest.raises(CodeprefError, match="needs one of 'server'"):
+    with pytest.raises(CodeprefError, match="needs either 'server'"):
         generated(runner, path, samples.Generation())
+
+
+def test_samples_of_a_model_on_this_machine(tmp_path, runner):
+    model = make_model(tmp_path / "model")
+    sampling = Sampling(temperature=1.0, max_tokens=8)
+    asked = config.load(
+        samples.Generation, overrides=[f"local.model={model}", "sampling.temperature=1.0", "sampling.max_tokens=8"]
+    )
+    path = write(tmp_path / "prompts.jsonl", *PROMPTS)
+    stage = generated(runner, path, asked, 2, 1)
+    assert [(len(row.codes), len(row.tests), row.generator) for row in rows(stage)] == [(2, 1, "model")] * 2
+    with Cache(runner.store.root / "requests.sqlite") as cache:
+        again = LocalGenerator(LocalConfig(model), sampling, cache)
+        prompt = samples.requests_of(rows(stage)[0], samples.questions(asked, 2, 1))[0]
+        assert [c.text for c in again.generate([prompt])[0]] == [sample.text for sample in rows(stage)[0].codes]
+        assert again.stats.answers == 0
+    make_model(tmp_path / "model", seed=1)
+    assert generated(runner, path, asked, 2, 1).key != stage.key
+
+
+def test_keys_of_a_local_model_are_strict():
+    with pytest.raises(CodeprefError, match=r"unknown key 'local\.batchsize'; did you mean 'local\.batch_size'"):
+        config.load(samples.Generation, overrides=["local.batchsize=3"])
+    with pytest.raises(CodeprefError, match="batch_size must be 1 or more"):
+        config.load(samples.Generation, overrides=["local.batch_size=0", "local.model=m"])

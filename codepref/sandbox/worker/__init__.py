@@ -21,6 +21,4 @@ ENDING = struct.Struct("<iBd")  # data of a KILLED record: wait status, why, CPU
 VALUE, RAISED, OPAQUE, UNCOMPILED, IMPURE, TOO_LARGE, NO_MEMORY, LOADED, DONE, NO_TEST, KILLED, REVISED = range(12)
 ENDED, CPU_LIMIT, WALL_LIMIT, LOAD_LIMIT = range(4)
 CELLS, SHARED = 0, 1  # how programs run: one process a test, or all in one process
-HUNG_SHARE = 5
-"""When a test of a program was killed, its later tests in the same request get this fraction of the time."""
 MODULE = "solution"  # name of the candidate's module
