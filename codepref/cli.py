@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
     _add_evaluate(commands.add_parser("evaluate", help="grade samples or a model on code benchmarks"))
     _add_inspect(commands.add_parser("inspect", help="show a run, or where a model or dataset on the Hub comes from"))
+    _add_tiny(commands.add_parser("tiny", help="the tiny model: its prompts, its training"))
     doctor = commands.add_parser("doctor", help="say what this machine offers, and what to do about what is missing")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -251,6 +252,10 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     command = importlib.import_module("evaluation.command")
     command.add_arguments(parser)
     parser.set_defaults(run=command.run)
+def _add_tiny(parser: argparse.ArgumentParser) -> None:
+    from codepref.generate.tiny import command
+
+    command.add_arguments(parser)
 
 
 def _doctor(_: argparse.Namespace) -> int:
