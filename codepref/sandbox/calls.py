@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Limits, Verdict
+from codepref.sandbox.plan import TRUE
 from codepref.sandbox.process import Answer, Setup, Unit, WorkerProcess
-from codepref.sandbox.referee import TRUE
 from codepref.sandbox.supervisor import _HERE, HEAVY, Sandbox
 from codepref.sandbox.trial import GRACE_S, imported, records
 
@@ -104,7 +104,7 @@ class Caller(Sandbox):
         patience = max(wall_s, WALL_FACTOR * calls.group_s) + GRACE_S
         unit = Unit(payload, self._limits.load_s, calls.group_s + GRACE_S, patience, total)
         heavy = "import" in source and not imported(source).isdisjoint(HEAVY)
-        (answer,) = (self._heavy_worker() if heavy else self._worker).ask([unit])
+        (answer,) = (self._heavy_worker([source]) if heavy else self._worker).ask([unit])
         return _read(answer, calls)
 
     def compare(self, comparisons: Sequence[Comparison]) -> list[bool]:
