@@ -115,17 +115,17 @@ def build(
     store = Store(Path(out))
     runner = Runner(store, workers, quiet)
     with store.lock():
-        made, trainings, adapter = list[_Round](), list[Stage](), None
+        made, trained = list[_Round](), list[tuple[Stage, rounds.Adapter]]()
         while True:
             number = len(made) + 1
+            adapter = trained[-1][1] if trained else None
             mine = rounds.runner_of(runner, number, adapter)
             now = config if adapter is None else _later(config, adapter, store.root, made[0])
             made.append(_round(now, mine, number, template, skip_bad))
-            manifest = _publish(config, store, made, trainings)
+            manifest = _publish(config, store, made, trained)
             if number == config.rounds:
                 return manifest
-            stage, adapter = _trained(config, mine, store.root, now, made[-1])
-            trainings.append(stage)
+            trained.append(_trained(config, mine, store.root, now, made[-1]))
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _template(config: Config) -> str:
 
 
 def _later(config: Config, adapter: rounds.Adapter, root: Path, first: _Round) -> Config:
-    """The configuration of a round after the first: the same prompts, another model."""
+    """The configuration of the round after the adapter's: the same prompts, another model, other seeds."""
     assert config.generation is not None
     asked = next(stage for stage in first.chain if stage.name == "samples")
     return replace(
@@ -199,6 +199,7 @@ def _later(config: Config, adapter: rounds.Adapter, root: Path, first: _Round) -
         generations=None,
         seeds=None,
         prompts=rounds.prompts(root, asked),
+        seed=config.seed + adapter.round,  # a model that training hardly moved would say the same again
         gates=Gates(False, False, None, _gates(config).vacuous_tests),
         generation=rounds.sampling_from(config.generation, config.served_as, adapter, root),
     )
@@ -214,12 +215,15 @@ def _trained(config: Config, runner: Runner, root: Path, now: Config, made: _Rou
     return rounds.trained(runner, root, made.number, made.pairs, config.train, places)
 
 
-def _publish(config: Config, store: Store, made: Sequence[_Round], trainings: Sequence[Stage]) -> dict[str, Any]:
+def _publish(
+    config: Config, store: Store, made: Sequence[_Round], trained: Sequence[tuple[Stage, rounds.Adapter]]
+) -> dict[str, Any]:
     parts, sections = dict[str, tuple[Stage, type]](), list[tuple[str, str]]()
     for one in made:
         prefix = "" if config.rounds == 1 else f"round{one.number}_"
         parts |= {f"{prefix}dpo": (one.pairs, Pair), f"{prefix}kto": (one.unpaired, Labelled)}
         sections += [(f"{title} of `{prefix}dpo`", text) for title, text in _sections(one.pairs)]
+    sections += [(f"Round {adapter.round + 1}", _origin(adapter)) for _, adapter in trained]
     card = cards.Card(
         pretty_name=config.pretty_name,
         summary=SUMMARY,
@@ -229,8 +233,18 @@ def _publish(config: Config, store: Store, made: Sequence[_Round], trainings: Se
         tags=("dpo", "kto", "preference", "code", "synthetic", "on-policy", "dstc"),
         sections=tuple(sections),
     )
-    chain = [stage for one in made for stage in (*one.chain, *trainings[one.number - 1 : one.number])]
+    between = [stage for stage, _ in trained]
+    chain = [stage for one in made for stage in (*one.chain, *between[one.number - 1 : one.number])]
     return dataset.publish_locally(store, "dstc", config, chain, card, parts)
+
+
+def _origin(adapter: rounds.Adapter) -> str:
+    """What the card says about where a round after the first comes from."""
+    return (
+        f"Sampled from `{adapter.name}`: what the command `train` of the configuration made of "
+        f"`round{adapter.round}_dpo`. Its files have the sha256 `{adapter.sha256}`. Tag of the dataset with this "
+        f"round: `round{adapter.round + 1}`."
+    )
 
 
 def _sections(pairs: Stage) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,9 @@
 """Quality gates: what must not become a row, each with a rule that is counted and written to the exclusions file."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -157,3 +157,24 @@ def timing_evidence(row: Outcomes) -> tuple[bool, ...]:
     """
     passed = np.array(row.verdicts) == "passed"
     return tuple(bool(item) for item in _telling(row) & ~passed.all(axis=0))
+
+
+def distinct(runner: Runner, name: str, source: Stage, columns: Sequence[str], kind: Literal["pair", "code"]) -> Stage:
+    """The rows of a stage that differ from all earlier ones in some columns (rule `duplicate`)."""
+    total = sum(source.rows(index) for index in range(len(source.shards())))
+    return runner.source(name, _distinct(name, source, columns, kind), {"columns": columns, "input": source.key}, total)
+
+
+def _distinct(name: str, source: Stage, columns: Sequence[str], kind: Literal["pair", "code"]) -> Iterator[Shard]:
+    seen = set[str]()
+    for index in range(len(source.shards())):
+        table = source.read(index)
+        keep, excluded = list[bool](), list[Exclusion]()
+        values = table.select(["prompt_id", *columns]).to_pylist()
+        for row in values:
+            key = content_id(*(row[column] for column in columns))
+            keep.append(key not in seen)
+            seen.add(key)
+            if not keep[-1]:
+                excluded.append(Exclusion(name, row["prompt_id"], kind, "duplicate"))
+        yield Shard(table.filter(pa.array(keep, pa.bool_())), tuple(excluded))

@@ -62,7 +62,7 @@ def candidates(config: Selection, samples: pa.Table) -> Shard:
     rows, excluded = [], list[Exclusion]()
     for row in from_table(samples, Samples):
         codes = tuple(_codes(row, config, excluded))
-        tests = tuple(_tests(row, config, excluded))
+        tests = tuple(tests_of(row, config, excluded))
         if len(codes) < 2:
             excluded.append(Exclusion("candidates", row.prompt_id, "prompt", "fewer than 2 codes"))
         elif not tests:
@@ -91,7 +91,8 @@ def _codes(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterat
         yield Candidate(code_id, program, index, sample.seed, extract.node_count(program))
 
 
-def _tests(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Test]:
+def tests_of(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Test]:
+    """The tests in a row's answers; what can not be used is appended to `excluded`."""
     taken: set[str] = set()
     count = 0
     for index, sample, test in _found_tests(row, excluded):

@@ -7,6 +7,7 @@ from typing import Any
 
 from builders import seeds
 from builders.samples import Generation, Price, Question, questions, requests_of
+from builders.trajectories import History, Version
 from codepref.generate import Sampling
 from codepref.records import Candidates, Samples
 
@@ -16,7 +17,9 @@ EXPECTED = {"concepts": 60, "task": 200, "code": 250, "test": 200}
 prompts have 393 characters on average."""
 CONCEPTS = ("a concept in a handful of words",) * 5
 TASK = "x" * 800
-"""Stand-ins for what only the model can say: five concepts a seed, a task of 200 tokens."""
+FAILING = Version("x" * 1000, 0, "", ("failed",), "x" * 400, None, None, None)
+"""Stand-ins for what only the model can say: five concepts a seed, a task of 200 tokens, a program of 250 tokens and
+what is said about it."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,55 @@ def from_prompts(rows: Iterable[Any], generation: Generation, codes: int, tests:
 
 def from_seeds(rows: Iterable[seeds.Seed], generation: Generation, tasks: int, codes: int, tests: int) -> str:
     """The plan for seeds: as if every answer kept its format and no gate left anything out."""
+    works, prompts = _tasks(rows, generation, tasks)
+    works.append(_work("samples", prompts, questions(generation, codes, tests), generation, generation.sampling))
+    return _report(works, *_runs(len(prompts), codes, tests), generation.price_per_million)
+
+
+def _tasks(rows: Iterable[seeds.Seed], generation: Generation, tasks: int) -> tuple[list[Work], list[Samples]]:
+    """The work that makes prompts of seeds, and stand-ins for the prompts."""
     counted = list(rows)
     concept, task = seeds.questions(generation, tasks)
     full = [seeds.Concepts(**asdict(row), concepts=CONCEPTS) for row in counted]
-    prompts = [Samples("", TASK, "name", (), ())] * (len(counted) * tasks)
     works = [
         _work("concepts", counted, [concept], generation, generation.task_sampling),
         _work("tasks", full, [task], generation, generation.task_sampling),
-        _work("samples", prompts, questions(generation, codes, tests), generation, generation.sampling),
     ]
-    return _report(works, *_runs(len(prompts), codes, tests), generation.price_per_million)
+    return works, [Samples("", TASK, "name", (), ())] * (len(counted) * tasks)
+
+
+def recorded_trajectories(rows: Iterable[History]) -> str:
+    """The plan for recorded trajectories."""
+    count = runs = 0
+    for row in rows:
+        count += 1
+        runs += sum(not item.problem for item in row.versions) * len(row.tests)
+    return _report([], runs, f"{count:,} trajectories, all programs in them on their tests", None)
+
+
+def from_loop(
+    source: Iterable[Samples] | Iterable[seeds.Seed],
+    generation: Generation,
+    tasks: int | None,
+    first: Sequence[Question],
+    again: Sequence[Question],
+) -> str:
+    """The plan for trajectories that are to be made: as if every program failed until the last round.
+
+    Args:
+        source: Prompts, or seeds if `tasks` says how many tasks are asked for each.
+        generation: Backend and price.
+        tasks: Tasks a seed; None for prompts.
+        first: What is asked about every prompt.
+        again: What is asked about every failing program, one after the other.
+    """
+    works, prompts = ([], list(source)) if tasks is None else _tasks(source, generation, tasks)  # type: ignore[arg-type]
+    failing = [History(row.prompt_id, "", row.prompt, row.entry_point, (), (FAILING,)) for row in prompts]
+    works.append(_work("samples", prompts, first, generation, generation.sampling))
+    works += [_work(ask.purpose, failing, [ask], generation, generation.sampling) for ask in again]
+    rounds = sum(ask.purpose != "vote" for ask in again)
+    words = f"at most: {len(prompts):,} prompts x {1 + rounds} programs, each on all tests of its prompt"
+    return _report(works, len(prompts) * (1 + rounds), words, generation.price_per_million)
 
 
 def _runs(prompts: int, codes: int, tests: int) -> tuple[int, str]:
@@ -78,7 +120,7 @@ def _work(
             times = 1 if batched else request.n
             requests += times
             characters += times * len(request.prompt)
-            completion += request.n * min(EXPECTED[request.purpose], sampling.max_tokens)
+            completion += request.n * min(EXPECTED.get(request.purpose, EXPECTED["code"]), sampling.max_tokens)
             most += request.n * sampling.max_tokens
     return Work(stage, requests, math.ceil(characters / CHARACTERS_A_TOKEN), completion, most)
 

@@ -17,10 +17,11 @@ from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.cache import Cache
 from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
-from codepref.generate.recorded import BadLine, Recording
+from codepref.generate.recorded import CODES, BadLine, Recording
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
+from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
@@ -43,11 +44,13 @@ class Generation:
     """How samples are asked for."""
 
     server: ServerConfig | None = None
-    """An OpenAI-compatible endpoint; this, `local` or `script`."""
+    """An OpenAI-compatible endpoint; this, `local`, `tiny` or `script`."""
     local: LocalConfig | None = None
     """A model that runs here, with transformers."""
     script: str | None = None
     """Answers known in advance, for dry runs: JSON lines `{"prompt_id", "purpose", "answers"}`."""
+    tiny: TinyConfig | None = None
+    """The tiny model, on this machine; for prompts of its own family (`codepref tiny prompts`)."""
     sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
     """How codes and tests are drawn."""
     task_sampling: Sampling = Sampling(temperature=0.7)  # noqa: RUF009 - frozen
@@ -60,13 +63,13 @@ class Generation:
     """For the cost in `--dry-run`."""
 
 
-def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool) -> Stage:
-    """Samples from a recordings file (README, "Your own samples").
+def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
+    """Samples from a recordings file (README, "Your own samples"), or with `codes=VERSIONS` from one of trajectories.
 
     Raises:
         CodeprefError: the file has bad lines and `skip_bad` is off; nothing was written.
     """
-    recordings, bad = read_recordings(path, skip_bad=skip_bad)
+    recordings, bad = read_recordings(path, skip_bad=skip_bad, codes=codes)
     rows = sorted((_samples(recording) for recording in recordings), key=lambda row: row.prompt_id)
     depends = {"sha256": file_hash(path), "shard_size": shard_size, "skip_bad": skip_bad}
     return runner.source("samples", _shards(rows, shard_size, bad), depends, len(rows))
@@ -197,7 +200,8 @@ def requests_of(row: Any, questions: Sequence[Question]) -> list[Request]:
 
 
 def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
-    """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source` and `licence`.
+    """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source`, `licence` and
+    `tests` (a list of texts, for methods that need not ask for them).
 
     Raises:
         CodeprefError: a line can not be used, or two have the same id.
@@ -232,6 +236,8 @@ def _options(generation: Generation) -> dict[str, Any]:
     """What changes the answers of a backend, besides model and sampling."""
     if generation.local is not None:
         return identity(generation.local)
+    if generation.tiny is not None:
+        return {name: getattr(generation.tiny, name) for name in ("test_temperature", "tests_per_answer")}
     if generation.server is None:
         return {"script": file_hash(generation.script)} if generation.script else {}
     server = generation.server
@@ -240,10 +246,11 @@ def _options(generation: Generation) -> dict[str, Any]:
 
 @contextmanager
 def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: int) -> Iterator[Generator]:
-    backends = [generation.server, generation.local, generation.script]
+    backends = [generation.server, generation.local, generation.tiny, generation.script]
     if sum(backend is not None for backend in backends) != 1:
         raise CodeprefError(
-            "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model) or 'script' (a file)"
+            "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model), 'tiny' or "
+            "'script' (a file)"
         )
     if generation.script is not None:
         yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
@@ -253,6 +260,8 @@ def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: in
             yield ServerGenerator(generation.server, sampling, answers, run_seed=seed)
         elif generation.local is not None:
             yield LocalGenerator(generation.local, sampling, answers, run_seed=seed)
+        elif generation.tiny is not None:
+            yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
 
 
 def _read_prompts(path: Path) -> Iterator[Samples]:
@@ -270,7 +279,11 @@ def _read_prompts(path: Path) -> Iterator[Samples]:
             raise CodeprefError(f"{path}:{number}: {type(error).__name__}: {error}; {need}") from None
         if seen.setdefault(prompt_id, number) != number:
             raise CodeprefError(f"{path}:{number}: prompt_id {prompt_id!r} is already on line {seen[prompt_id]}")
-        yield Samples(prompt_id, prompt, entry_point, (), (), source=row.get("source"), licence=row.get("licence"))
+        tests = row.get("tests", [])
+        if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
+            raise CodeprefError(f"{path}:{number}: tests: expected a list of texts, found {json.dumps(tests)[:60]}")
+        given = tuple(Sample(test) for test in tests)
+        yield Samples(prompt_id, prompt, entry_point, (), given, source=row.get("source"), licence=row.get("licence"))
 
 
 def render(template: Path, values: dict[str, object]) -> str:

@@ -2,7 +2,9 @@
 
 import argparse
 import importlib
+import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from codepref import inspection
 
 CONFIGS = Path(__file__).resolve().parent.parent / "builders" / "configs"
+RECIPES = next(p for p in (Path(__file__).parent / "recipes", CONFIGS.parent.parent / "recipes") if p.is_dir())
+TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
 INTERRUPTED = 130
 
 
@@ -43,8 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_build(commands.add_parser("build", help="build a preference dataset"))
     _add_publish(commands.add_parser("publish", help="put a dataset or a model on the Hub"))
+    _add_train(commands.add_parser("train", help="train a model on one, or merge an adapter into its base"))
     _add_execute(commands.add_parser("execute", help="run codes on tests in the sandbox"))
+    _add_evaluate(commands.add_parser("evaluate", help="grade samples or a model on code benchmarks"))
     _add_inspect(commands.add_parser("inspect", help="show a run, or where a model or dataset on the Hub comes from"))
+    _add_tiny(commands.add_parser("tiny", help="the tiny model: its prompts, its training"))
     doctor = commands.add_parser("doctor", help="say what this machine offers, and what to do about what is missing")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -185,6 +192,42 @@ def _reranked(run: "inspection.Run", arguments: argparse.Namespace) -> str:
     return str(builder.rerank(run, arguments.rank_with, arguments.set, arguments.out))  # type: ignore[union-attr]
 
 
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("method", nargs="?", choices=TRAINERS, help="recipe to run")
+    parser.add_argument("--config", metavar="FILE", help=f"YAML file; examples in {os.path.relpath(RECIPES)}")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
+    parser.add_argument("--accelerate", metavar="FILE", help="`accelerate launch` with this file (several GPUs, nodes)")
+    parser.add_argument("--merge", metavar="ADAPTER", help="make a whole model of this adapter instead")
+    parser.add_argument("--out", metavar="DIR", help="folder of the merged model")
+    parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), help="its precision (bfloat16)")
+    parser.add_argument("--into", choices=("trained", "original"), help="weights to merge into (trained)")
+    parser.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    """Runs a recipe as the program it is; its exit code is ours."""
+    if bool(arguments.merge) == bool(arguments.method):
+        raise CodeprefError(f"train: give one of {', '.join(TRAINERS)}, or --merge ADAPTER --out DIR")
+    if importlib.util.find_spec("trl") is None:
+        raise CodeprefError("train: the training libraries are missing; pip install 'codepref[train,tracking]'")
+    if arguments.merge:
+        if not arguments.out:
+            raise CodeprefError("train: give --out DIR, the folder of the merged model")
+        options = {"--out": arguments.out, "--dtype": arguments.dtype, "--into": arguments.into}
+        words = [word for name, value in options.items() if value for word in (name, value)]
+        command = [sys.executable, str(RECIPES / "merge.py"), arguments.merge, *words]
+    else:
+        launch = ["-m", "accelerate.commands.launch", "--config_file", arguments.accelerate]
+        command = [sys.executable, *(launch if arguments.accelerate else ()), str(RECIPES / f"{arguments.method}.py")]
+        command += ["--config", arguments.config] if arguments.config else []
+        for item in arguments.set:
+            key, equals, value = item.partition("=")
+            if not equals:
+                raise CodeprefError(f"--set {item}: expected key=value")
+            command += [f"--{key}", value]
+    return subprocess.run(command, check=False).returncode
+
+
 def _add_execute(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", type=Path, required=True, metavar="FILE", help="cases, one JSON object a line")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="verdicts, written as they come")
@@ -203,6 +246,16 @@ def _execute(arguments: argparse.Namespace) -> int:
     from codepref.sandbox import command
 
     return command.main(arguments)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    command = importlib.import_module("evaluation.command")
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
+def _add_tiny(parser: argparse.ArgumentParser) -> None:
+    from codepref.generate.tiny import command
+
+    command.add_arguments(parser)
 
 
 def _doctor(_: argparse.Namespace) -> int:

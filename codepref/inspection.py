@@ -142,7 +142,7 @@ def _stages(summaries: Iterable[Mapping[str, Any]]) -> str:
         rows_in = "not done" if item["rows_in"] is None else f"{item['rows_in']:,}"
         return item["stage"], rows_in, f"{item['rows_out']:,}", f"{item['shards']:,}", item["key"]
 
-    return table(("stage", "rows in", "rows out", "shards", "key"), [row(item) for item in summaries])
+    return table(("stage", "rows in", "rows out", "shards", "key"), [row(item) for item in summaries], right=4)
 
 
 def _dataset(root: Path, parts: Mapping[str, Any]) -> str:
@@ -151,16 +151,16 @@ def _dataset(root: Path, parts: Mapping[str, Any]) -> str:
         here = all((root / item["file"]).exists() for item in part["files"])
         return name, f"{part['rows']:,}", f"{len(part['files']):,}", f"{size:,}", "" if here else "files are missing"
 
-    return table(("dataset", "rows", "files", "bytes", ""), [row(*item) for item in parts.items()])
+    return table(("dataset", "rows", "files", "bytes", ""), [row(*item) for item in parts.items()], right=4)
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Columns under their heads: the first `left` ones and the last aligned to the left, the others to the right."""
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, right: int = 99) -> str:
+    """Columns under their heads: the first `left` ones and those from `right` on aligned to the left, others right."""
     widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
 
     def line(row: Sequence[str]) -> str:
         cells = [
-            cell.ljust(width) if i < left or i == len(heads) - 1 else cell.rjust(width)
+            cell.ljust(width) if i < left or i >= right else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()

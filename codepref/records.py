@@ -146,7 +146,7 @@ class Exclusion:
 
     stage: str
     prompt_id: str
-    kind: Literal["line", "seed", "prompt", "code", "test"]
+    kind: Literal["line", "seed", "prompt", "code", "test", "pair"]
     rule: str
     item: int | None = None
     """Position of the code or test sample; line number for `line`; None for a whole prompt."""

@@ -42,13 +42,14 @@ def trace(run: Run, prompt_id: str, colour: bool = False) -> str:
     if not known and not left_out:
         raise CodeprefError(f"{run.root}: no prompt {prompt_id!r} here{_nearest(run, prompt_id)}")
     parts = [_prompt(prompt_id, known)]
-    codes, tests = (_texts(known.get(name) or ()) for name in ("codes", "tests"))
+    programs = known.get("codes") or known.get("versions") or ()
+    codes, tests = _texts(programs), _texts(known.get("tests") or ())
     sides = {row[f"{side}_id"]: side for _, row in pairs[:1] for side in ("rejected", "chosen") if f"{side}_id" in row}
-    marks = [sides.get(item.get("code_id"), "") if isinstance(item, dict) else "" for item in known.get("codes") or ()]
+    marks = [sides.get(item.get("code_id"), "") if isinstance(item, dict) else "" for item in programs]
     parts += [_listed("code", codes, marks), _listed("test", tests, [""] * len(tests))]
     parts.append(_matrix(known, marks))
     rows = [(e.stage, e.kind, e.rule, "" if e.item is None else str(e.item), _shown(e.detail)[:60]) for e in left_out]
-    parts.append(table(("left out by", "kind", "rule", "sample", ""), rows, left=3) if rows else "")
+    parts.append(table(("left out by", "kind", "rule", "sample", ""), rows, left=3, right=4) if rows else "")
     parts += [_pair(name, row, colour) for name, row in pairs]
     return "\n\n".join(part for part in parts if part)
 
@@ -60,9 +61,10 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
     for stage in run.stages:
         row = _find(stage.shards(), prompt_id)
         if row and "chosen" in row:
+            pairs = [pair for pair in pairs if not _same(pair[1], row)]  # a later stage may only have checked it
             pairs.append((stage.name, row))
         elif row:
-            known.update(row)
+            known.update(row, prompt=known.get("prompt", row.get("prompt")))
     if run.manifest and not any(stage.path.is_dir() for stage in run.stages):
         for name, part in run.manifest["dataset"].items():
             row = _find([run.root / item["file"] for item in part["files"]], prompt_id)
@@ -70,6 +72,10 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
                 pairs.append((name, row))
                 known = {**row, "verdicts": row.get("matrix"), **known}
     return known, pairs
+
+
+def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return (row["chosen"], row["rejected"]) == (other["chosen"], other["rejected"])
 
 
 def _find(files: Sequence[Path], prompt_id: str) -> dict[str, Any] | None:
@@ -120,15 +126,15 @@ def _shown(text: str) -> str:
 
 
 def _matrix(known: Mapping[str, Any], marks: Sequence[str]) -> str:
-    verdicts = known.get("verdicts")
-    if not verdicts:
+    verdicts = known.get("verdicts") or [version["verdicts"] for version in known.get("versions") or ()]
+    if not any(verdicts):
         return ""
     signs = [[_sign(cell) for cell in row] for row in verdicts]
     met = {cell for row in verdicts for cell in row if isinstance(cell, str)}
     key = ", ".join(f"{SIGNS[word]} {word}" for word in SIGNS if word in met) or "+ passed, - not passed"
     scores = known.get("code_scores") or [math.nan] * len(signs)
     marks = marks if len(marks) == len(signs) else [""] * len(signs)
-    lines = [f"matrix: codes down, tests across ({key})", _row("", map(str, range(len(signs[0]))), "score", "")]
+    lines = [f"matrix: codes down, tests across ({key})", _row("", map(str, range(max(map(len, signs)))), "score", "")]
     lines += [_row(str(i), row, _number(scores[i]), marks[i]) for i, row in enumerate(signs)]
     if known.get("test_scores"):
         lines.append("scores of the tests: " + ", ".join(map(_number, known["test_scores"])))

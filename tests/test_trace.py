@@ -4,7 +4,11 @@ import re
 import subprocess
 import sys
 
+import pyarrow as pa
+
 from codepref import inspection
+from codepref.stages import counted
+from codepref.store import Shard, Store
 from codepref.trace import GREEN, RED, trace
 
 from builders_recordings import GOOD, TESTS, WRONG  # isort: skip
@@ -86,3 +90,30 @@ def test_a_published_dataset_shows_its_rows(finished, tmp_path):
     assert "+++ chosen" in text
     for test in TESTS:
         assert test in text
+
+
+def stored(store, name, row):
+    """A finished stage with one row."""
+    stage = store.stage(name, {})
+    stage.write(0, Shard(pa.Table.from_pylist([row])))
+    stage.finish({"stage": name, "key": stage.key, "depends": stage.depends, "rows_in": 1, **counted(stage)})
+
+
+def test_programs_made_one_out_of_the_other(tmp_path):
+    """A method whose rows hold versions of a program instead of a matrix, and check a pair in a further stage."""
+    store = Store(tmp_path)
+    versions = [
+        {"code": "def f(x:", "problem": "syntax", "verdicts": []},
+        {"code": WRONG, "problem": "", "verdicts": ["failed", "passed"]},
+        {"code": GOOD, "problem": "", "verdicts": ["passed", "passed"]},
+    ]
+    stored(store, "histories", {"prompt_id": "p", "prompt": "Write f.", "tests": TESTS[:2], "versions": versions})
+    pair = {"prompt_id": "p", "prompt": "Mend f.", "chosen": GOOD, "rejected": WRONG, "spans": [[1, 2]]}
+    stored(store, "pairs", {**pair, "round": 1})
+    stored(store, "distinct", {**pair, "round": 1})
+    text = trace(inspection.read(tmp_path), "p")
+    assert text.startswith("prompt p\n    Write f.\n\ncode 0\n    def f(x:\ncode 1\n    def f(x):\n")
+    matrix = text[text.index("matrix") :].splitlines()
+    assert [re.sub(r"[^+-]", "", line[:16]) for line in matrix[2:5]] == ["", "-+", "++"]
+    assert text.count("+++ chosen") == 1
+    assert "distinct: round 1\n--- rejected" in text

@@ -5,6 +5,9 @@ JSON lines, plain or gzip, UTF-8, one prompt per line:
     {"prompt_id": "p1", "prompt": "...", "entry_point": "f", "codes": ["..."], "tests": ["assert f(1) == 2"]}
 
 Codes are whole programs or completions of the prompt. Optional strings: `source`, `licence`, `generator`.
+
+Trajectories are the same with `versions` in place of `codes`: what a model wrote for one prompt one after the other,
+each time told what was wrong. There a prompt may have several lines, one a trajectory.
 """
 
 import gzip
@@ -19,7 +22,8 @@ from typing import IO, Any
 
 from codepref.errors import CodeprefError
 
-REQUIRED = ("prompt_id", "prompt", "entry_point", "codes", "tests")
+CODES, VERSIONS = "codes", "versions"
+HEAD = ("prompt_id", "prompt", "entry_point")
 OPTIONAL = ("source", "licence", "generator")
 SHOWN = 10
 """Bad lines that an error message lists before it only counts them."""
@@ -73,16 +77,16 @@ class _Bad(Exception):
         self.remedy = remedy
 
 
-def read(path: str | Path, skip_bad: bool = False) -> tuple[list[Recording], list[BadLine]]:
+def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> tuple[list[Recording], list[BadLine]]:
     """All recordings in the order of the file, and the lines that were left out. Every line is looked at before this
-    returns; blank lines are ignored.
+    returns; blank lines are ignored. `codes` is the key that holds the codes: `CODES`, or `VERSIONS` for trajectories.
 
     Raises RecordingError when the file can not be opened or holds no line at all and, unless `skip_bad`, when any line
     is bad.
     """
     good: list[Recording] = []
     bad: list[BadLine] = []
-    for item in _items(Path(path)):
+    for item in _items(Path(path), codes):
         if isinstance(item, Recording):
             good.append(item)
         else:
@@ -101,14 +105,14 @@ def _message(bad: list[BadLine]) -> str:
     return "\n".join(lines)
 
 
-def _items(path: Path) -> Iterator[Recording | BadLine]:
+def _items(path: Path, codes: str) -> Iterator[Recording | BadLine]:
     first_lines: dict[str, int] = {}
     number = 0
     try:
         with _open(path) as stream:
             for number, raw in enumerate(stream, start=1):
                 if raw.strip():
-                    yield _item(path, number, raw, first_lines)
+                    yield _item(path, number, raw, codes, first_lines)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         yield BadLine(str(path), number + 1, f"the gzip stream is damaged ({error})", "copy or compress the file again")
     except OSError as error:
@@ -125,11 +129,11 @@ def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
     return gzip.open(path, "rb")
 
 
-def _item(path: Path, number: int, raw: bytes, first_lines: dict[str, int]) -> Recording | BadLine:
+def _item(path: Path, number: int, raw: bytes, codes: str, first_lines: dict[str, int]) -> Recording | BadLine:
     try:
-        recording = _recording(_entry(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw))
+        recording = _recording(_entry(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw), codes)
         first = first_lines.setdefault(recording.prompt_id, number)
-        if first != number:
+        if first != number and codes == CODES:
             raise _Bad(
                 f"prompt_id {recording.prompt_id!r} is already that of line {first}",
                 "give every line its own prompt_id, or join the two lines",
@@ -165,30 +169,30 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entry
 
 
-def _recording(entry: Mapping[str, Any]) -> Recording:
-    _check_keys(entry)
-    prompt_id, prompt, entry_point = (_filled(entry, key) for key in REQUIRED[:3])
+def _recording(entry: Mapping[str, Any], codes: str) -> Recording:
+    _check_keys(entry, (*HEAD, codes, "tests"))
+    prompt_id, prompt, entry_point = (_filled(entry, key) for key in HEAD)
     if not entry_point.isidentifier() or keyword.iskeyword(entry_point):
         raise _Bad(f"entry_point {entry_point!r} is no Python name", "give the bare name of the function under test")
     return Recording(
         prompt_id,
         prompt,
         entry_point,
-        codes=_texts(entry, "codes"),
+        codes=_texts(entry, codes),
         tests=_texts(entry, "tests"),
         **{key: _text(entry[key], key) for key in OPTIONAL if key in entry},
     )
 
 
-def _check_keys(entry: Mapping[str, Any]) -> None:
-    known = REQUIRED + OPTIONAL
+def _check_keys(entry: Mapping[str, Any], required: tuple[str, ...]) -> None:
+    known = required + OPTIONAL
     for key in entry:
         if key not in known:
             near = get_close_matches(key, [name for name in known if name not in entry], n=1)
             raise _Bad(f"unknown key {key!r}", f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
-    missing = [key for key in REQUIRED if key not in entry]
+    missing = [key for key in required if key not in entry]
     if missing:
-        raise _Bad(f"missing key {', '.join(map(repr, missing))}", f"every line needs {', '.join(REQUIRED)}")
+        raise _Bad(f"missing key {', '.join(map(repr, missing))}", f"every line needs {', '.join(required)}")
 
 
 def _filled(entry: Mapping[str, Any], key: str) -> str:

@@ -79,6 +79,8 @@ class Setup:
     library: bool = False
     preload: tuple[str, ...] = ()
     unisolated: bool = False
+    proc: bool = False
+    """Show /proc of the sandbox's own PID namespace (new root only)."""
 
     def writable(self, level: str) -> list[str]:
         """Folders a candidate may write to: private ones inside the sandbox, else one that isolation.py makes."""
@@ -178,6 +180,7 @@ class WorkerProcess:
                 "writable": writable,
                 "scratch_mb": 64,
                 "memory_mb": setup.limits.memory_mb if setup.library else 0,
+                "proc": namespaces and setup.proc,
                 "requests": requests,
                 "answers": answers,
             }

@@ -59,7 +59,8 @@ class Sandbox:
     `mode`: `auto` judges outside the candidate's process where the test allows it; `plain` leaves other tests unjudged;
     `official` runs every test whole beside the candidate. `lane`: `fast` runs programs proven harmless in shared
     processes, `code` gives each its own, `strict` gives every cell its own process; verdicts are the same.
-    `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once.
+    `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once, `proc`
+    shows candidates the /proc of their own PID namespace, which some libraries read (TensorFlow, psutil).
     Raises `SandboxUnavailable` if no isolated worker can be started, `ValueError` for unknown words.
     """
 
@@ -73,13 +74,14 @@ class Sandbox:
         python: str | None = None,
         preload: tuple[str, ...] = (),
         allow_unisolated: bool = False,
+        proc: bool = False,
     ) -> None:
         _check_word("mode", mode, ("auto", "plain", "official"))
         _check_word("lane", lane, ("fast", "code", "strict"))
         _check_word("profile", profile, ("function", "library"))
         self._limits, self._mode, self._lane, self._profile = limits, mode, lane, profile
         self._python: Interpreter = interpreter(python or sys.executable)
-        self._preload, self._unisolated = tuple(preload), allow_unisolated
+        self._preload, self._unisolated, self._proc = tuple(preload), allow_unisolated, proc
         self._heavy: WorkerProcess | None = None
         self._heavy_names: frozenset[str] = frozenset()
         self._numpy_referee: WorkerProcess | None = None
@@ -95,7 +97,9 @@ class Sandbox:
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         library = self._profile == "library"
-        return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated))
+        return WorkerProcess(
+            Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated, self._proc)
+        )
 
     def _start_referee(self, preload: tuple[str, ...]) -> WorkerProcess:
         setup = Setup(("-P", "-c", _REFEREE), own(), self._limits, False, preload, self._unisolated)

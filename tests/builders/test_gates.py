@@ -1,5 +1,6 @@
 import json
 
+import pyarrow as pa
 import pytest
 
 from builders import gates, samples
@@ -9,7 +10,7 @@ from builders.samples import rows_of
 from codepref.records import Candidates, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
-from codepref.store import Store
+from codepref.store import Shard, Store
 
 LONG = (
     "Write {name}(lines), which groups the lines of a log by their first word, counts each group, and gives the groups "
@@ -127,3 +128,13 @@ def test_what_may_speak_about_time():
     P, F = "passed", "failed"
     row = Outcomes("p", ((P, P, F, P), (P, F, F, P)), ((),), ((),), (F, F, F, P))
     assert gates.timing_evidence(row) == (False, True, True, False)
+
+
+def test_distinct_rows_across_shards(tmp_path):
+    runner = Runner(Store(tmp_path), quiet=True)
+    texts = [["a", "b", "a"], ["b", "c"], []]
+    tables = [pa.table({"prompt_id": ["p"] * len(part), "text": pa.array(part, pa.string())}) for part in texts]
+    source = runner.source("texts", iter([Shard(table) for table in tables]), {}, 5)
+    stage = gates.distinct(runner, "once", source, ("text",), "pair")
+    assert [stage.read(index)["text"].to_pylist() for index in range(3)] == [["a", "b"], ["c"], []]
+    assert [(item.kind, item.rule) for item in stage.excluded()] == [("pair", "duplicate")] * 2

@@ -118,7 +118,9 @@ def test_each_round_is_sampled_from_what_was_trained_on_the_one_before(tmp_path,
     ]
     adapters = [line[2] for line in trained]
     assert sorted(str(path) for path in (out / "adapters").iterdir()) == sorted(adapters)
-    assert str(tmp_path) not in json.dumps(manifest)
+    card = (out / "README.md").read_text()
+    assert all(f"### Round {n}\n\nSampled from `round{n - 1}-" in card for n in (2, 3))
+    assert str(tmp_path) not in json.dumps(manifest) + card
 
 
 def test_a_failed_training_loses_nothing(tmp_path, training):
@@ -138,7 +140,7 @@ def test_a_failed_training_loses_nothing(tmp_path, training):
         (folder / "forget").unlink()
         dstc.build(config, out, quiet=True)
         assert len(server.seen) == 2 * asked  # the first round was asked for once
-        assert len(set(server.paid)) == asked  # both rounds: the same prompts, the same seeds
+        assert len(set(server.paid)) == 2 * asked  # the same prompts, other seeds
     adapter = next((out / "adapters").iterdir()) / "adapter_config.json"
     adapter.write_text("{}")
     with pytest.raises(CodeprefError, match="the adapter of round 1 was removed or changed; restore it, or delete"):

@@ -179,3 +179,12 @@ def test_keys_of_a_local_model_are_strict():
         config.load(samples.Generation, overrides=["local.batchsize=3"])
     with pytest.raises(CodeprefError, match="batch_size must be 1 or more"):
         config.load(samples.Generation, overrides=["local.batch_size=0", "local.model=m"])
+
+
+def test_prompts_may_bring_tests(tmp_path, runner):
+    line = {"prompt_id": "p", "prompt": "Write f.", "entry_point": "f", "tests": ["assert f(1)", "assert f(2)"]}
+    (row,) = rows(samples.prompts(runner, write(tmp_path / "p.jsonl", line), 2))
+    assert [test.text for test in row.tests] == line["tests"]
+    path = write(tmp_path / "q.jsonl", {**line, "tests": "assert f(1)"})
+    with pytest.raises(CodeprefError, match=r"q\.jsonl:1: tests: expected a list of texts"):
+        samples.prompts(runner, path, 2)

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from codepref.generate.recorded import Recording, RecordingError, read
+from codepref.generate.recorded import VERSIONS, Recording, RecordingError, read
 
 ROW = {
     "prompt_id": "p",
@@ -180,3 +180,15 @@ def test_bad_lines_cost_no_memory_for_their_text(tmp_path):
     tracemalloc.stop()
     assert len(bad) == 60
     assert peak < 8_000_000  # the file holds 30 MB
+
+
+def test_trajectories_have_versions_and_may_share_a_prompt(tmp_path):
+    versions = {"versions": ["def f(x", "def f(): pass"]}
+    rows = [{key: value for key, value in {**ROW, **versions}.items() if key != "codes"}] * 2
+    good, bad = read(write(tmp_path / "t.jsonl", *rows), codes=VERSIONS)
+    assert not bad
+    assert [item.codes for item in good] == [("def f(x", "def f(): pass")] * 2
+    with pytest.raises(RecordingError, match="unknown key 'versions'"):
+        read(tmp_path / "t.jsonl")
+    with pytest.raises(RecordingError, match="unknown key 'codes'"):
+        read(write(tmp_path / "r.jsonl", ROW), codes=VERSIONS)

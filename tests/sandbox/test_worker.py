@@ -79,6 +79,8 @@ def is_harmless(source, risky):
         "def f(x):\n    return sign(x)",
         "def push(x): pass\ndef f(x):\n    push(x)",
         "from os import system",
+        "def f(x):\n    raise TypeError(f'not {type(x)} but {type(x).__name__}')",
+        "def f(x):\n    raise TypeError('{}'.format(type(x)))",
     ],
 )
 def test_harmless(source, risky):
@@ -97,6 +99,9 @@ def test_harmless(source, risky):
         "def f(x):\n    return x.__class__",
         "A = type('A', (), {})",
         "T = type\nA = T('A', (), {})",
+        "A = type(*('A', (), {})) == int",
+        "A = '{0.mro}'.format(type(1))",
+        "g = lambda t: t('A', (), {})\nA = g(type(int))",
         "A = type(int)('A', (), {})",
         "def f(x):\n    return '{0.gi_frame}'.format(x)",
         "def f(x):\n    return (x + '{}').format(x)",

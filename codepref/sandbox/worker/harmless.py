@@ -186,20 +186,25 @@ def is_own_global(module: types.CodeType, name: str) -> bool:
 
 
 def uses_strictly(source: str) -> bool:
-    """True if `type` only serves to compare types, and `format` only fills plain fields of literal text.
+    """True if `type` only serves to compare and name types, and `format` only fills plain fields of literal text.
 
     `type` could make classes whose methods are named by strings, `format` could read attributes named by strings.
     """
     nodes = list(ast.walk(ast.parse(source)))
     allowed: set[int] = set()
     for node in nodes:
+        seen: list[ast.expr] = []  # whatever class they are, it goes nowhere from here
         if isinstance(node, ast.Compare):
-            calls = [item for item in (node.left, *node.comparators) if isinstance(item, ast.Call)]
-            allowed.update(id(call.func) for call in calls if len(call.args) == 1 and not call.keywords)
+            seen = [node.left, *node.comparators]
+        elif isinstance(node, ast.FormattedValue) or (isinstance(node, ast.Attribute) and node.attr == "__name__"):
+            seen = [node.value]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
             text = getattr(node.func.value, "value", None)
             if isinstance(node.func.value, ast.Constant) and type(text) is str and not LOOKUP.search(text):
                 allowed.add(id(node.func))
+                seen = node.args
+        calls = [item for item in seen if isinstance(item, ast.Call) and len(item.args) == 1 and not item.keywords]
+        allowed.update(id(call.func) for call in calls if not isinstance(call.args[0], ast.Starred))
     named = [n for n in nodes if getattr(n, "id", "") == "type" or getattr(n, "attr", "") in ("format", "format_map")]
     return all(id(node) in allowed for node in named)
 

@@ -1,0 +1,166 @@
+"""What a model is told about a version that fails: the failing assertion, the value it got, a trimmed traceback.
+
+A verdict says little, so the first test that fails is run once more in the sandbox with a message added to each of its
+assertions: the value of the side that calls the code. Messages come back as plain text of bounded length, and decide
+nothing: a program that tampers with them misleads its own repair and no one else.
+"""
+
+import ast
+import re
+from collections.abc import Sequence
+
+from codepref.extract import Rejected, parse
+from codepref.sandbox import Cell, Job, Limits, Sandbox
+from codepref.sandbox.plan import tail
+
+SHOWN_TEST, SHOWN_SIDE, SHOWN_VALUE, SHOWN_FRAMES = 1500, 80, 100, 4
+"""Characters of a test, of the expression on one side of an assertion and of its value; frames of a traceback."""
+_FRAMES = """
+try:
+    pass
+except BaseException as _error:
+    _frames, _trace = [], _error.__traceback__
+    while _trace is not None:
+        if _trace.tb_frame.f_code.co_filename == "<solution>":
+            _frames.append("%d:%s" % (_trace.tb_lineno, _trace.tb_frame.f_code.co_name))
+        _trace = _trace.tb_next
+    raise AssertionError("|".join(_frames[-FRAMES:]))
+"""
+_VALUES = """
+try:
+    pass
+finally:
+    pass
+"""
+"""A test with such a statement is never split: it runs beside the candidate as it stands."""
+_LAST_LINE = "(_result.failures + _result.errors)[0][1].strip().splitlines()[-1].partition(': ')[2]"
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_LIMITS = {
+    "timeout": "It does not end within {cpu_s:g} s of CPU time.",
+    "memory": "It needs more than {memory_mb} MiB of memory.",
+    "output": "It writes or returns more than {output_bytes} bytes.",
+    "crashed": "Its process dies.",
+}
+
+
+def no_program(rejected: Rejected, entry_point: str) -> str:
+    """The report on an answer that holds no program."""
+    detail = f" ({rejected.detail})" if rejected.detail else ""
+    return f"The answer holds no program that defines {entry_point}: {rejected.rule}{detail}."
+
+
+def reports(
+    sandbox: Sandbox,
+    failures: Sequence[tuple[str, tuple[str, ...], Sequence[Cell]]],
+    entry_points: Sequence[str],
+    limits: Limits,
+) -> list[str]:
+    """One report a failure.
+
+    Args:
+        sandbox: Where the failing tests are run again.
+        failures: Program, tests, and the cells of the program on the tests, at least one of them failing.
+        entry_points: Of each failure.
+        limits: Those of the sandbox, for the words on a limit that was hit.
+    """
+    firsts = [next(n for n, cell in enumerate(cells) if _fails(cell)) for _, _, cells in failures]
+    jobs = []
+    for number, ((code, tests, cells), first) in enumerate(zip(failures, firsts, strict=True)):
+        found = probes(tests[first], entry_points[number]) if cells[first].verdict == "failed" else None
+        if found is not None:
+            jobs.append(Job(str(number), (code,), found))
+    said = {int(matrix.job_id): tuple(_message(cell) for cell in matrix.cells[0]) for matrix in sandbox.run_many(jobs)}
+    return [
+        _report(code, tests, cells, first, said.get(number, ("", "")), limits)
+        for number, ((code, tests, cells), first) in enumerate(zip(failures, firsts, strict=True))
+    ]
+
+
+def _fails(cell: Cell) -> bool:
+    return cell.verdict not in ("passed", "unjudged")
+
+
+def _message(cell: Cell) -> str:
+    """What a probe said; nothing where it ended otherwise than by its assertion."""
+    kind, _, text = cell.error.partition(": ")
+    return _ADDRESS.sub("", text.strip()) if cell.verdict == "failed" and kind == "AssertionError" else ""
+
+
+def _report(
+    code: str, tests: Sequence[str], cells: Sequence[Cell], first: int, said: tuple[str, ...], limits: Limits
+) -> str:
+    cell, (value, frames) = cells[first], said
+    passed = sum(item.verdict == "passed" for item in cells)
+    test = tests[first] if len(tests[first]) <= SHOWN_TEST else f"{tests[first][:SHOWN_TEST]}\n..."
+    found = [f"It passes {passed} of {len(tests)} tests. This one fails:", "", test, ""]
+    if cell.verdict in _LIMITS:
+        return "\n".join([*found, _LIMITS[cell.verdict].format(**vars(limits))])
+    error = _ADDRESS.sub("", cell.error)
+    assertion = error.partition(":")[0] == "AssertionError"
+    found.append(value if assertion and value else error)
+    return "\n".join([*found, *(() if assertion and value else _traceback(code, frames))])
+
+
+def _traceback(code: str, frames: str) -> list[str]:
+    """The lines of the program that a traceback names."""
+    lines, found = code.splitlines(), list[str]()
+    for frame in frames.split("|") if frames else ():
+        number, _, name = frame.partition(":")
+        if number.isdecimal() and 1 <= int(number) <= len(lines):
+            found.append(f"  line {number}, in {name}: {lines[int(number) - 1].strip()}")
+    return found
+
+
+def probes(test: str, entry_point: str) -> tuple[str, str] | None:
+    """Two tests that fail where `test` fails, and say more.
+
+    Returns:
+        One whose assertions say which value they got, and one that says through which lines of the program an exception
+        came, `LINE:FUNCTION|...`; None for a test that does not parse or is nested too deeply.
+    """
+    tree = parse(test)
+    if tree is None:
+        return None
+    calls = ast.parse(tail(tree, entry_point).replace("str(_result)", _LAST_LINE)).body
+    try:
+        frames = _around(_FRAMES.replace("FRAMES", str(SHOWN_FRAMES)), [*tree.body, *calls])
+        return _around(_VALUES, [*_Telling(entry_point).visit(tree).body, *calls]), frames
+    except RecursionError:
+        return None
+
+
+def _around(frame: str, body: list[ast.stmt]) -> str:
+    """Statements as the body of the `try` statement of a text."""
+    tree = ast.parse(frame)
+    (statement,) = (node for node in tree.body if isinstance(node, ast.Try))
+    statement.body = body
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+class _Telling(ast.NodeTransformer):
+    """Gives every assertion a message: its text, and the value of the side that calls the code."""
+
+    def __init__(self, entry_point: str) -> None:
+        self.entry_point = entry_point
+
+    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
+        """Replaces the message."""
+        side = ast.unparse(self.side(node.test))
+        text = side if len(side) <= SHOWN_SIDE else f"{side[:SHOWN_SIDE]}..."
+        message = ast.parse(f"{text!r} + ' gives ' + repr({side})[:{SHOWN_VALUE}]", mode="eval").body
+        return ast.Assert(node.test, message)
+
+    def side(self, test: ast.expr) -> ast.expr:
+        """What is worth showing of a condition."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            return self.side(test.operand)
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            sides = [test.left, *test.comparators]
+            named = [side for side in sides if self.entry_point in _names(side)]
+            called = [side for side in sides if any(isinstance(part, ast.Call) for part in ast.walk(side))]
+            return (named or called or sides)[0]
+        return test
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
