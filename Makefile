@@ -1,5 +1,6 @@
 # make quickstart   set up .venv and build a first dataset        make test    run the tests
 # make check        lint, format and types                        make clean   remove .venv and runs
+# make train        add the training stack, make a tiny checkpoint to try the recipes on
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,10 +9,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # a folder of wheels that pip is given is given to uv too
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: quickstart test check clean
+.PHONY: quickstart train test check clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/codepref build codedpo --config builders/configs/codedpo/quickstart.yaml --out $(OUT)
+
+train: $(VENV)/installed-train
+	$(BIN)/python recipes/tiny/model.py runs/tiny
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
@@ -34,6 +38,11 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e . -c constraints.txt; else \
 		$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1" -c constraints.txt && \
 		$(BIN)/python -m pip install --quiet -e . -c constraints.txt; fi
+	@touch $@
+
+$(VENV)/installed-train: $(VENV)/installed
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e ".[train,tracking]" -c constraints.txt; else \
+		$(BIN)/python -m pip install --quiet -e ".[train,tracking]" -c constraints.txt; fi
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

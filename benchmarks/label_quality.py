@@ -3,6 +3,7 @@
     python -m benchmarks.label_quality CACHE.parquet [--tasks held] [--truth plus] [--set agentcoder] [--fit]
 
 CACHE is the file of matrices (`label_matrix`); where it does not exist it is made from --data: 530,000 executions.
+What DSTC picks from the same draws is measured by `benchmarks/dstc_quality.py`.
 
 Protocol. A draw is --codes codes and --tests tests of a task, both at random without replacement, out of the codes that
 compile and the distinct tests among the first five asserts of each answer (CodeT's rule; --first changes it). A draw is
@@ -95,22 +96,33 @@ def matrix(task: label_matrix.Task) -> tuple[NDArray[np.bool_], NDArray[np.int64
     return np.array(task.verdicts).reshape(shape) == "passed", outputs.astype(np.int64)
 
 
+def drawn(task: label_matrix.Task, arguments: argparse.Namespace) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """The draws of one task: numbers of its samples, and columns of its matrix."""
+    usable = np.flatnonzero(np.array(task.rows) >= 0)
+    early = np.flatnonzero(np.array(task.places) < arguments.first)
+    key = int(hashlib.sha256(task.task_id.encode()).hexdigest()[:8], 16)
+    for index in range(arguments.draws if len(early) and len(usable) > 1 else 0):
+        rng = np.random.default_rng([arguments.seed, index, key])
+        codes = rng.permutation(usable)[: arguments.codes]
+        yield codes, rng.permutation(early)[: arguments.tests]
+
+
+def truth(task: label_matrix.Task, arguments: argparse.Namespace) -> NDArray[np.bool_]:
+    """Which samples are right."""
+    return np.array(task.plus if arguments.truth == "plus" else task.passed)
+
+
 def draw(tasks: Sequence[label_matrix.Task], arguments: argparse.Namespace) -> list[Draws]:
     """All draws, grouped by shape."""
     groups: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
     for number, task in enumerate(tasks):
         passed, outputs = matrix(task)
         nodes = np.array([extract.node_count(program) for program in task.programs])
-        usable = np.flatnonzero(np.array(task.rows) >= 0)
-        truth = np.array(task.plus if arguments.truth == "plus" else task.passed)
-        key = int(hashlib.sha256(task.task_id.encode()).hexdigest()[:8], 16)
-        early = np.flatnonzero(np.array(task.places) < arguments.first)
-        for index in range(arguments.draws if len(early) and len(usable) > 1 else 0):
-            rng = np.random.default_rng([arguments.seed, index, key])
-            codes = rng.permutation(usable)[: arguments.codes]
+        right = truth(task, arguments)
+        for codes, tests in drawn(task, arguments):
             rows = np.array(task.rows)[codes]
-            cells = np.ix_(rows, rng.permutation(early)[: arguments.tests])
-            item = (passed[cells], outputs[cells], truth[codes], nodes[rows], list(map(str, codes)), number)
+            cells = np.ix_(rows, tests)
+            item = (passed[cells], outputs[cells], right[codes], nodes[rows], list(map(str, codes)), number)
             groups.setdefault(item[0].shape, []).append(item)
     return [_draws(items) for items in groups.values()]
 
@@ -272,9 +284,9 @@ def tasks_of(arguments: argparse.Namespace) -> list[label_matrix.Task]:
     return [task for task in tasks if arguments.tasks in ("all", "held" if is_held(task.task_id) else "tuned")]
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """The options that say what is drawn."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("cache", type=Path, help="file of matrices; made if it is not there")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--set", choices=label_matrix.SETS, default="codet", help="what a new cache is made of")
@@ -286,6 +298,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=5, help="asserts of an answer that count")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def main() -> None:
+    """Command line."""
+    parser = parser_of((__doc__ or "").splitlines()[0])
     parser.add_argument("--ties", choices=TIES, default="lot", help="which of equally scored codes")
     parser.add_argument("--rankings", default=",".join(ranking.NAMES))
     parser.add_argument("--fit", action="store_true", help="fit confidence; print weights and cross-validated figures")

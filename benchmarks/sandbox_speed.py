@@ -5,10 +5,12 @@
 
 The matrix: for each task the first 15 distinct solutions and the first 15 distinct single asserts of the CodeT samples
 (Chen et al. 2022). `mixed` is all of it, with hangs, heavy imports and code that does not compile; `clean` keeps the
-solutions that finish every test and import nothing outside the standard library.
+solutions that finish every test and import nothing outside the standard library; `light` keeps of those the ones that
+use less than half a millisecond of CPU on every test, so that what is measured is the engines and not the solutions.
 
 Every round measures every method once, each in a fresh process. CPU is that of the process and of all its descendants
-that were waited for, from opening the engine or pool to closing it. Slow methods get a seeded sample of cells with the
+that were waited for, from opening the engine or pool to closing it; in a run of ten times the matrix the start weighs
+as little as in a real one. Slow methods get a seeded sample of cells with the
 same shares of verdicts (whole rows, where a method takes a code and all its tests). `in-process exec` runs the
 solutions without protection and the peers with little: use a machine that you can lose. Prints a table of medians and
 one JSON line.
@@ -50,6 +52,7 @@ from codepref.sandbox import Job, Limits, execute
 
 STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 SIZE = 15
+LIGHT_S = 0.0005
 
 
 # ---- the matrix
@@ -110,15 +113,21 @@ def judge(jobs: list[Job]) -> dict[Cell, str]:
     }
 
 
-def clean(jobs: list[Job], reference: dict[Cell, str]) -> list[Job]:
-    """The jobs without the codes that hang, crash, do not compile or import other libraries."""
-    ended = {"passed", "failed"}
-    kept = []
+def reduced(jobs: list[Job], reference: dict[Cell, str], name: str) -> tuple[list[Job], dict[Cell, str]]:
+    """The jobs of one of the matrices, and the reference for their cells."""
+    ended, kept, verdicts = {"passed", "failed"}, [], {}
+    costs = list(execute(jobs, Limits(cpu_s=LIMIT_S), workers=os.cpu_count() or 1)) if name == "light" else None
     for i, job in enumerate(jobs):
-        good = [j for j, code in enumerate(job.codes) if only_standard_library(code)]
-        good = [j for j in good if all(reference[Cell(i, j, k)] in ended for k in range(len(job.tests)))]
-        kept.append(Job(job.job_id, tuple(job.codes[j] for j in good), job.tests, job.entry_point))
-    return kept
+        good = [j for j, code in enumerate(job.codes) if name == "mixed" or only_standard_library(code)]
+        if name != "mixed":
+            good = [j for j in good if all(reference[Cell(i, j, k)] in ended for k in range(len(job.tests)))]
+        if costs:
+            good = [j for j in good if all(cell.cpu_s < LIGHT_S for cell in costs[i].cells[j])]
+        if good:
+            new, tests = len(kept), range(len(job.tests))
+            verdicts |= {Cell(new, at, k): reference[Cell(i, j, k)] for at, j in enumerate(good) for k in tests}
+            kept.append(Job(job.job_id, tuple(job.codes[j] for j in good), job.tests, job.entry_point))
+    return kept, verdicts
 
 
 def stratified(reference: dict[Cell, str], size: int, seed: int) -> list[Cell]:
@@ -132,9 +141,10 @@ def stratified(reference: dict[Cell, str], size: int, seed: int) -> list[Cell]:
 # ---- the methods
 
 
-def engine(lane: str) -> Callable[[list[Job], list[Cell], int], Verdicts]:
+def engine(lane: str, limit_s: float = LIMIT_S, times: int = 1) -> Callable[[list[Job], list[Cell], int], Verdicts]:
     def run(jobs: list[Job], cells: list[Cell], workers: int) -> Verdicts:
-        for i, result in enumerate(execute(jobs, Limits(cpu_s=LIMIT_S), workers=workers, lane=lane)):
+        for n, result in enumerate(execute(jobs * times, Limits(cpu_s=limit_s), workers=workers, lane=lane)):
+            i = n % len(jobs)
             for j, k in product(range(len(jobs[i].codes)), range(len(jobs[i].tests))):
                 yield Cell(i, j, k), result.cells[j][k].verdict == "passed"
 
@@ -152,6 +162,8 @@ class Method(NamedTuple):
 
 METHODS = {
     "fast": Method("codepref, lane fast", engine("fast")),
+    "fast_long": Method("codepref, lane fast, the matrix 10 times in one run", engine("fast", times=10)),
+    "fast_short": Method("codepref, lane fast, limit 0.1 s", engine("fast", 0.1)),
     "code": Method("codepref, lane code (process per code)", engine("code")),
     "strict": Method("codepref, lane strict (process per cell)", engine("strict")),
     "exec": Method("in-process exec, unsandboxed (the limit)", in_process),
@@ -248,7 +260,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data/codet_humaneval"), help="folder of the samples"
     )
-    parser.add_argument("--matrix", choices=["mixed", "clean"], default="mixed")
+    parser.add_argument("--matrix", choices=["mixed", "clean", "light"], default="mixed")
     parser.add_argument("--tasks", type=int, default=None, help="use only the first N tasks")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes at a time, for every method")
@@ -265,10 +277,7 @@ def main() -> None:
     absent = sorted({METHODS[name].needs for name in args.methods if METHODS[name].needs} - installed("evalplus"))
     names = [name for name in args.methods if METHODS[name].needs not in absent]
     jobs = matrix(args.data)[: args.tasks]
-    reference = judge(jobs)
-    if args.matrix == "clean":
-        jobs = clean(jobs, reference)
-        reference = judge(jobs)
+    jobs, reference = reduced(jobs, judge(jobs), args.matrix)
     print(f"{args.matrix} matrix: {len(jobs)} tasks, {len(reference):,} cells, {dict(Counter(reference.values()))}")
     print(f"Python {sys.version.split()[0]}, {args.workers} workers, {args.rounds} rounds, limit {LIMIT_S} s a test")
     notes(absent)

@@ -20,12 +20,14 @@ Where the paper is silent, or we depart from it:
 """
 
 import hashlib
+import json
 import math
 import statistics
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,11 +36,13 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
 from builders import evidence, gates, intake, ranking
-from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency
+from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency, most_executions
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
 from builders.samples import Count
-from codepref import cards, dataset
+from codepref import cards, dataset, inspection
+from codepref.config import load
+from codepref.errors import CodeprefError
 from codepref.records import Candidates, Exclusion, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
@@ -290,23 +294,85 @@ def build(
     store = Store(Path(out))
     runner = Runner(store, workers, quiet)
     with store.lock():
-        chain = _chain(config, runner, skip_bad)
-        card = cards.Card(
-            pretty_name=config.pretty_name,
-            summary=SUMMARY,
-            citation=CITATION,
-            method=__doc__ or "",
-            licence=config.licence,
-            tags=("dpo", "preference", "code", "synthetic", "codedpo"),
-        )
-        rows = {"pairs": ("correctness", Pair), "efficiency": ("efficiency", EfficiencyPair)}
-        parts = {rows[stage.name][0]: (stage, rows[stage.name][1]) for stage in chain if stage.name in rows}
-        return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
+        return _publish(store, asdict(config), _chain(config, runner, skip_bad))
+
+
+def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) -> dict[str, Any]:
+    card = cards.Card(
+        pretty_name=config["pretty_name"],
+        summary=SUMMARY,
+        citation=CITATION,
+        method=__doc__ or "",
+        licence=config["licence"],
+        tags=("dpo", "preference", "code", "synthetic", "codedpo"),
+    )
+    rows = {"pairs": ("correctness", Pair), "efficiency": ("efficiency", EfficiencyPair)}
+    parts = {rows[stage.name][0]: (stage, rows[stage.name][1]) for stage in chain if stage.name in rows}
+    return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
 
 
 def plan(config: Config, *, skip_bad: bool = False) -> str:
     """What `build` would ask and run, and what it costs (`builders.intake.plan`)."""
-    return intake.plan(config, skip_bad)
+    shapes = intake.Shapes()
+    text = intake.plan(config, skip_bad, shapes)
+    if not config.efficiency.enabled:
+        return text
+    most = sum(count * most_executions(config.efficiency, *shape) for shape, count in shapes.items())
+    return f"{text}\nbesides: at most {most:,} executions that measure efficiency pairs, usually far fewer"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Keys of a configuration that can change without running anything."""
+
+    ranking: Annotated[Ranking, BeforeValidator(_named)]
+    min_confidence: Annotated[float, Field(ge=0, le=1)]
+    seed: int
+
+
+def rerank(run: inspection.Run, name: str, overrides: Sequence[str] = (), out: Path | None = None) -> str:
+    """Ranks the stored matrices of a finished run again; executes nothing.
+
+    Args:
+        run: The run; it is only read.
+        name: A ranking of `builders.ranking`.
+        overrides: `key=value` for the keys of `Choice`; the others stay as they are in the run.
+        out: Where to write the dataset: the same bytes as those of a build with this ranking. Efficiency pairs are
+            measured by running codes, so there are none in it.
+
+    Returns:
+        The pairs compared with the stored ones, in words.
+
+    Raises:
+        CodeprefError: no such ranking or key, stages are missing, or `out` is the run itself.
+    """
+    assert run.manifest is not None
+    config = run.manifest["config"]
+    kept = [f"{key}={json.dumps(config[key])}" for key in Choice.__annotations__]
+    choice = load(Choice, None, [*kept, f"ranking.name={json.dumps(name)}", *overrides])
+    if out is not None and out.resolve() == run.root.resolve():
+        raise CodeprefError(f"{out}: this is the run itself; give another --out")
+    before = run.stage("pairs")
+    ready, ran, ranked = run.inputs(before)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(out or Path(folder))
+        with store.lock():
+            runner = Runner(store, quiet=True)
+            ranked, chosen = _ranked(choice, runner, ready, ran)
+            if out is not None:
+                whole = {**config, **asdict(choice), "efficiency": {**config["efficiency"], "enabled": False}}
+                first = [stage for stage in run.stages if stage.name not in ("scores", "pairs", "efficiency")]
+                _publish(store, whole, [*first, ranked, chosen])
+            text = inspection.agreement(before, chosen)
+    where = [] if out is None else [f"written to {out}, without efficiency pairs: those need runs"]
+    return "\n".join([f"{run.root} ranked with {choice.ranking.name}; nothing was executed", text, *where])
+
+
+def _ranked(choice: Config | Choice, runner: Runner, ready: Stage, ran: Stage) -> tuple[Stage, Stage]:
+    """Stages `scores` and `pairs`."""
+    ranked = runner.map("scores", scores, choice.ranking, [ready, ran])
+    rule = PairRule(choice.seed, choice.min_confidence, choice.ranking.name)
+    return ranked, runner.map("pairs", pairs, rule, [ready, ran, ranked])
 
 
 def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
@@ -317,9 +383,7 @@ def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
     if intake.gates_of(config).vacuous_tests:
         ready, ran = gates.telling(runner, ready, ran)
         stages = [*stages, ready, ran]
-    ranked = runner.map("scores", scores, config.ranking, [ready, ran])
-    rule = PairRule(config.seed, config.min_confidence, config.ranking.name)
-    chosen = runner.map("pairs", pairs, rule, [ready, ran, ranked])
+    ranked, chosen = _ranked(config, runner, ready, ran)
     if not config.efficiency.enabled:
         return *stages, ranked, chosen
     settings = Measurement(config.efficiency, config.limits)

@@ -19,6 +19,8 @@ SCREENING, ROUNDS = 3, 5
 """Rounds to find the fastest and the slowest code, and to compare these two; as many again if it is a close thing."""
 CLEAR, CLOSE = 2.0, 1.1
 """Ratios from which on, and up to which, the first `ROUNDS` are enough."""
+TURNS = (0, 1, 1, 0)
+"""Two measurements of both codes a round, in an order in which a drift favours neither."""
 TAIL = 0.01
 
 
@@ -143,6 +145,13 @@ def compare(sandbox: Sandbox, work: Workload, codes: Sequence[str]) -> Compariso
     return duel(sandbox, work, codes, able, [repeats[i] for i in able]) if len(able) == 2 else None
 
 
+def most_executions(codes: int) -> int:
+    """Executions that `compare` takes at most: an empty batch and a full one each time."""
+    steps = math.ceil(math.log2(MAX_REPEATS)) + 1
+    screening = SCREENING if codes > 2 else 0
+    return 2 * (codes * (steps + screening) + len(TURNS) * 2 * ROUNDS)
+
+
 def duel(
     sandbox: Sandbox, work: Workload, codes: Sequence[str], two: Sequence[int], repeats: Sequence[int]
 ) -> Comparison | None:
@@ -187,9 +196,7 @@ def _extend(
     repeats: Sequence[int],
     rounds: int,
 ) -> None:
-    """Two measurements of both codes a round: first, second, second, first, so that a drift favours neither."""
-    order = (0, 1, 1, 0)
     for _ in range(rounds):
-        times = measure_once(sandbox, work, [codes[i] for i in order], [repeats[i] for i in order])
-        for i, once in zip(order, times, strict=True):
+        times = measure_once(sandbox, work, [codes[i] for i in TURNS], [repeats[i] for i in TURNS])
+        for i, once in zip(TURNS, times, strict=True):
             pool[i].append(once)

@@ -14,8 +14,6 @@ among the codes that pass them all. How time is measured the paper does not say;
 Measured times are part of the row. They differ from run to run; a finished stage is not measured again.
 """
 
-import atexit
-import functools
 import math
 import platform
 from collections import Counter
@@ -27,7 +25,9 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from builders import cost, scaling
 from builders.cost import Comparison, Workload, compare
+from builders.matrix import sandbox_of
 from builders.samples import Count
 from builders.scaling import ENOUGH_S, Call, Scaled, call_of, scaled
 from codepref.records import Candidate, Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
@@ -190,15 +190,19 @@ def _unless_reversed(timing: Sandbox, result: Result, codes: Sequence[str], larg
     return result
 
 
-@functools.cache
 def _sandboxes(limits: Limits) -> tuple[Sandbox, Sandbox]:
-    """For times and for values; one of each a process."""
+    """For times and for values."""
     generous = Limits(10 * limits.cpu_s, None, limits.load_s, 10 * limits.wall_s, limits.memory_mb, 1 << 30)
     values = Limits(limits.cpu_s / 4, None, limits.load_s, limits.wall_s, limits.memory_mb, 1 << 22)
-    both = Sandbox(generous, mode="official", lane="code"), Sandbox(values)
-    for sandbox in both:
-        atexit.register(sandbox.close)
-    return both
+    return sandbox_of(generous, "official", "code"), sandbox_of(values)
+
+
+def most_executions(rule: Efficiency, codes: int, tests: int) -> int:
+    """Executions that measuring a prompt takes at most: inputs as they are, larger ones tried, larger ones measured."""
+    if codes < 2 or tests < rule.min_tests:
+        return 0
+    once = cost.most_executions(codes)
+    return 2 * once + scaling.most_executions(codes, tests) if rule.scale else once
 
 
 def confidence(speedup: float, noise: float) -> float:

@@ -1,6 +1,8 @@
 """What every method begins with: seeds, prompts or recorded samples, through the gates, up to candidates."""
 
 import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,10 +72,19 @@ def candidates(config: Intake, runner: Runner, skip_bad: bool = False) -> list[S
     return _candidates(config, runner, [*stages, samples], gate)
 
 
-def plan(config: Intake, skip_bad: bool = False) -> str:
+Shapes = Counter[tuple[int, int]]
+"""Number of prompts with so many different codes and tests."""
+
+
+def plan(config: Intake, skip_bad: bool = False, shapes: Shapes | None = None) -> str:
     """What `candidates` would ask, what is run on its result, and what it costs, in words for people.
 
     Asks and runs nothing and leaves no file behind. Input and benchmarks are read: the gates decide what is asked.
+
+    Args:
+        config: What to build.
+        skip_bad: As for `candidates`.
+        shapes: The prompts that are run, at most, are counted in it, for methods that run more than the matrix.
 
     Raises:
         CodeprefError: the configuration or the input can not be used.
@@ -81,16 +92,28 @@ def plan(config: Intake, skip_bad: bool = False) -> str:
     _check(config)
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
+        shapes = Counter() if shapes is None else shapes
         sizes = config.codes_per_prompt, config.tests_per_prompt
         if config.seeds is not None:
             source = seeds.seeds(runner, config.seeds, config.licence, config.max_seeds, config.shard_size)
+            shapes[sizes] += _count(source) * config.tasks_per_seed
             return planning.from_seeds(rows_of(source, seeds.Seed), _generation(config), config.tasks_per_seed, *sizes)
         gate = contamination.gate(runner, config.decontaminate, config.benchmarks_dir)
         if config.generations is not None:
             stages = _candidates(config, runner, _recorded(config, runner, skip_bad, gate), gate)
-            return planning.recorded(rows_of(stages[-1], Candidates))
+            shapes.update((len({code.code for code in row.codes}), len(row.tests)) for row in _ready(stages))
+            return planning.recorded(_ready(stages))
         stages = _gated(config, runner, [_prompts(config, runner)], gate)
+        shapes[sizes] += _count(stages[-1])
         return planning.from_prompts(rows_of(stages[-1], Samples), _generation(config), *sizes)
+
+
+def _count(stage: Stage) -> int:
+    return sum(stage.rows(index) for index in range(len(stage.shards())))
+
+
+def _ready(stages: Sequence[Stage]) -> Iterator[Candidates]:
+    return rows_of(stages[-1], Candidates)
 
 
 def _check(config: Intake) -> None:

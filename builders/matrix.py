@@ -5,7 +5,7 @@ import functools
 import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -37,7 +37,7 @@ class Selection:
     codes: Count = 15
     tests: Count = 15
     distinct_codes: bool = False
-    """Whether a code whose text was already taken is left out. Off: repeated codes vote as often as they came."""
+    """Whether a code whose syntax tree was already taken is left out. Off: repeats vote as often as they came."""
     distinct_tests: bool = True
     """Whether a test whose text was already taken is left out: saying it twice is no new evidence."""
 
@@ -82,7 +82,7 @@ def _codes(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterat
         if isinstance(program, extract.Rejected):
             excluded.append(Exclusion("candidates", row.prompt_id, "code", program.rule, index, program.detail))
             continue
-        key = program if config.distinct_codes else f"{index}"
+        key = extract.shape(program) if config.distinct_codes else f"{index}"
         if key in seen:
             excluded.append(Exclusion("candidates", row.prompt_id, "code", "duplicate", index))
             continue
@@ -115,9 +115,11 @@ def _found_tests(row: Samples, excluded: list[Exclusion]) -> Iterable[tuple[int,
 
 
 @functools.cache
-def sandbox_of(limits: Limits) -> Sandbox:
-    """One sandbox a process, not a shard: starting one takes longer than running a shard."""
-    sandbox = Sandbox(limits)
+def sandbox_of(
+    limits: Limits, mode: Literal["auto", "official"] = "auto", lane: Literal["fast", "code"] = "fast"
+) -> Sandbox:
+    """One sandbox of a kind a process, not a shard: starting one takes longer than running a shard."""
+    sandbox = Sandbox(limits, mode=mode, lane=lane)
     atexit.register(sandbox.close)
     return sandbox
 

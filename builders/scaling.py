@@ -106,6 +106,11 @@ def scaled(sandbox: Sandbox, codes: Sequence[str], calls: Sequence[Call], least:
     return None
 
 
+def most_executions(codes: int, calls: int) -> int:
+    """Executions that `scaled` takes at most."""
+    return len(RULES) * len(FACTORS) * codes * min(calls, MAX_CALLS)
+
+
 def _ladder(calls: Sequence[Call], rule: Rule, least: int) -> Iterator[tuple[Workload, int]]:
     for factor in FACTORS:
         larger = [text for call in calls if (text := grown_call(call, factor, rule)) is not None]

@@ -73,8 +73,8 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: M
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
-    environment.filters["code_block"] = _code_block
+    environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    environment.filters["code_block"] = code_block
     return environment.get_template("dataset.md.jinja").render(values).rstrip() + "\n"
 
 
@@ -97,7 +97,7 @@ def _decontamination(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**stages[0]["depends"]["settings"], "prompts": removed["prompt"], "codes": removed["code"]}
 
 
-def _code_block(text: str, language: str = "python") -> str:
+def code_block(text: str, language: str = "python") -> str:
     """A fenced block whose fence is longer than any inside."""
     fence = "```"
     while fence in text:

@@ -41,7 +41,7 @@ def publish_locally(
     Args:
         store: The run's folder.
         method: Name of the method.
-        config: Its configuration.
+        config: Its configuration, a dataclass or what `dataclasses.asdict` makes of one.
         chain: All stages of the run, first to last.
         card: The method's words.
         parts: Dataset configs: name -> the stage that holds its rows and their record class. The first is the default.
@@ -63,7 +63,7 @@ def publish_locally(
     manifest = {
         "method": method,
         "versions": versions(),
-        "config": _public(dataclasses.asdict(config)),
+        "config": _public(dict(config) if isinstance(config, Mapping) else dataclasses.asdict(config)),
         "stages": [stage.summary() for stage in chain],
         "dataset": data,
         "exclusions": {"file": "exclusions.jsonl", "count": len(exclusions)},

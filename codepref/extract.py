@@ -276,3 +276,12 @@ def node_count(source: str) -> int:
     """Number of nodes of the syntax tree: the length of a program whatever its layout, comments and Python version."""
     tree = parse(source)
     return 0 if tree is None else sum(1 for _ in ast.walk(tree))
+
+
+def shape(source: str) -> str:
+    """The syntax tree as text: equal for programs that differ in layout and comments alone."""
+    tree = parse(source)
+    try:
+        return source if tree is None else ast.dump(tree)
+    except RecursionError:
+        return source

@@ -119,19 +119,8 @@ class Runner:
         return progress(name, total, "prompt", initial, self.quiet)
 
     def _finish(self, stage: Stage, rows_in: int) -> Stage:
-        shards = stage.shards()
-        rules = Counter((item.kind, item.rule) for item in stage.excluded())
-        stage.finish(
-            {
-                "stage": stage.name,
-                "key": stage.key,
-                "depends": stage.depends,
-                "shards": len(shards),
-                "rows_in": rows_in,
-                "rows_out": sum(stage.rows(index) for index in range(len(shards))),
-                "excluded": [{"kind": kind, "rule": rule, "count": n} for (kind, rule), n in sorted(rules.items())],
-            }
-        )
+        head = {"stage": stage.name, "key": stage.key, "depends": stage.depends, "rows_in": rows_in}
+        stage.finish({**head, **counted(stage)})
         return self._report(stage)
 
     def _report(self, stage: Stage, reused: bool = False) -> Stage:
@@ -153,6 +142,17 @@ def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = F
         disable=quiet,
         leave=False,
     )
+
+
+def counted(stage: Stage) -> dict[str, Any]:
+    """What the shards of a stage hold that are there: `shards`, `rows_out`, and `excluded` by kind and rule."""
+    shards = stage.shards()
+    rules = Counter((item.kind, item.rule) for item in stage.excluded())
+    return {
+        "shards": len(shards),
+        "rows_out": sum(stage.rows(index) for index in range(len(shards))),
+        "excluded": [{"kind": kind, "rule": rule, "count": n} for (kind, rule), n in sorted(rules.items())],
+    }
 
 
 def describe(summary: dict[str, Any]) -> str:

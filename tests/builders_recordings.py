@@ -38,6 +38,9 @@ RECORDINGS = [
     recording("bad-tests", [WRONG, WRONG + "\n", GOOD], ["assert f(1) == 7", "assert f(2) == 14", "assert f(3) == 21"]),
 ]
 
+NOISY = recording("noisy", [GOOD, 'def f(x):\n    return "\x1b[2J"\n'], TESTS)
+"""A code with a control character, which clears a terminal."""
+
 
 def write(path, rows=RECORDINGS):
     """Writes recordings to a file."""

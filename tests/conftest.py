@@ -26,6 +26,20 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """The folder of a finished CodeDPO run, only to be read."""
+    from codepref import cli
+
+    from builders_recordings import NOISY, RECORDINGS, write  # isort: skip
+
+    folder = tmp_path_factory.mktemp("finished")
+    settings = ["limits.cpu_s=0.3", "shard_size=2", f"generations={write(folder / 'g.jsonl', [*RECORDINGS, NOISY])}"]
+    words = [word for item in settings for word in ("--set", item)]
+    assert cli.main(["build", "codedpo", "--quiet", "--workers", "1", "--out", str(folder / "run"), *words]) == 0
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Real generations and benchmark files, which are not part of the project."""
     if not SHARED.is_dir():

@@ -62,8 +62,8 @@ def test_a_benchmark_build_says_that_it_is_one(tmp_path):
 
 
 def test_code_with_fences_inside_stays_inside():
-    from codepref.cards import _code_block
+    from codepref.cards import code_block
 
-    block = _code_block("a = '''\n```\n'''")
+    block = code_block("a = '''\n```\n'''")
     assert block.startswith("````python\n")
     assert block.endswith("\n````")

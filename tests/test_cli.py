@@ -26,7 +26,7 @@ def build(recordings, out, *more):
 def test_help_names_every_command():
     result = run("--help")
     assert result.returncode == 0
-    for command in ("build", "execute", "doctor"):
+    for command in ("build", "publish", "execute", "inspect", "doctor"):
         assert command in result.stdout
 
 

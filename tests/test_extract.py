@@ -159,3 +159,14 @@ def test_hostile_text_does_not_stop_extraction():
     for text in ("(" * 5000, "\x00", "def total(xs):\n" + "\tif 1:\n" * 3, "-" * 10000 + "1", "\ud800"):
         assert isinstance(extract.code(text, "p", "total"), Rejected)
         assert extract.tests(text, "total")[0] == []
+
+
+def test_programs_of_one_shape():
+    one, same, other = (
+        "def f(x):\n    return x+1\n",
+        "def f(x): # c\n\n  return (x + 1)\n",
+        "def f(x):\n    return x+2\n",
+    )
+    assert extract.shape(one) == extract.shape(same) != extract.shape(other)
+    assert extract.shape("def f(") == "def f("
+    assert extract.shape("x = 1" + "+1" * 20000)

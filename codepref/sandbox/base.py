@@ -39,12 +39,11 @@ class Limits:
 
     cpu_s: float = 1.0
     """CPU seconds for one test."""
-    screen_s: float | None = 0.05
-    """First, shorter CPU limit, as endless loops decide the total time (a fifth of it after a code's first time-out).
-    The first test of a code that is stopped by it always runs again, alone, with the full `cpu_s`; so does every
-    further one until a test has used up the full limit. Only then may the shorter limit be final for the code's other
-    tests, and only for easy ones: at least three other codes finished the test, and neither they nor this code on any
-    other test needed a tenth of the time it was given here. None: every cell gets the full `cpu_s` at once."""
+    screen_s: float | None = 0.01
+    """Shorter CPU limit, as endless loops decide the total time: of a test in a shared process, which is never final,
+    and of the further tests of a code that has used up the full `cpu_s`, alone, on one. There it is final for easy
+    tests only: at least three other codes finished the test, and neither they nor this code on any other test needed a
+    tenth of it. None: every cell gets the full `cpu_s` at once."""
     load_s: float = 5.0
     """CPU seconds for executing the candidate's module body when it imports something that is not preloaded."""
     wall_s: float = 15.0

@@ -3,12 +3,12 @@
     codepref execute --input cases.jsonl --output verdicts.jsonl --jobs 2
 
 A case is `{"id", "code", "tests": ["assert ...", ...], "entry_point"?}`; a verdict `{"id", "verdicts", "modes",
-"cpu_s", "fingerprints", "errors", "layers"}`, lists in the order of the tests, lines in the order of the input.
+"cpu_s", "fingerprints", "errors", "layers"}`, lists in the order of the tests, lines in the order of the input (so ids
+may repeat). The options are those of `codepref.cli`.
 """
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,30 +22,24 @@ from codepref.sandbox.pool import execute
 _FIELDS: dict[str, type] = {"id": str, "code": str, "tests": list}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    defaults = Limits()
-    parser.add_argument("--input", type=Path, required=True, metavar="FILE", help="cases, one JSON object a line")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="verdicts, written as they come")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="sandboxes at work at once")
-    parser.add_argument("--timeout", type=float, default=defaults.cpu_s, metavar="S", help="CPU seconds for one test")
-    parser.add_argument("--memory", type=int, default=defaults.memory_mb, metavar="MB", help="memory of a candidate")
-    parser.add_argument("--mode", choices=("auto", "plain", "official"), default="auto")
-    parser.add_argument("--lane", choices=("fast", "code", "strict"), default="fast")
-    parser.add_argument("--profile", choices=("function", "library"), default="function")
-    parser.add_argument("--python", metavar="PATH", help="interpreter of the candidates (default: this one)")
-    parser.add_argument("--allow-unisolated", action="store_true", help="run even where nothing protects this machine")
-
-
 def main(args: argparse.Namespace) -> int:
     """Exit code 0; 2 for bad input or where no sandbox can be started, 130 when interrupted."""
     try:
         limits = _limits(args)
         jobs = list(_read(args.input))
-        with args.output.open("w", encoding="utf-8") as output:
-            _run(args, limits, jobs, output)
-    except (BadInput, SandboxUnavailable, OSError) as error:
+        if args.output.exists() and args.output.samefile(args.input):
+            raise BadInput(f"{args.output} is the file of cases, too; name another --output")
+        with args.output.open("w", encoding="utf-8", errors="backslashreplace") as output:  # half a surrogate pair
+            if jobs:
+                _run(args, limits, jobs, output)
+            else:
+                sys.stderr.write(f"codepref execute: {args.input} holds no cases\n")
+    except (BadInput, SandboxUnavailable) as error:
         sys.stderr.write(f"codepref execute: {error}\n")
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"codepref execute: {where}{error.strerror or error}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write(f"codepref execute: interrupted; {args.output} holds the verdicts so far\n")
@@ -58,25 +52,33 @@ class BadInput(ValueError):
 
 
 def _limits(args: argparse.Namespace) -> Limits:
-    for name in ("jobs", "timeout", "memory"):
-        if getattr(args, name) <= 0:
-            raise BadInput(f"--{name} must be greater than 0, not {getattr(args, name)}")
-    return Limits(cpu_s=args.timeout, memory_mb=args.memory)
+    for name, most in ("jobs", 4096), ("timeout", 86_400), ("memory", 1 << 24):
+        value = getattr(args, name)
+        if value is not None and not 0 < value <= most:
+            raise BadInput(f"--{name} must be greater than 0 and at most {most}, not {value}")
+    given = {"cpu_s": args.timeout, "memory_mb": args.memory}
+    return Limits(**{name: value for name, value in given.items() if value is not None})
 
 
 def _read(path: Path) -> Iterator[Job]:
     """Jobs of one code each; raises `BadInput` for the first bad line."""
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield _job(line, f"{path}, line {number}")
+            where = f"{path}, line {number}"
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise BadInput(f"{where}: not UTF-8 text ({error.reason}); save the cases as UTF-8") from None
+            if text:
+                yield _job(text, where)
 
 
 def _job(line: str, where: str) -> Job:
     try:
         case: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{where}: not JSON ({error.msg}); write one JSON object on each line") from None
+    except (ValueError, RecursionError) as error:
+        why = getattr(error, "msg", str(error))
+        raise BadInput(f"{where}: not JSON ({why}); write one JSON object on each line") from None
     if not isinstance(case, dict):
         raise BadInput(f"{where}: not a JSON object; write {{'id': ..., 'code': ..., 'tests': [...]}}")
     for name, kind in _FIELDS.items():

@@ -11,7 +11,7 @@ others can not enter), then privileges are dropped, then the worker is executed.
 """
 
 # Thin wrappers of system calls, in a script whose start-up time counts, so os.path it is.
-# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH116, PTH120, PTH123, PTH211
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH116, PTH120, PTH123, PTH208, PTH211
 import contextlib
 import ctypes
 import errno
@@ -37,6 +37,7 @@ NOBODY = 65534
 REQUESTS, ANSWERS = 10, 11
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 SCRATCH = "/tmp"
+MEMORY_TICK_MS = 100
 
 
 class Spec(TypedDict):
@@ -49,6 +50,8 @@ class Spec(TypedDict):
     links: dict[str, str]  # symbolic links of the root, such as /lib -> usr/lib
     writable: list[str]  # folders the candidate may write to (library profile), tmpfs in a new root
     scratch_mb: int
+    memory_mb: int  # of all processes of a candidate together; 0 where there can be but one
+    proc: bool  # show the process file system of the new PID namespace
     requests: int  # file descriptors
     answers: int
 
@@ -131,6 +134,10 @@ def build_root(spec: Spec) -> None:
     for path in DEVICES:
         if os.path.exists(path):
             _bind(path, base + path)
+    if spec["proc"]:
+        os.makedirs(base + "/proc")
+        with contextlib.suppress(OSError):  # where the machine's own is partly hidden, the kernel refuses
+            _mount("proc", base + "/proc", "proc", _RDONLY | _NOSUID | _NODEV | _NOEXEC)
     for link, target in spec["links"].items():
         os.makedirs(os.path.dirname(base + link), exist_ok=True)
         with contextlib.suppress(FileExistsError):
@@ -250,7 +257,47 @@ def execute(spec: Spec, layers: list[str]) -> None:
     os.execve(command[0], command, spec["environment"])
 
 
-def watch(worker: int, requests: int, folders: list[str]) -> None:
+def tree(pid: int) -> list[list[int]]:
+    """Descendants of a process by generation; a candidate's daemons are among them, as the worker adopts them."""
+    generations = [[pid]]
+    while generations[-1]:
+        children: list[int] = []
+        for parent in generations[-1]:
+            with contextlib.suppress(OSError):
+                for thread in os.listdir(f"/proc/{parent}/task"):
+                    with open(f"/proc/{parent}/task/{thread}/children") as file:
+                        children += map(int, file.read().split())
+        generations.append(children)
+    return generations[1:-1]
+
+
+def resident(pid: int) -> int:
+    """Bytes of private memory, with those that a fork still shares with its parent."""
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/statm") as file:
+        fields = file.read().split()
+        return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def share(pid: int) -> int:
+    """Bytes of memory, each page divided by the number of processes that have it; slower to find."""
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/smaps_rollup") as file:
+        return sum(int(line.split()[1]) << 10 for line in file if line.startswith("Pss:"))
+    return resident(pid)
+
+
+def bound_memory(worker: int, limit: int) -> None:
+    """Kills a candidate whose processes together use more than `limit` bytes; rlimits only bound each of them."""
+    generations = tree(worker)
+    pids = [pid for generation in generations for pid in generation]
+    if len(pids) > 2 and sum(map(resident, pids)) > limit and sum(map(share, pids)) > limit:
+        for generation in generations[1:]:  # the first one is the worker's own
+            for pid in generation:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def watch(worker: int, requests: int, folders: list[str], memory_mb: int) -> None:
     """Waits for the worker; kills it when nobody is left to send requests; removes `folders` afterwards."""
     with contextlib.suppress(OSError):
         os.closerange(3, requests)
@@ -259,9 +306,10 @@ def watch(worker: int, requests: int, folders: list[str]) -> None:
     poll.register(requests, 0)  # only the hang-up is of interest, the worker reads the data
     pidfd = os.pidfd_open(worker)
     poll.register(pidfd, select.POLLIN)
-    for fd, _ in poll.poll():
-        if fd == requests:
-            os.kill(worker, signal.SIGKILL)
+    while not (ready := poll.poll(MEMORY_TICK_MS if memory_mb else None)):
+        bound_memory(worker, memory_mb << 20)
+    if requests in dict(ready):
+        os.kill(worker, signal.SIGKILL)
     os.waitpid(worker, 0)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
@@ -278,7 +326,7 @@ def main(spec: Spec) -> None:
         unshare(_NEWPID)
     worker = os.fork()
     if worker:
-        return watch(worker, spec["requests"], [] if namespaces else spec["writable"])
+        return watch(worker, spec["requests"], [] if namespaces else spec["writable"], spec["memory_mb"])
     os.setsid()  # kill(0) reaches a whole process group, even across PID namespaces
     if namespaces:
         layers = enter(spec, root)

@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+TRUE, FALSE, RAISED, NEEDS, PLAN = range(5)
+"""Answers of the referee: truth of a condition, or that it raised or needs a value that is not plain data; a plan."""
 KINDS = {
     "eq": "the last step equals a literal", "ne": "the last step differs from a literal",
     "is": "the last step is None, True or False", "isnot": "the last step is not None, True or False",

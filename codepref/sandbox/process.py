@@ -27,7 +27,7 @@ GRACE_S = 30.0
 """What a worker may be late beyond the limits it enforces itself before it counts as lost."""
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "Agg",
+    "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "Agg", "LD_BIND_NOW": "1",
 }  # fmt: skip
 _PROGRAMS = ("/usr/bin", "/bin")
 
@@ -79,6 +79,8 @@ class Setup:
     library: bool = False
     preload: tuple[str, ...] = ()
     unisolated: bool = False
+    proc: bool = False
+    """Show /proc of the sandbox's own PID namespace (new root only)."""
 
     def writable(self, level: str) -> list[str]:
         """Folders a candidate may write to: private ones inside the sandbox, else one that isolation.py makes."""
@@ -177,6 +179,8 @@ class WorkerProcess:
                 "links": links,
                 "writable": writable,
                 "scratch_mb": 64,
+                "memory_mb": setup.limits.memory_mb if setup.library else 0,
+                "proc": namespaces and setup.proc,
                 "requests": requests,
                 "answers": answers,
             }

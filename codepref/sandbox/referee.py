@@ -13,13 +13,22 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from codepref.sandbox.plan import JUDGE_BUILTINS, MODULES, REFERENCES, plan
+from codepref.sandbox.plan import (
+    FALSE,
+    JUDGE_BUILTINS,
+    MODULES,
+    NEEDS,
+    PLAN,
+    RAISED,
+    REFERENCES,
+    TRUE,
+    plan,
+)
 from codepref.sandbox.value import Malformed, Reference, decode
 from codepref.sandbox.worker import serve
 from codepref.sandbox.worker.candidate import Report, Spawn
 from codepref.sandbox.worker.image import describe
 
-TRUE, FALSE, RAISED, NEEDS, PLAN = range(5)
 TYPES = ("decimal.Decimal", "fractions.Fraction", "builtins.range", "builtins.bytearray", "datetime.date",
          "datetime.timedelta", "datetime.time", "datetime.datetime", "collections.deque")  # fmt: skip
 
@@ -134,4 +143,4 @@ def handler() -> Callable[[Report, bytes, Spawn], None]:
 
 def main() -> None:
     """Entry of the process."""
-    serve.main(handler)
+    serve.main(handler, ())

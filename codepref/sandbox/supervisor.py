@@ -12,10 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from codepref.sandbox import referee
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
 from codepref.sandbox.interpreter import Interpreter, interpreter, own
-from codepref.sandbox.plan import Plan
+from codepref.sandbox.plan import PLAN, Plan
 from codepref.sandbox.process import Setup, Unit, WorkerProcess
 from codepref.sandbox.trial import (
     SKIPPED,
@@ -60,7 +59,8 @@ class Sandbox:
     `mode`: `auto` judges outside the candidate's process where the test allows it; `plain` leaves other tests unjudged;
     `official` runs every test whole beside the candidate. `lane`: `fast` runs programs proven harmless in shared
     processes, `code` gives each its own, `strict` gives every cell its own process; verdicts are the same.
-    `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once.
+    `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once, `proc`
+    shows candidates the /proc of their own PID namespace, which some libraries read (TensorFlow, psutil).
     Raises `SandboxUnavailable` if no isolated worker can be started, `ValueError` for unknown words.
     """
 
@@ -74,14 +74,16 @@ class Sandbox:
         python: str | None = None,
         preload: tuple[str, ...] = (),
         allow_unisolated: bool = False,
+        proc: bool = False,
     ) -> None:
         _check_word("mode", mode, ("auto", "plain", "official"))
         _check_word("lane", lane, ("fast", "code", "strict"))
         _check_word("profile", profile, ("function", "library"))
         self._limits, self._mode, self._lane, self._profile = limits, mode, lane, profile
         self._python: Interpreter = interpreter(python or sys.executable)
-        self._preload, self._unisolated = tuple(preload), allow_unisolated
+        self._preload, self._unisolated, self._proc = tuple(preload), allow_unisolated, proc
         self._heavy: WorkerProcess | None = None
+        self._heavy_names: frozenset[str] = frozenset()
         self._numpy_referee: WorkerProcess | None = None
         self._closed = False
         self._worker = self._start(self._preload)
@@ -95,7 +97,9 @@ class Sandbox:
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         library = self._profile == "library"
-        return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated))
+        return WorkerProcess(
+            Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated, self._proc)
+        )
 
     def _start_referee(self, preload: tuple[str, ...]) -> WorkerProcess:
         setup = Setup(("-P", "-c", _REFEREE), own(), self._limits, False, preload, self._unisolated)
@@ -193,8 +197,13 @@ class Sandbox:
             for group in [wanted] if self._lane == "fast" else [[program] for program in wanted]:
                 run_shared(self._worker, group, self._limits)
         run_alone(self._worker, light, self._limits)
+        heavy = [program for program in heavy if len(program.traces) < len(program.plans)]
         if heavy:
-            run_alone(self._heavy_worker(), heavy, self._limits)
+            process = self._heavy_worker(heavy)
+            if self._lane != "strict":
+                for group in [heavy] if self._lane == "fast" else [[program] for program in heavy]:
+                    run_shared(process, group, self._limits)
+            run_alone(process, heavy, self._limits)
 
     def _confirm(self, programs: Sequence[Program], findings: _Findings) -> None:
         """Runs time-outs under a shorter limit again with the full one, unless they are known to be final."""
@@ -210,13 +219,18 @@ class Sandbox:
             if not again:
                 return
             for heavy, cells in again.items():
-                process = self._heavy_worker() if heavy else self._worker
-                run_cells(process, cells, self._limits, self._limits.cpu_s)
+                process = self._heavy_worker([program for program, _ in cells]) if heavy else self._worker
+                run_cells(process, cells, self._limits)
                 findings.update(self._judge([program for program, _ in cells]))
 
-    def _heavy_worker(self) -> WorkerProcess:
-        if self._heavy is None:
-            self._heavy = self._start((*self._preload, *(_PRELOAD.get(name, name) for name in HEAVY)))
+    def _heavy_worker(self, programs: Iterable[Program]) -> WorkerProcess:
+        """A worker that has loaded what these programs, and those before them, import."""
+        wanted = self._heavy_names.union(*(imported(program.source).intersection(HEAVY) for program in programs))
+        if self._heavy is None or wanted != self._heavy_names:
+            if self._heavy is not None:
+                self._heavy.close()
+            self._heavy_names = wanted
+            self._heavy = self._start((*self._preload, *(_PRELOAD.get(name, name) for name in HEAVY if name in wanted)))
             self._heavy.ready()
         return self._heavy
 
@@ -317,7 +331,7 @@ def _wants_numpy(plan: Plan, trace: Trace) -> bool:
 
 def _read_plan(answer: Judgement | None, test: str) -> Plan:
     """A plan from the referee; a test that no parser survives is left to the candidate's interpreter."""
-    if answer is not None and answer[0] == referee.PLAN:
+    if answer is not None and answer[0] == PLAN:
         try:
             return Plan(*decode(answer[1]))
         except (Malformed, ValueError, TypeError):

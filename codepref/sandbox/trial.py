@@ -78,29 +78,39 @@ def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
             jobs.append((program.tests(), []))
             last = program.plans
         jobs[-1][1].append((program.number, program.source, todo_shared(program)))
-    screen = limits.cpu_s if limits.screen_s is None else min(limits.screen_s / worker.HUNG_SHARE, limits.cpu_s)
-    payload = marshal.dumps((worker.SHARED, screen, limits.wall_s, jobs), 2)
-    return Unit(payload, screen, screen, limits.wall_s, sum(2 + 4 * len(program.plans) for program in programs))
+    screen_s = screen(limits)
+    payload = marshal.dumps((worker.SHARED, None, jobs), 2)
+    return Unit(payload, screen_s, screen_s, limits.wall_s, sum(2 + 4 * len(program.plans) for program in programs))
 
 
-def cells_unit(program: Program, todo: Sequence[int], limits: Limits, cpu_s: float) -> Unit:
+def screen(limits: Limits) -> float:
+    """The shorter CPU limit."""
+    return limits.cpu_s if limits.screen_s is None else min(limits.screen_s, limits.cpu_s)
+
+
+def later_limit(program: Program, limits: Limits) -> float:
+    """CPU limit after a first time-out: the shorter one where the job can give evidence that a test is easy."""
+    return screen(limits) if program.companions > EVIDENCE else limits.cpu_s
+
+
+def cells_unit(program: Program, todo: Sequence[int], limits: Limits) -> Unit:
     """One process for each of these tests of a program, forked from one that compiled it and imported its libraries."""
     tests = program.tests()
     job = ([tests[test] for test in todo], [(program.number, program.source, list(range(len(todo))))])
-    payload = marshal.dumps((worker.CELLS, cpu_s, limits.wall_s, [job]), 2)
-    return Unit(payload, limits.load_s, cpu_s + 1.0, limits.wall_s + GRACE_S, 2 + 4 * len(todo))
+    payload = marshal.dumps((worker.CELLS, (limits.cpu_s, later_limit(program, limits), limits.wall_s), [job]), 2)
+    return Unit(payload, limits.load_s, limits.cpu_s + 1.0, limits.wall_s + GRACE_S, 2 + 4 * len(todo))
 
 
 def records(data: bytes) -> Iterator[tuple[int, int, int, int, float, bytes]]:
     """Program, test, slot, status, CPU seconds and data of every complete record."""
-    at, size, unpack = 0, worker.RECORD.size, worker.RECORD.unpack_from
-    while at + size <= len(data):
+    at, size, end, unpack = 0, worker.RECORD.size, len(data), worker.RECORD.unpack_from
+    while at + size <= end:
         program, test, slot, status, length, cpu_s = unpack(data, at)
-        at += size
-        if at + length > len(data):
+        start = at + size
+        at = start + length
+        if at > end:
             return
-        yield program, test, slot, status, cpu_s, data[at : at + length]
-        at += length
+        yield program, test, slot, status, cpu_s, data[start:at]
 
 
 def absorb(program: Program, test: int, record: tuple[int, int, int, int, float, bytes]) -> None:
@@ -154,7 +164,7 @@ def run_shared(process: WorkerProcess, programs: Sequence[Program], limits: Limi
         left = unsettled[1:]  # the first of them ended the process
 
 
-def run_cells(process: WorkerProcess, cells: Sequence[tuple[Program, int]], limits: Limits, cpu_s: float) -> None:
+def run_cells(process: WorkerProcess, cells: Sequence[tuple[Program, int]], limits: Limits) -> None:
     """Gives every cell a trace, each from its own process."""
     todo: dict[int, list[int]] = {}
     programs = {program.number: program for program, _ in cells}
@@ -162,19 +172,19 @@ def run_cells(process: WorkerProcess, cells: Sequence[tuple[Program, int]], limi
         program.traces.pop(test, None)
         todo.setdefault(program.number, []).append(test)
     while todo:
-        units = [cells_unit(programs[number], tests, limits, cpu_s) for number, tests in todo.items()]
+        units = [cells_unit(programs[number], tests, limits) for number, tests in todo.items()]
         left: dict[int, list[int]] = {}
         for (number, tests), answer in zip(todo.items(), process.ask(units), strict=True):
-            _absorb_cells(programs[number], tests, answer, cpu_s)
+            _absorb_cells(programs[number], tests, answer, limits)
             rest = [test for test in tests if test not in programs[number].traces]
             if rest:
                 left[number] = rest
         todo = left
 
 
-def _absorb_cells(program: Program, tests: Sequence[int], answer: Answer, cpu_s: float) -> None:
+def _absorb_cells(program: Program, tests: Sequence[int], answer: Answer, limits: Limits) -> None:
     """Traces from one unit. At least the first test gets one; without any record it is what ended the process."""
-    share = 1
+    limit_s = limits.cpu_s
     for record in records(answer.records):
         if record[0] != program.number or record[1] >= len(tests):
             continue
@@ -183,14 +193,14 @@ def _absorb_cells(program: Program, tests: Sequence[int], answer: Answer, cpu_s:
             program.traces.update({test: Trace(worker.UNCOMPILED) for test in tests})
         elif record[3] == worker.KILLED and len(record[5]) == worker.ENDING.size:
             status, why, used_s = worker.ENDING.unpack(record[5])
-            _end(program, test, Answer(status, why, used_s, b""), cpu_s / share)
+            _end(program, test, Answer(status, why, used_s, b""), limit_s)
             if why != worker.ENDED:
-                share = worker.HUNG_SHARE
+                limit_s = later_limit(program, limits)
         else:
             absorb(program, test, record)
     unfinished = [test for test in tests if program.traces.get(test, _NOTHING).state == RUNNING]
     if unfinished and (unfinished[0] == tests[0] or not answer.complete):
-        _end(program, unfinished.pop(0), answer, cpu_s / share)
+        _end(program, unfinished.pop(0), answer, limit_s)
     for test in unfinished:
         program.traces.pop(test, None)
 
@@ -213,16 +223,12 @@ def _end(program: Program, test: int, answer: Answer, limit_s: float) -> None:
 
 
 def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:
-    """Runs whatever has no trace yet with one process a cell, under the shorter limit if the job can give evidence."""
+    """Runs whatever has no trace yet with one process a cell."""
     missing = [
         (program, test) for program in programs for test in range(len(program.plans)) if test not in program.traces
     ]
-    many = [cell for cell in missing if cell[0].companions > EVIDENCE]
-    few = [cell for cell in missing if cell[0].companions <= EVIDENCE]
-    screen = limits.cpu_s if limits.screen_s is None else min(limits.screen_s, limits.cpu_s)
-    for cells, cpu_s in ((many, screen), (few, limits.cpu_s)):
-        if cells:
-            run_cells(process, cells, limits, cpu_s)
+    if missing:
+        run_cells(process, missing, limits)
 
 
 def unsure(program: Program, companions: Iterable[Program], limits: Limits) -> list[int]:

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Verdict
-from codepref.sandbox.plan import Plan
-from codepref.sandbox.referee import FALSE, NEEDS, RAISED, TRUE
+from codepref.sandbox.plan import FALSE, NEEDS, RAISED, TRUE, Plan
 from codepref.sandbox.trial import CRASH, LOST, TIMEOUT, Trace
 from codepref.sandbox.value import SMALL, Malformed, fingerprint, fingerprint_of, read
 

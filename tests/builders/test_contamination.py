@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.overlap import perturbed
 from builders import codedpo, contamination, rows
 from builders.codedpo import Config
 from codepref.errors import CodeprefError
@@ -169,20 +170,6 @@ def test_a_build_that_compared_nothing_says_so(tmp_path):
     path = write(tmp_path / "g.jsonl", RECORDINGS[:1])
     codedpo.build(Config(generations=str(path), limits=Limits(cpu_s=0.3)), tmp_path / "run", quiet=True)
     assert "Decontamination: none" in (tmp_path / "run" / "README.md").read_text()
-
-
-def perturbed(row, rng):
-    """The function renamed, the docstring broken into other lines."""
-    prompt = re.sub(rf"\b{row['entry_point']}\b", "solve_it", row["prompt"])
-    lines = []
-    for line in prompt.split("\n"):
-        words = line.split(" ")
-        if line.startswith(("def", "from", "import")) or len(words) < 6:
-            lines.append(line)
-        else:
-            cut = rng.randrange(2, len(words) - 1)
-            lines += [" ".join(words[:cut]), "        " + " ".join(words[cut:])]
-    return "\n".join(lines)
 
 
 @pytest.mark.realdata

@@ -10,7 +10,16 @@ from pydantic import TypeAdapter, ValidationError
 from builders import codedpo
 from builders.codedpo import Config
 from builders.cost import Comparison
-from builders.efficiency import Efficiency, EfficiencyPair, Measurement, clear, confidence, efficiency, entrants
+from builders.efficiency import (
+    Efficiency,
+    EfficiencyPair,
+    Measurement,
+    clear,
+    confidence,
+    efficiency,
+    entrants,
+    most_executions,
+)
 from codepref.records import Candidate, Candidates, Outcomes, Scores, Test, from_table, to_table
 from codepref.sandbox import Job, Limits, Sandbox
 
@@ -70,6 +79,33 @@ def test_small_inputs_are_scaled_up_and_the_row_says_so():
     assert pair.scaled and pair.scale_factor > 1 and pair.scale_rule == "extended"
     assert pair.timed_calls == 3  # the empty list does not grow
     assert stage(Efficiency(scale=False), *rows([early, both], SMALL)) == ([], [("no difference", "prompt")])
+
+
+@pytest.mark.parametrize("scale", [True, False])
+@pytest.mark.parametrize("other", [LINEAR, QUADRATIC.replace("x", "y")])
+def test_no_more_is_executed_than_a_dry_run_says(tmp_path, monkeypatch, scale, other):
+    codes, tests = [QUADRATIC, WRONG, other, LINEAR.replace("x", "y")], SMALL
+    rule = Efficiency(enabled=True, scale=scale)
+    records = rows(codes, tests)
+    run_many, executed = Sandbox.run_many, []
+
+    def counted(sandbox, jobs):
+        executed.append(sum(len(job.codes) * len(job.tests) for job in jobs))
+        return run_many(sandbox, jobs)
+
+    monkeypatch.setattr(Sandbox, "run_many", counted)
+    stage(rule, *records)
+    most = most_executions(rule, len(codes), len(tests))
+    assert 2 * 2 * 20 <= sum(executed) <= most
+    path = write(tmp_path / "g.jsonl", [recording("p", [*codes, QUADRATIC], tests)])
+    planned = codedpo.plan(Config(generations=str(path), limits=LIMITS, efficiency=rule))
+    assert f"besides: at most {most:,} executions that measure efficiency pairs" in planned
+    assert "besides" not in codedpo.plan(Config(generations=str(path), limits=LIMITS))
+
+
+def test_what_can_not_be_measured_takes_no_execution():
+    assert most_executions(Efficiency(), 1, 9) == most_executions(Efficiency(), 9, 2) == 0
+    assert most_executions(Efficiency(scale=False), 2, 3) < most_executions(Efficiency(), 2, 3)
 
 
 def test_equal_code_is_never_a_pair():

@@ -9,13 +9,17 @@ CHAT = (
 )
 
 
-def make_model(folder, seed=0, chat=True, context=512, sharp=40.0):
-    """Writes model and tokenizer, and returns the folder as text. `sharp` sets how far the logits are apart."""
+def make_model(folder, seed=0, chat=True, context=512, sharp=40.0, phrases=()):
+    """Writes model and tokenizer, and returns the folder as text.
+
+    `sharp` sets how far the logits are apart. With `phrases`, each of which becomes one token, its
+    generation_config.json allows nothing else.
+    """
     import torch
     import transformers
 
     torch.manual_seed(seed)
-    tokenizer = make_tokenizer(chat)
+    tokenizer = make_tokenizer(chat, phrases)
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,
@@ -30,13 +34,16 @@ def make_model(folder, seed=0, chat=True, context=512, sharp=40.0):
     model = transformers.LlamaForCausalLM(config)
     with torch.no_grad():
         model.lm_head.weight *= sharp
+    if phrases:
+        spoken = {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(list(phrases))}
+        model.generation_config.suppress_tokens = [i for i in range(len(tokenizer)) if i not in spoken]
     model.generation_config.do_sample = True  # what a chat model's file says; `transformers serve` needs it
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
 
-def make_tokenizer(chat):
+def make_tokenizer(chat, phrases=()):
     import transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -45,7 +52,7 @@ def make_tokenizer(chat):
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_tokens(WORDS)
+    tokenizer.add_tokens([*WORDS, *phrases])
     made = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|end|>", additional_special_tokens=["<|user|>", "<|assistant|>"]
     )

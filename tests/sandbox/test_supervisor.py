@@ -216,3 +216,50 @@ def test_a_closed_sandbox_says_so():
         closed.run(Job("late", (), ()))
     with pytest.raises(ValueError, match="lane"):
         Sandbox(lane="quick")
+
+
+CHILDREN = """
+import os, time
+def f(own, shared):
+    block = bytes(1) * (shared << 20)
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            mine = bytes(1) * (own << 20)
+            time.sleep(0.5)
+            os._exit(len(mine) != own << 20)
+        children.append(child)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+"""
+
+
+def test_memory_of_all_processes_together_is_bounded_and_shared_pages_count_once():
+    tests = ("assert f(150, 0) == [0] * 4", "assert f(1, 150) == [0] * 4")
+    with Sandbox(Limits(memory_mb=256), profile="library") as sandbox:
+        if "pid-namespace" not in sandbox.layers:
+            pytest.skip("needs namespaces")
+        cells = sandbox.run(Job("memory", (CHILDREN,), tests, "f")).cells[0]
+    assert [(cell.verdict, cell.error) for cell in cells] == [("crashed", "SIGKILL"), ("passed", "")]
+
+
+def test_heavy_libraries_are_loaded_as_candidates_ask_for_them():
+    pytest.importorskip("pandas")
+    codes = (
+        "import numpy as np\ndef f(x):\n    return int(np.array([x]).sum())",
+        "def f(x):\n    return x\nimport numpy as np\nimport a_module_that_is_not_here",
+        "def f(x):\n    return x\nimport numpy",
+    )
+    tests = ("assert f(1) == 1",)
+    another = "import pandas\ndef f(x):\n    return int(pandas.Series([x]).sum())"
+    for lane in ("fast", "strict"):
+        with Sandbox(LIMITS, lane=lane) as patient:
+            first = [row[0].verdict for row in patient.run(Job("a", codes, tests, "f")).cells]
+            assert first == ["passed", "failed", "passed"]
+            assert verdicts(patient, another, *tests) == ["passed"]
+
+
+def test_an_unseeded_program_behaves_the_same_in_every_run(sandbox):
+    code = "import random\ndef f(x):\n    return random.random()"
+    cells = [cell for _ in range(2) for cell in sandbox.run(Job("r", (code,), ("assert f(1) == f(1)",) * 2)).cells[0]]
+    assert len({cell.fingerprint for cell in cells}) == 1

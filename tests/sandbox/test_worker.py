@@ -76,6 +76,11 @@ def is_harmless(source, risky):
         "def f(x):\n    return [type(y) == int for y in x]",
         "from collections import Counter\ndef f(x):\n    return Counter(x).most_common(1)",
         "import a_module_that_is_not_here",
+        "def f(x):\n    return sign(x)",
+        "def push(x): pass\ndef f(x):\n    push(x)",
+        "from os import system",
+        "def f(x):\n    raise TypeError(f'not {type(x)} but {type(x).__name__}')",
+        "def f(x):\n    raise TypeError('{}'.format(type(x)))",
     ],
 )
 def test_harmless(source, risky):
@@ -94,6 +99,9 @@ def test_harmless(source, risky):
         "def f(x):\n    return x.__class__",
         "A = type('A', (), {})",
         "T = type\nA = T('A', (), {})",
+        "A = type(*('A', (), {})) == int",
+        "A = '{0.mro}'.format(type(1))",
+        "g = lambda t: t('A', (), {})\nA = g(type(int))",
         "A = type(int)('A', (), {})",
         "def f(x):\n    return '{0.gi_frame}'.format(x)",
         "def f(x):\n    return (x + '{}').format(x)",
@@ -106,10 +114,38 @@ def test_harmless(source, risky):
         "async def f(x):\n    await x",
         "def f(x):\n    import subprocess\n    subprocess.run",
         "globals()['x'] = 1",
+        "from os import *\nsystem('true')",
+        "def f(x):\n    return x.push(1)",
+        "from os import system as s\ns('true')",
+        "from os import system\ndef f(x):\n    return system",
+        "from os import system\ng = [system]",
+        "def f(x):\n    from os import system\n    system(x)",
     ],
 )
 def test_not_harmless(source, risky):
     assert not is_harmless(source, risky)
+
+
+@pytest.mark.parametrize("name", ["*", "setrecursionlimit"])
+def test_an_unused_import_shares_no_process_with_tests_that_use_it(name):
+    code = f"from sys import {name}\ndef f(x):\n    return x"
+    other = "def f(x):\n    return x if x == 0 else f(x - 1)"
+    tests = ("assert f(1) == 1", "assert setrecursionlimit(60) is None", "assert f(90) == 0")
+    with Sandbox() as sandbox:
+        cells = sandbox.run(Job("x", (code, other), tests, "f")).cells
+    assert [[cell.verdict for cell in row] for row in cells] == [
+        ["passed", "passed", "failed"],
+        ["failed", "failed", "passed"],
+    ]  # the limit of the first program does not bind the second
+
+
+def test_a_test_may_not_lend_a_program_what_it_must_not_use():
+    code = "def f(x):\n    setrecursionlimit(60)\n    return x"
+    other = "def f(x):\n    return x if x == 0 else f(x - 1)"
+    tests = ("from sys import setrecursionlimit\nassert f(1) == 1", "assert f(90) == 0")
+    with Sandbox() as sandbox:
+        cells = sandbox.run(Job("x", (code, other), tests, "f")).cells
+    assert [[cell.verdict for cell in row] for row in cells] == [["passed", "failed"], ["failed", "passed"]]
 
 
 def test_only_what_can_run_counts(risky):

@@ -2,6 +2,7 @@
 
 serve.py      the server: imports libraries once, locks itself down, forks, enforces limits, answers
 candidate.py  what runs in the forked children: compiles a program and runs it on tests
+calls.py      what runs instead where one function is called on many inputs
 image.py      values as plain data
 harmless.py   which programs may share a process
 
@@ -21,6 +22,4 @@ ENDING = struct.Struct("<iBd")  # data of a KILLED record: wait status, why, CPU
 VALUE, RAISED, OPAQUE, UNCOMPILED, IMPURE, TOO_LARGE, NO_MEMORY, LOADED, DONE, NO_TEST, KILLED, REVISED = range(12)
 ENDED, CPU_LIMIT, WALL_LIMIT, LOAD_LIMIT = range(4)
 CELLS, SHARED = 0, 1  # how programs run: one process a test, or all in one process
-HUNG_SHARE = 5
-"""When a test of a program was killed, its later tests in the same request get this fraction of the time."""
 MODULE = "solution"  # name of the candidate's module

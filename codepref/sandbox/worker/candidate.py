@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import gc
 import marshal
 import mmap
 import os
@@ -18,7 +19,6 @@ from . import (
     ENDED,
     ENDING,
     HEAD,
-    HUNG_SHARE,
     IMPURE,
     KILLED,
     LOADED,
@@ -32,10 +32,12 @@ from . import (
     TOO_LARGE,
     UNCOMPILED,
     VALUE,
+    WALL_LIMIT,
 )  # fmt: skip
-from .harmless import code_objects, imports, is_harmless, reachable
+from .harmless import binds_foreign, code_objects, imports, is_harmless, reachable
 from .image import NotPlain, describe, encode, truth
 
+SLEEPERS_SHARE = 5  # a program that was stopped asleep or blocked gets this fraction of the time on its other tests
 Spawn = Callable[[Callable[[], None], float, float], "tuple[int, int, float]"]
 """Runs a function in a forked child under limits (CPU, wall seconds): wait status, why it was killed, CPU seconds."""
 
@@ -141,10 +143,15 @@ def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[str, Any]] | None:
         return None
 
 
-def fits(steps: list[tuple[str, Any]], test: list[tuple[str, str]], risky: frozenset[str]) -> bool:
+def fits(steps: list[tuple[str, Any]] | None, test: list[tuple[str, str]], risky: frozenset[str]) -> bool:
     """True if a test, too, may run in a shared process; others are left to a process of their own."""
-    pairs = zip(steps, test)  # noqa: B905 - Python 3.8
-    return all(mode == "check" or is_harmless(code, source, risky, True) for (mode, code), (_, source) in pairs)
+    pairs = [(code, source) for (_, code), (_, source) in zip(steps or (), test) if code]  # noqa: B905 - Python 3.8
+    return all(is_harmless(code, source, risky) and not binds_foreign(code, risky) for code, source in pairs)
+
+
+def names(steps: list[tuple[str, Any]] | None) -> set[str]:
+    """Every name that a test uses."""
+    return {name for _, step in steps or () if step for code in code_objects(step) for name in code.co_names}
 
 
 def preload_imports(module: types.CodeType) -> None:
@@ -158,16 +165,25 @@ def preload_imports(module: types.CodeType) -> None:
                     return  # the program will most likely end here, too
 
 
-def run_test(report: Report, place: tuple[int, int], module: types.CodeType, test: Any, shared: bool) -> None:
-    """One cell: the module in a fresh namespace, then the steps of the test; one record for each value."""
+def own_namespace() -> dict[str, Any]:
+    """Of a module that dataclasses, enum and pickle can look up by name; for one run in a process of its own."""
+    sys.modules[MODULE] = types.ModuleType(MODULE)
+    namespace = sys.modules[MODULE].__dict__
+    namespace["__builtins__"] = builtins
+    return namespace
+
+
+def run_test(
+    report: Report, place: tuple[int, int], module: types.CodeType, test: Any, own: dict[str, Any] | None = None
+) -> None:
+    """One cell: the module in a fresh namespace (`own`, or one for a shared process), then the steps of the test.
+
+    Writes one record for each value.
+    """
     program, index = report.where = place
     report.room = report.output_bytes
-    if shared:
-        namespace: dict[str, Any] = {"__name__": MODULE, "__builtins__": builtins}
-    else:  # dataclasses, enum and pickle look their module up by name
-        sys.modules[MODULE] = types.ModuleType(MODULE)
-        namespace = sys.modules[MODULE].__dict__
-        namespace["__builtins__"] = builtins
+    shared = own is None
+    namespace = {"__name__": MODULE, "__builtins__": builtins} if own is None else own
     slot = 0
     held: list[tuple[Any, bytes]] = []
     try:
@@ -226,22 +242,26 @@ class Loaded(NamedTuple):
 def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> None:
     """Body of a child.
 
-    Payload: `(how, cpu_s, wall_s, jobs)`; job: `(tests, programs)`; program: `(number, source, places of its tests)`.
+    Payload: `(how, limits, jobs)`; limits, for processes of a test: CPU seconds, CPU seconds after a first time-out,
+    wall seconds; job: `(tests, programs)`; program: `(number, source, places of its tests)`.
     """
-    how, cpu_s, wall_s, jobs = marshal.loads(payload)
+    how, limits, jobs = marshal.loads(payload)
     report.clock = time.process_time()
     for sources, programs in jobs:
         tests = [compiled_steps(test) for test in sources]
-        fit = [how == CELLS or steps is None or fits(steps, test, risky) for steps, test in zip(tests, sources)]  # noqa: B905
+        fit = [how == CELLS or fits(steps, test, risky) for steps, test in zip(tests, sources)]  # noqa: B905
         for number, source, todo in programs:
             report.where, report.room = (number, todo[0]), report.output_bytes
             module = compiled(source)
             if module is None:
                 report.put(number, 0, 0, UNCOMPILED)
                 continue
-            program = Loaded(number, source, module, [(index, tests[index]) for index in todo if fit[index]])
+            cells = [(index, tests[index]) for index in todo if fit[index]]
+            if how != CELLS and binds_foreign(module, risky):
+                cells = [(index, steps) for index, steps in cells if names(steps).isdisjoint(risky)]
+            program = Loaded(number, source, module, cells)
             if how == CELLS:
-                run_cells(report, program, spawn, cpu_s, wall_s)
+                run_cells(report, program, spawn, limits)
             else:
                 run_shared(report, program, risky)
 
@@ -259,24 +279,28 @@ def run_shared(report: Report, program: Loaded, risky: frozenset[str]) -> None:
         if test is None:
             report.put(number, index, 0, NO_TEST)
         else:
-            run_test(report, (number, index), module, test, True)
+            run_test(report, (number, index), module, test)
     return report.put(number, 0, 0, DONE)
 
 
-def run_cells(report: Report, program: Loaded, spawn: Spawn, cpu_s: float, wall_s: float) -> None:
+def run_cells(report: Report, program: Loaded, spawn: Spawn, limits: tuple[float, float, float]) -> None:
     """Every test in a forked child of its own. This process compiles and imports, but never runs the program."""
     preload_imports(program.module)
+    gc.freeze()
     report.put(program.number, 0, 0, LOADED)
-    share = 1
+    namespace = own_namespace()  # every child gets a copy of its own
+    cpu_s, later_s, wall_s = limits
     for index, test in program.cells:
         if test is None:
             report.put(program.number, index, 0, NO_TEST)
             continue
         place = program.number, index
-        body = functools.partial(run_test, report, place, program.module, test, False)
-        status, why, cpu = spawn(body, cpu_s / share, wall_s / share)
+        body = functools.partial(run_test, report, place, program.module, test, namespace)
+        status, why, cpu = spawn(body, cpu_s, wall_s)
         report.resume()
         if status or why:
             report.put(program.number, index, 0, KILLED, ENDING.pack(status, why, cpu))
         if why != ENDED:
-            share = HUNG_SHARE
+            cpu_s = later_s
+        if why == WALL_LIMIT:
+            wall_s /= SLEEPERS_SHARE

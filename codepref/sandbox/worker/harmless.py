@@ -63,10 +63,11 @@ RISKY_OPS = frozenset(
     )
     if name in dis.opmap
 )
+BUILTINS = frozenset(dir(builtins))
 READ_ONLY = frozenset(("__name__", "__doc__"))
 STRICT = frozenset(("type", "format", "format_map"))
 LOOKUP = re.compile(r"\{[^{}:!]*[.\[]")
-IMPORT, EXTENDED = dis.opmap["IMPORT_NAME"], dis.opmap["EXTENDED_ARG"]
+IMPORT, IMPORT_FROM, EXTENDED = (dis.opmap[name] for name in ("IMPORT_NAME", "IMPORT_FROM", "EXTENDED_ARG"))
 GLOBAL_OPS = words("LOAD_NAME STORE_NAME LOAD_GLOBAL STORE_GLOBAL LOAD_FROM_DICT_OR_GLOBALS IMPORT_NAME")
 
 
@@ -156,43 +157,64 @@ def reachable(source: str) -> types.CodeType | None:
     return None
 
 
-def is_own_global(module: types.CodeType, name: str, bound: bool = False) -> bool:
-    """True if the program itself binds this global name (or is known to be `bound`) and uses it as nothing else."""
+def imports_star(module: types.CodeType) -> bool:
+    """True if globals may be bound without being named."""
+    return any(("*",) in code.co_consts for code in code_objects(module))
+
+
+def binds_foreign(module: types.CodeType, risky: frozenset[str]) -> bool:
+    """True if a harmless program may bind a global that it does not use, but that a test must not use here either."""
+    return imports_star(module) or (IMPORT_FROM in module.co_code[::2] and not risky.isdisjoint(module.co_names))
+
+
+def is_own_global(module: types.CodeType, name: str) -> bool:
+    """True if the program uses this name for nothing but a global of its own, bound or not, that hides no builtin.
+
+    Or if it imports it from somewhere and never uses it.
+    """
+    if name in BUILTINS or imports_star(module):
+        return False
+    uses = set()
     for code in code_objects(module):
         if name in code.co_names:
-            for step in dis.get_instructions(code):
+            steps = list(dis.get_instructions(code))
+            for step, after in zip(steps, steps[1:]):  # noqa: B905, RUF007 - Python 3.8; the last is a return
                 if step.argval == name and step.opcode in dis.hasname:
-                    if step.opname not in GLOBAL_OPS:
-                        return False
-                    bound |= code is module and step.opname == "STORE_NAME"
-    return bound and name not in dir(builtins)
+                    kept = code is module and after.opname == "STORE_NAME" and after.argval == name
+                    uses.add("import" if step.opcode == IMPORT_FROM and kept else step.opname)
+    return uses <= GLOBAL_OPS or uses == {"import", "STORE_NAME"}
 
 
 def uses_strictly(source: str) -> bool:
-    """True if `type` only serves to compare types, and `format` only fills plain fields of literal text.
+    """True if `type` only serves to compare and name types, and `format` only fills plain fields of literal text.
 
     `type` could make classes whose methods are named by strings, `format` could read attributes named by strings.
     """
     nodes = list(ast.walk(ast.parse(source)))
     allowed: set[int] = set()
     for node in nodes:
+        seen: list[ast.expr] = []  # whatever class they are, it goes nowhere from here
         if isinstance(node, ast.Compare):
-            calls = [item for item in (node.left, *node.comparators) if isinstance(item, ast.Call)]
-            allowed.update(id(call.func) for call in calls if len(call.args) == 1 and not call.keywords)
+            seen = [node.left, *node.comparators]
+        elif isinstance(node, ast.FormattedValue) or (isinstance(node, ast.Attribute) and node.attr == "__name__"):
+            seen = [node.value]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
             text = getattr(node.func.value, "value", None)
             if isinstance(node.func.value, ast.Constant) and type(text) is str and not LOOKUP.search(text):
                 allowed.add(id(node.func))
+                seen = node.args
+        calls = [item for item in seen if isinstance(item, ast.Call) and len(item.args) == 1 and not item.keywords]
+        allowed.update(id(call.func) for call in calls if not isinstance(call.args[0], ast.Starred))
     named = [n for n in nodes if getattr(n, "id", "") == "type" or getattr(n, "attr", "") in ("format", "format_map")]
     return all(id(node) in allowed for node in named)
 
 
-def is_harmless(module: types.CodeType, source: str, risky: frozenset[str], of_test: bool = False) -> bool:
+def is_harmless(module: types.CodeType, source: str, risky: frozenset[str]) -> bool:
     """True if two runs of this program in one process can not influence each other or anything else.
 
     It writes no attribute, makes no class, imports only audited modules and uses no attribute that could reach an
     object which outlives its namespace. A criterion for batching, not the security boundary: that is the kernel's.
-    `of_test`: a piece of a test, whose global names are the program's.
+    The same holds for a piece of a test, if it does not bind what the program may use: its globals are the program's.
     """
     for code in code_objects(module):
         operations = set(code.co_code[::2])
@@ -203,7 +225,7 @@ def is_harmless(module: types.CodeType, source: str, risky: frozenset[str], of_t
                 continue
             if name[:1] == "_" and name.strip("_"):
                 return False
-            if name in risky and not is_own_global(module, name, of_test):
+            if name in risky and not is_own_global(module, name):
                 return False
         if not STRICT.isdisjoint(code.co_names) and not uses_strictly(source):
             return False

@@ -156,5 +156,6 @@ def describe(error: BaseException) -> bytes:
     arguments = BaseException.__dict__["args"].__get__(error)
     first = arguments[0] if arguments else ""
     text = first[:200] if type(first) is str else ""
-    text = "".join(c if c.isprintable() else " " for c in text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
     return f"{name[:100]}: {text}".encode("utf-8", "replace")

@@ -9,13 +9,13 @@ list of units `(payload, load_s, cpu_s, wall_s, records)`; the answer to each is
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # the wrappers in signal make enums, which costs page faults
 import ctypes
 import gc
 import importlib
 import marshal
 import mmap
 import os
-import random
 import resource
 import select
 import signal
@@ -36,6 +36,7 @@ GRACE_S = 5.0
 PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "contextlib", "numbers", "io", "warnings",
              "encodings.latin_1", "random", "time", "traceback")  # fmt: skip
 LINUX = sys.platform == "linux"
+CHILD_ENDED = (int(signal.SIGCHLD),)
 _SET_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _SET_SUBREAPER, _NO_NEW_PRIVS = 1, 4, 22, 36, 38
 
 Handler = Callable[[Report, bytes, Spawn], None]
@@ -159,13 +160,14 @@ def watch(
     Limits: CPU seconds to the first record, CPU and wall seconds for each further one, and how many of them count.
     """
     load_s, cpu_s, wall_s, renewals = limits
+    doze(min(TICK_S, load_s))
+    done, status, usage = os.wait4(pid, os.WNOHANG)
+    if done:  # nearly always; whatever else this process touches is copied for the child, so it comes later
+        return status, ENDED, usage.ru_utime + usage.ru_stime
     clock, now = cpu_clock(pid), time.monotonic
-    used, since_cpu, since, loading, tick = report.used(), 0.0, now(), True, TICK_S
+    used, since_cpu, since, loading, tick = report.offset, 0.0, now(), True, 0.0
     while True:
-        if LINUX:
-            signal.sigtimedwait([signal.SIGCHLD], tick)
-        else:
-            time.sleep(TICK_S)
+        doze(tick)
         done, status, usage = os.wait4(pid, os.WNOHANG)
         if done:
             return status, ENDED, usage.ru_utime + usage.ru_stime
@@ -188,10 +190,16 @@ def watch(
             return status, why, usage.ru_utime + usage.ru_stime
 
 
-def end_others(settings: dict[str, Any]) -> None:
+def doze(seconds: float) -> None:
+    """Waits for the end of a child, or for so long."""
+    if LINUX:
+        _signal.sigtimedwait(CHILD_ENDED, seconds)
+    else:
+        time.sleep(seconds)
+
+
+def end_others() -> None:
     """Kills and reaps every process that a candidate left in this PID namespace."""
-    if settings["lonely"]:
-        return
     try:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
@@ -240,6 +248,8 @@ class Server:
 
     def __init__(self, settings: dict[str, Any], report: Report, handler: Handler) -> None:
         self.settings, self.report, self.handler = settings, report, handler
+        self.lonely, self.writable = settings["lonely"], settings["writable"]
+        self.childless = settings["childless"]
         self.poll = select.poll()
         self.poll.register(REQUESTS, 0)
 
@@ -256,8 +266,9 @@ class Server:
                 if pid == 0:
                     self.be_child(payload)
                 status, why, cpu = watch(pid, self.report, (load_s, cpu_s, wall_s, records), self.hung_up)
-                end_others(self.settings)
-                wipe(self.settings["writable"])
+                if not self.lonely:
+                    end_others()
+                wipe(self.writable)
                 used = self.report.used()
                 write(ANSWER.pack(status, why, cpu, used - HEAD.size) + self.report.pages[HEAD.size : used])
 
@@ -268,33 +279,45 @@ class Server:
             os.close(ANSWERS)
             if LINUX:
                 ctypes.CDLL(None).prctl(_SET_SUBREAPER, 1, 0, 0, 0)
-            self.tie()
+            if self.lonely:
+                self.tie()
             self.handler(self.report, payload, self.spawn)
         finally:
             os._exit(0)
 
-    def spawn(self, body: Callable[[], None], cpu_s: float, wall_s: float) -> tuple[int, int, float]:
-        """Runs `body`, which runs a candidate, in a grandchild of the server; nothing of it is left afterwards."""
+    def spawn(self, body: Callable[[], None], cpu_s: float, wall_s: float, count: int = 64) -> tuple[int, int, float]:
+        """Runs `body`, which runs a candidate, in a grandchild of the server; nothing of it is left afterwards.
+
+        Each of the first `count` records of `body` starts the limits anew.
+        """
         pid = os.fork()
         if pid == 0:
             try:
-                self.tie()
                 if LINUX:
-                    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-                install_filter(self.settings["lonely_filter"])
+                    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, CHILD_ENDED)
+                if self.lonely:
+                    self.tie()
+                    install_filter(self.settings["lonely_filter"])
                 self.report.clock = time.process_time()
                 body()
             finally:
                 os._exit(0)
-        status, why, cpu = watch(pid, self.report, (cpu_s, cpu_s, wall_s, 64), lambda: False)
-        end_others(self.settings)
-        wipe(self.settings["writable"])
+        status, why, cpu = watch(pid, self.report, (cpu_s, cpu_s, wall_s, count), never)
+        if not (self.lonely or self.childless):
+            end_others()
+        if self.writable:
+            wipe(self.writable)
         return status, CPU_LIMIT if why == LOAD_LIMIT else why, cpu
 
     def tie(self) -> None:
         """Without a PID namespace nothing else ends this process together with its parent."""
-        if self.settings["lonely"] and LINUX:
+        if LINUX:
             ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def never() -> bool:
+    """The child of the server leaves it to the server to see that nobody wants the answer any more."""
+    return False
 
 
 def preload(names: Iterable[str]) -> None:
@@ -306,20 +329,26 @@ def preload(names: Iterable[str]) -> None:
             continue
 
 
-def main(make_handler: Callable[[], Handler]) -> None:
-    """Reads the settings, imports, locks down, says which layers are in force, serves."""
+def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED) -> None:
+    """Reads the settings, imports `modules`, locks down, says which layers are in force, serves."""
     settings = message()
     namespaces = [layer for layer in sys.argv[-1].split(",") if layer]
     sys.path[:], sys.argv[:] = settings["path"], [""]
-    preload((*PRELOADED, *settings["preload"]))
+    register, os.register_at_fork = os.register_at_fork, lambda **_: None
+    preload(modules)  # above all `random`, which would seed itself anew after every fork
+    os.register_at_fork = register
+    preload(settings["preload"])
     report = Report(settings["pages"], settings["output_bytes"])
     handler = make_handler()
-    random.seed(0)  # children inherit one state, so that an unseeded program behaves the same in every run
+    if "random" in sys.modules:  # children inherit one state, so that an unseeded program does the same in every run
+        sys.modules["random"].seed(0)
     if "numpy" in settings["preload"] and "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(0)  # type: ignore[attr-defined]
+        sys.modules["numpy"].random.seed(0)
     if LINUX:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     layers = namespaces + lock_down(settings)
+    # Beside this process, its child and the candidate there is no room for another one.
+    settings["childless"] = "process-limit" in layers and not settings["library"]
     sys.stdout = sys.__stdout__ = sys.stderr = sys.__stderr__ = Sink(report)  # type: ignore[assignment, misc]
     ready = marshal.dumps(layers, 2)
     write(struct.pack("<I", len(ready)) + ready)

@@ -1,0 +1,294 @@
+"""What our recipes cost next to stock TRL, and what the usual savings bring, on the same model and pairs.
+
+    python -m benchmarks.train_speed                          # toy model on the CPU, one thread
+    python -m benchmarks.train_speed --shape 0.5b --device cuda --batch 8 --steps 20
+
+Random weights, synthetic pairs of programs with one wrong line (lengths spread over a factor of eight). Variants take
+turns within each round, so that what else the machine does falls on all of them; a ratio is the median over rounds of
+time by the baseline's time in the same round. On the CPU time is CPU seconds of the process (others' load does not
+count), on a GPU wall seconds after a synchronisation. Memory is the peak above what was there before the trainer.
+"""
+
+import argparse
+import gc
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SHAPES = {
+    "toy": (128, 384, 2, 4, 2),
+    "0.5b": (896, 4864, 24, 14, 2),
+    "1.5b": (1536, 8960, 28, 12, 2),
+    "7b": (3584, 18944, 28, 28, 4),
+}
+"""Hidden size, intermediate size, layers, heads, key-value heads."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to train; `base` is the variant it is compared with."""
+
+    name: str
+    base: str | None
+    build: Callable[[], Any]
+
+
+def pairs(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Programs of 1 to 8 functions, one of them wrong in one side, with the spans of the differing lines."""
+    generator = random.Random(seed)
+    lines = (ROOT / "recipes" / "tiny" / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
+    known = [json.loads(line) for line in lines]
+    rows = []
+    for number in range(count):
+        parts = generator.choices(known, k=generator.choice((1, 1, 2, 2, 3, 4, 6, 8)))
+        wrong = generator.randrange(len(parts))
+        before = "".join(part["chosen"] for part in parts[:wrong])
+        after = "".join(part["chosen"] for part in parts[wrong + 1 :])
+        row = {"prompt": f"# Module {number}: {parts[wrong]['prompt']}"}
+        for side in ("chosen", "rejected"):
+            spans = parts[wrong][f"{side}_spans"]
+            row[side] = before + parts[wrong][side] + after
+            row[f"{side}_spans"] = [[a + len(before), b + len(before)] for a, b in spans]
+        rows.append(row)
+    return rows
+
+
+def make(shape: str, vocabulary: int, folder: Path) -> Any:
+    """Writes tokenizer and random weights of a shape; returns the tokenizer."""
+    import model as tiny
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    words = tiny.tokenizer()
+    hidden, intermediate, layers, heads, shared = SHAPES[shape]
+    config = Qwen2Config(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=shared,
+        pad_token_id=words.pad_token_id,
+        eos_token_id=words.eos_token_id,
+        bos_token_id=None,
+        tie_word_embeddings=hidden < 3000,
+    )
+    torch.manual_seed(0)
+    dtype = torch.float32 if shape == "toy" else torch.bfloat16
+    Qwen2ForCausalLM(config).to(dtype).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return words
+
+
+def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argparse.Namespace) -> list[Variant]:
+    """Stock trainers as their documentation builds them, our recipes' trainers, and one change at a time."""
+    import focal
+    import recipe
+    from data import DataArguments, labelled
+    from datasets import Dataset
+    from guards import ChosenGuard
+    from peft import LoraConfig
+    from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
+
+    table = Dataset.from_list(rows)
+    path = folder / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    mixed, _ = labelled(DataArguments(dataset_name=str(path)), seed=0)
+
+    def arguments(kind: type, **changes: Any) -> Any:
+        values = {
+            "output_dir": str(folder / "out"),
+            "report_to": "none",
+            "save_strategy": "no",
+            "use_cpu": wanted.device == "cpu",
+            "bf16": wanted.device != "cpu",
+            "gradient_checkpointing": False,
+            "per_device_train_batch_size": wanted.batch,
+            "max_steps": wanted.steps,
+            "max_length": 1024,
+            "disable_tqdm": True,
+            "logging_steps": wanted.steps,
+        }
+        pair = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]} if kind is DPOConfig else {}
+        return kind(**{**values, **pair, **changes})
+
+    def trainer(kind: type, args: Any, data: Dataset = table, ours: bool = False, **extra: Any) -> Any:
+        adapter = LoraConfig(r=16, target_modules="all-linear", lora_dropout=0.0)
+        built = (recipe.own_card(kind) if ours else kind)(
+            model=str(folder), args=args, train_dataset=data, processing_class=words, peft_config=adapter, **extra
+        )
+        if ours:
+            built.callback_handler.callbacks.insert(0, ChosenGuard(0.1, 100.0, 10.0, "stop"))
+            recipe.widen(built)
+            recipe.group(built)
+        return built
+
+    def focal_with(rejected: list[float]) -> Callable[[], Any]:
+        settings = focal.FocalArguments(rejected_focus_weight=rejected)
+        return lambda: trainer(focal.FocalDPOTrainer, arguments(DPOConfig), ours=True, settings=settings)
+
+    def dpo(**changes: Any) -> Callable[[], Any]:
+        return lambda: trainer(DPOTrainer, arguments(DPOConfig, **changes), ours=True)
+
+    return [
+        Variant("stock DPO", None, lambda: trainer(DPOTrainer, arguments(DPOConfig))),
+        Variant("our DPO", "stock DPO", dpo()),
+        Variant("focal DPO, mask", "stock DPO", focal_with([0.0, 1.0, 0.0])),
+        Variant("focal DPO, graded weights", "stock DPO", focal_with([0.3, 1.0, 0.3])),
+        Variant("stock KTO", None, lambda: trainer(KTOTrainer, arguments(KTOConfig), mixed)),
+        Variant("our KTO", "stock KTO", lambda: trainer(KTOTrainer, arguments(KTOConfig), mixed, ours=True)),
+        Variant("reference precomputed", "our DPO", dpo(precompute_ref_log_probs=True)),
+        Variant("length-grouped batches", "our DPO", dpo(train_sampling_strategy="group_by_length")),
+        Variant("both", "our DPO", dpo(precompute_ref_log_probs=True, train_sampling_strategy="group_by_length")),
+        Variant("gradient checkpointing", "our DPO", dpo(gradient_checkpointing=True)),
+    ]
+
+
+def timed(trainer: Any, device: str) -> tuple[float, int, float]:
+    """Seconds of one training run, tokens it read (padding left out), and peak memory above the start in MB."""
+    import torch
+
+    gc.collect()
+    start_memory = _memory(device, reset=True)
+    _synchronise(device)
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    start = clock()
+    trainer._total_train_tokens = 0
+    trainer.train()
+    _synchronise(device)
+    seconds = clock() - start
+    tokens = int(trainer.state.log_history[-2]["num_tokens"])
+    peak = _memory(device) - start_memory
+    trainer.optimizer = trainer.lr_scheduler = None
+    if device != "cpu":
+        torch.cuda.empty_cache()
+    return seconds, tokens, peak / 1e6
+
+
+def _synchronise(device: str) -> None:
+    import torch
+
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def _memory(device: str, reset: bool = False) -> float:
+    """Bytes: the peak since the last reset, or, when resetting, what is in use."""
+    import torch
+
+    if device != "cpu":
+        if reset:
+            torch.cuda.reset_peak_memory_stats()
+            return float(torch.cuda.memory_allocated())
+        return float(torch.cuda.max_memory_allocated())
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is the present again
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("VmRSS" if reset else "VmHWM"))) * 1024
+
+
+def full_logits(trainer: Any, fused: bool, device: str) -> float:
+    """Seconds of one forward and backward pass over a batch: TRL's fused head, or log-softmax over whole logits."""
+    batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
+    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+    inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "use_cache": False}
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    _synchronise(device)
+    start = clock()
+    if fused:
+        found = trainer.model(**inputs, labels=labels, fused_lm_head=True).log_probs
+    else:
+        every = trainer.model(**inputs).logits[:, :-1].float().log_softmax(-1)
+        found = every.gather(-1, batch["input_ids"][:, 1:, None]).squeeze(-1) * batch["completion_mask"][:, 1:]
+    found.sum().backward()
+    trainer.model.zero_grad()
+    _synchronise(device)
+    return clock() - start
+
+
+def measure(chosen: list[Variant], rounds: int, device: str) -> Iterator[dict[str, Any]]:
+    """Runs the variants in turn, once to warm up and then `rounds` times; one result a variant."""
+    trainers = {variant.name: variant.build() for variant in chosen}
+    found: dict[str, list[tuple[float, int, float]]] = {variant.name: [] for variant in chosen}
+    for number in range(rounds + 1):
+        order = chosen if number % 2 else chosen[::-1]
+        for variant in order:
+            result = timed(trainers[variant.name], device)
+            if number:
+                found[variant.name].append(result)
+        print(f"round {number} of {rounds}", file=sys.stderr)
+    for variant in chosen:
+        seconds, tokens, peaks = zip(*found[variant.name], strict=True)
+        ratios = [1.0]
+        if variant.base:
+            rates = [t / s for s, t, _ in found[variant.name]]
+            bases = [t / s for s, t, _ in found[variant.base]]
+            ratios = [base / rate for rate, base in zip(rates, bases, strict=True)]
+        yield {
+            "variant": variant.name,
+            "against": variant.base,
+            "tokens_per_s": round(sum(tokens) / sum(seconds), 1),
+            "time_ratio": round(statistics.median(ratios), 3),
+            "range": [round(min(ratios), 3), round(max(ratios), 3)],
+            "peak_mb": round(statistics.median(peaks), 1),
+        }
+    pair = [
+        (full_logits(trainers["our DPO"], False, device), full_logits(trainers["our DPO"], True, device))
+        for _ in range(rounds)
+    ]
+    ratios = [fused / whole for whole, fused in pair]
+    yield {
+        "variant": "fused log-probs (one pass)",
+        "against": "log-softmax over whole logits",
+        "tokens_per_s": None,
+        "time_ratio": round(statistics.median(ratios), 3),
+        "range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "peak_mb": None,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--shape", choices=SHAPES, default="toy")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--vocabulary", type=int, default=4096, help="rows of the LM head (a real one has 150,000)")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=4, help="a round's steps")
+    parser.add_argument("--rounds", type=int, default=9)
+    wanted = parser.parse_args()
+    sys.path[:0] = [str(ROOT / "recipes"), str(ROOT / "recipes" / "tiny")]
+
+    import datasets
+    import torch
+    import trl
+
+    datasets.disable_progress_bars()
+    if wanted.device == "cpu":
+        torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        words = make(wanted.shape, wanted.vocabulary, Path(folder))
+        rows = pairs(wanted.batch * wanted.steps * 4)
+        results = list(measure(variants(Path(folder), words, rows, wanted), wanted.rounds, wanted.device))
+    print("| variant | tokens/s | time to | ratio [range] | peak MB |\n| --- | ---: | --- | ---: | ---: |")
+    for item in results:
+        speed = "" if item["tokens_per_s"] is None else f"{item['tokens_per_s']:,.0f}"
+        peak = "" if item["peak_mb"] is None else f"{item['peak_mb']:,.0f}"
+        low, high = item["range"]
+        print(
+            f"| {item['variant']} | {speed} | {item['against'] or ''} | {item['time_ratio']} [{low}-{high}] | {peak} |"
+        )
+    device = "cpu, one thread" if wanted.device == "cpu" else torch.cuda.get_device_name()
+    about = {"device": device, "torch": torch.__version__, "trl": trl.__version__, **vars(wanted)}
+    print(json.dumps({**about, "results": results}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Focal DPO: only the rejected lines that differ from the chosen code are unlearnt (Target-DPO/RPO, arXiv 2503.02783).
+
+accelerate launch recipes/focal_dpo.py --config recipes/qwen2.5-coder-7b/focal_dpo_qlora.yaml
+
+`alpha: 0` is Target-DPO, `alpha: 1` Target-RPO. Focused-DPO's prefix, middle and suffix (arXiv 2502.11475) are
+`focus: middle`, `chosen_focus_weight: [1, 2, 1]`, `rejected_focus_weight: [1, 1, 0]`, `alpha: 0`; the common prefix
+cancels out of the margin. Numbers other than 0 and 1 weigh the log-probabilities, in the NLL term too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import data
+import focal
+import guards
+import recipe
+from trl import DPOConfig
+
+SIDES = ("chosen_ids", "rejected_ids")
+
+
+@dataclass
+class Arguments(focal.FocalArguments, recipe.PairArguments):
+    """All keys of this recipe beside TRL's."""
+
+
+def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
+    """Trains and saves; returns the trainer."""
+    script, args, wanted = recipe.parse(Arguments, DPOConfig, argv)
+    recipe.add_nll(args, script.alpha)
+    recipe.announce(wanted, args, rows=2 * args.per_device_train_batch_size)
+    train, held = data.pairs(script, spans=script.focus == "lines")
+    words = recipe.tokenizer(wanted)
+    trainer = recipe.own_card(focal.FocalDPOTrainer)(
+        **recipe.parts(script, args, wanted),
+        settings=script,
+        train_dataset=train,
+        eval_dataset=held,
+        processing_class=words,
+    )
+    checks = guards.preferences(trainer.train_dataset, SIDES, len(train), words, args.max_length)
+    manifest = recipe.describe("focal_dpo", script, args, wanted, trainer)
+    manifest["checks"] = {**checks, "pairs dropped": trainer.dropped}
+    guard = guards.ChosenGuard(args.beta, checks["lengths"]["completion_mean"], script.chosen_drop, script.chosen_guard)
+    return recipe.run(trainer, manifest, guard)
+
+
+if __name__ == "__main__":
+    recipe.launched(main)

@@ -1,0 +1,42 @@
+"""The launchers themselves: `accelerate launch` as the README has it, and two processes of torchrun."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def launched(root, *words, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(root), "TQDM_DISABLE": "1", **variables}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=root, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def test_accelerate_launch_from_start_to_saved_adapter(root, tiny, tmp_path):
+    config = root / "recipes" / "tiny" / "focal_dpo_qlora.yaml"
+    out = tmp_path / "adapter"
+    places = ["--model_name_or_path", str(tiny), "--output_dir", str(out), "--max_steps", "2", "--logging_steps", "1"]
+    said = launched(
+        root, "accelerate.commands.launch", "recipes/focal_dpo.py", "--config", str(config), *places,
+        TRACKIO_DIR=str(tmp_path / "trackio"),
+    )  # fmt: skip
+    assert (out / "adapter_model.safetensors").is_file()
+    assert "memory, estimated" in said
+    assert "'dropped': 0" in said
+    assert list((tmp_path / "trackio").rglob("*.db"))
+
+
+def test_two_processes_give_the_curve_of_one(root, configure, train, losses, tmp_path):
+    steps = {"alpha": 0.0, "max_steps": 6, "chosen_guard": "off"}
+    one = losses(train("dpo", **steps))
+    config = configure(**steps, per_device_train_batch_size=2, output_dir=str(tmp_path / "two"))
+    launched(root, "torch.distributed.run", "--nproc_per_node", "2", "recipes/dpo.py", "--config", config)
+    state = json.loads((tmp_path / "two" / "trainer_state.json").read_text())
+    two = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+    assert two == pytest.approx(one, abs=1e-5)
+    assert json.loads((tmp_path / "two" / "manifest.json").read_text())["hardware"]["processes"] == 2

@@ -1,0 +1,61 @@
+"""`codepref train`: which program it starts, with which words. The programs themselves: tests/recipes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from codepref import cli
+
+
+@pytest.fixture
+def started(monkeypatch):
+    commands = []
+
+    def run(command, check):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 7)
+
+    monkeypatch.setattr(cli.subprocess, "run", run)
+    return commands
+
+
+def test_a_recipe_is_started_with_its_file_and_keys(started, root):
+    words = ["train", "focal_dpo", "--config", "a.yaml", "--set", "beta=0.2", "--set", "prompt_template={prompt}=x"]
+    assert cli.main(words) == 7  # the recipe's own exit code
+    script = str(root / "recipes" / "focal_dpo.py")
+    (command,) = started
+    assert command == [sys.executable, script, "--config", "a.yaml", "--beta", "0.2", "--prompt_template", "{prompt}=x"]
+
+
+def test_with_accelerate(started, root):
+    cli.main(["train", "dpo", "--config", "a.yaml", "--accelerate", "fsdp2.yaml"])
+    launch = ["-m", "accelerate.commands.launch", "--config_file", "fsdp2.yaml"]
+    assert started == [[sys.executable, *launch, str(root / "recipes" / "dpo.py"), "--config", "a.yaml"]]
+
+
+def test_merge(started, root):
+    cli.main(["train", "--merge", "runs/adapter", "--out", "runs/whole", "--dtype", "float16"])
+    words = ["runs/adapter", "--out", "runs/whole", "--dtype", "float16"]
+    assert started == [[sys.executable, str(root / "recipes" / "merge.py"), *words]]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give one of sft, dpo, kto, focal_dpo, or --merge"),
+        (["dpo", "--merge", "x", "--out", "y"], "give one of"),
+        (["--merge", "x"], "give --out DIR"),
+        (["dpo", "--set", "beta"], "--set beta: expected key=value"),
+    ],
+)
+def test_what_is_refused(started, words, said, capsys):
+    assert cli.main(["train", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not started
+
+
+def test_without_the_training_libraries(started, monkeypatch, capsys):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    assert cli.main(["train", "dpo"]) == 2
+    assert "pip install 'codepref[train,tracking]'" in capsys.readouterr().err
