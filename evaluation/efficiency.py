@@ -1,7 +1,7 @@
 """CodeDPO's efficiency metrics: how much faster the programs of one run are than those of another.
 
-Both programs of a problem are called on all its inputs in turn, in the same sandbox; the cost of a program is the median
-CPU time of several rounds, as single readings are off in both directions on a crowded machine. Speed-up is the mean
+Both programs of a problem are called on all its inputs in turn, in the same sandbox; its cost is the median CPU
+time of several rounds, as single readings are off in both directions on a crowded machine. Speed-up is the mean
 ratio of costs over problems that both solve, and a program counts as optimised when it needs at least 10 % less time.
 """
 

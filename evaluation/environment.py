@@ -59,7 +59,7 @@ def prepare(name: str, cache: Path) -> str:
 
 
 def _corpora(path: Path, pins: Path) -> None:
-    """Fetches the NLTK data that some tasks read; without a network those tasks fail, and the reference gate says so."""
+    """Fetches the NLTK data that some tasks read; without a network those fail, and the reference gate says so."""
     wanted = re.search(r"^# nltk (.+)$", pins.read_text(encoding="utf-8"), re.MULTILINE)
     if wanted:
         target = next((path.parent.parent / "lib").glob("python*/site-packages")) / "nltk_data"
