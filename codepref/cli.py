@@ -201,6 +201,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="folder of the merged model")
     parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), help="its precision (bfloat16)")
     parser.add_argument("--into", choices=("trained", "original"), help="weights to merge into (trained)")
+    parser.add_argument("--push", metavar="ORG/NAME[@TAG]", help="publish the trained model there")
     parser.set_defaults(run=_train)
 
 
@@ -210,9 +211,23 @@ def _train(arguments: argparse.Namespace) -> int:
         raise CodeprefError(f"train: give one of {', '.join(TRAINERS)}, or --merge ADAPTER --out DIR")
     if importlib.util.find_spec("trl") is None:
         raise CodeprefError("train: the training libraries are missing; pip install 'codepref[train,tracking]'")
+    if arguments.merge and not arguments.out:
+        raise CodeprefError("train: give --out DIR, the folder of the merged model")
+    from codepref import hub, release
+
+    command, folder = _training(arguments), _trained(arguments) if arguments.push else Path()
+    where = hub.target(arguments.push, "model") if arguments.push else None
+    if where:
+        hub.check(where)
+    code = subprocess.run(command, check=False).returncode
+    if where and code == 0:
+        hub.publish(release.model(folder, where.repo_id), where)
+    return code
+
+
+def _training(arguments: argparse.Namespace) -> list[str]:
+    """The command of a recipe, or of merging."""
     if arguments.merge:
-        if not arguments.out:
-            raise CodeprefError("train: give --out DIR, the folder of the merged model")
         options = {"--out": arguments.out, "--dtype": arguments.dtype, "--into": arguments.into}
         words = [word for name, value in options.items() if value for word in (name, value)]
         command = [sys.executable, str(RECIPES / "merge.py"), arguments.merge, *words]
@@ -225,7 +240,20 @@ def _train(arguments: argparse.Namespace) -> int:
             if not equals:
                 raise CodeprefError(f"--set {item}: expected key=value")
             command += [f"--{key}", value]
-    return subprocess.run(command, check=False).returncode
+    return command
+
+
+def _trained(arguments: argparse.Namespace) -> Path:
+    """The folder that training is going to leave the model in."""
+    if arguments.merge:
+        return Path(arguments.out)
+    import yaml
+
+    stated = yaml.safe_load(Path(arguments.config).read_text(encoding="utf-8")) if arguments.config else {}
+    stated |= dict(item.split("=", 1) for item in arguments.set if "=" in item)
+    if not stated.get("output_dir"):
+        raise CodeprefError("train: --push needs output_dir, in the file or as --set output_dir=DIR")
+    return Path(stated["output_dir"])
 
 
 def _add_execute(parser: argparse.ArgumentParser) -> None:
@@ -252,6 +280,8 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     command = importlib.import_module("evaluation.command")
     command.add_arguments(parser)
     parser.set_defaults(run=command.run)
+
+
 def _add_tiny(parser: argparse.ArgumentParser) -> None:
     from codepref.generate.tiny import command
 
