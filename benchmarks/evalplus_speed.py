@@ -25,7 +25,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {"humaneval": "HumanEvalPlus-v0.1.10.jsonl.gz", "mbpp": "MbppPlus-v0.2.0.jsonl.gz"}
 RUNS = {"humaneval": "simple_humaneval_py", "mbpp": "simple_mbpp_py"}
-IMPORTS = "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, string\nfrom typing import *\n"
+IMPORTS = (
+    "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, string\nfrom typing import *\n"
+)
 
 
 def prepare(data: Path, name: str, folder: Path) -> tuple[Path, Path]:
@@ -114,10 +116,19 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = [measure(name, args, Path(folder)) for name in FILES]
-    print("| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |\n| --- | --- | --- | --- | --- | --- |")
+    print(
+        "| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |\n| --- | --- | --- | --- | --- | --- |"
+    )
     for row in found:
         cpu = row["cpu_s"]
-        cells = [row["benchmark"], row["samples"], cpu["codepref"], cpu["evalplus"], row["cpu_ratio"], row["wall_ratio"]]
+        cells = [
+            row["benchmark"],
+            row["samples"],
+            cpu["codepref"],
+            cpu["evalplus"],
+            row["cpu_ratio"],
+            row["wall_ratio"],
+        ]
         print("| " + " | ".join(map(str, cells)) + " |")
     for row in found:
         print(json.dumps(row))
