@@ -21,6 +21,7 @@ from codepref.generate.recorded import CODES, BadLine, Recording
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
+from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
@@ -43,11 +44,13 @@ class Generation:
     """How samples are asked for."""
 
     server: ServerConfig | None = None
-    """An OpenAI-compatible endpoint; this, `local` or `script`."""
+    """An OpenAI-compatible endpoint; this, `local`, `tiny` or `script`."""
     local: LocalConfig | None = None
     """A model that runs here, with transformers."""
     script: str | None = None
     """Answers known in advance, for dry runs: JSON lines `{"prompt_id", "purpose", "answers"}`."""
+    tiny: TinyConfig | None = None
+    """The tiny model, on this machine; for prompts of its own family (`codepref tiny prompts`)."""
     sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
     """How codes and tests are drawn."""
     task_sampling: Sampling = Sampling(temperature=0.7)  # noqa: RUF009 - frozen
@@ -233,6 +236,8 @@ def _options(generation: Generation) -> dict[str, Any]:
     """What changes the answers of a backend, besides model and sampling."""
     if generation.local is not None:
         return identity(generation.local)
+    if generation.tiny is not None:
+        return {name: getattr(generation.tiny, name) for name in ("test_temperature", "tests_per_answer")}
     if generation.server is None:
         return {"script": file_hash(generation.script)} if generation.script else {}
     server = generation.server
@@ -241,10 +246,11 @@ def _options(generation: Generation) -> dict[str, Any]:
 
 @contextmanager
 def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: int) -> Iterator[Generator]:
-    backends = [generation.server, generation.local, generation.script]
+    backends = [generation.server, generation.local, generation.tiny, generation.script]
     if sum(backend is not None for backend in backends) != 1:
         raise CodeprefError(
-            "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model) or 'script' (a file)"
+            "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model), 'tiny' or "
+            "'script' (a file)"
         )
     if generation.script is not None:
         yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
@@ -254,6 +260,8 @@ def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: in
             yield ServerGenerator(generation.server, sampling, answers, run_seed=seed)
         elif generation.local is not None:
             yield LocalGenerator(generation.local, sampling, answers, run_seed=seed)
+        elif generation.tiny is not None:
+            yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
 
 
 def _read_prompts(path: Path) -> Iterator[Samples]:

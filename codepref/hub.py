@@ -103,7 +103,7 @@ def publish(release: Release, where: Target, say: Say = print) -> str:
     api = _api(where, writes=True)
     with explained(where.repo_id, "is as it was"):
         remote = patiently(lambda: look(api, where), say)
-        done = _under_tag(api, release, where, remote, say)
+        done = patiently(lambda: _under_tag(api, release, where, remote), say)
     if done:
         say(f"{where.revision}: nothing to do, it holds exactly this folder (commit {done[:8]})")
         _load_back(api, release, where, done, say)
@@ -124,7 +124,7 @@ def preview(release: Release, where: Target) -> list[str]:
     api = _api(where, writes=False)
     with explained(where.repo_id, "is as it was"):
         remote = patiently(lambda: look(api, where), lambda _: None)
-        done = _under_tag(api, release, where, remote, lambda _: None)
+        done = patiently(lambda: _under_tag(api, release, where, remote), lambda _: None)
     if done:
         return [f"{where.revision}: nothing to do, it holds exactly this folder (commit {done[:8]})"]
     plan = compare(release, remote.files)
@@ -214,7 +214,7 @@ def _listing(api: "HfApi", where: Target, revision: str) -> dict[str, str]:
     return {item.path: item.lfs.sha256 if item.lfs else item.blob_id for item in tree if isinstance(item, RepoFile)}
 
 
-def _under_tag(api: "HfApi", release: Release, where: Target, remote: Remote, say: Say) -> str | None:
+def _under_tag(api: "HfApi", release: Release, where: Target, remote: Remote) -> str | None:
     """The commit that already is this release under this tag (or on main, if no tag is asked for); else None.
 
     Raises:
@@ -223,7 +223,7 @@ def _under_tag(api: "HfApi", release: Release, where: Target, remote: Remote, sa
     if where.tag is None or where.tag not in remote.tags:
         return remote.head if remote.head and not where.tag and not compare(release, remote.files) else None
     commit = remote.tags[where.tag]
-    if compare(release, patiently(lambda: _listing(api, where, commit), say)):
+    if compare(release, _listing(api, where, commit)):
         raise CodeprefError(
             f"{where.revision} is already published with other content (commit {commit[:8]}); tags are never moved, "
             "choose another --tag"
@@ -289,7 +289,7 @@ def _upload(api: "HfApi", where: Target, additions: list[Any]) -> None:
 
 def _tag(api: "HfApi", release: Release, where: Target, commit: str, say: Say) -> None:
     assert where.tag is not None
-    if _under_tag(api, release, where, look(api, where), say) is None:
+    if _under_tag(api, release, where, look(api, where)) is None:
         api.create_tag(where.repo_id, tag=where.tag, revision=commit, repo_type=where.kind)
     say(f"{where.revision}: tagged")
 

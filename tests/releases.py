@@ -3,9 +3,11 @@
 import json
 from dataclasses import dataclass
 
-from codepref import cards, dataset
+from codepref import cards, cli, dataset
 from codepref.records import to_table
 from codepref.store import Shard, Store
+
+REPO = "org/pairs"
 
 
 @dataclass(frozen=True)
@@ -125,3 +127,19 @@ def results(path, value=0.5, model=None, adapter=None, drawn=(1, 0.0), problems=
     }
     path.write_text(json.dumps(found))
     return path
+
+
+def publish(folder, *more, repo=REPO):
+    return cli.main(["publish", "dataset", str(folder), "--repo", repo, *more])
+
+
+def held(remote, kind="datasets", name=REPO):
+    """The repository of a test's Hub."""
+    return remote.repos[kind, name]
+
+
+def sent(folder):
+    """Paths that publishing a dataset folder sends."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    data = [item["file"] for part in manifest["dataset"].values() for item in part["files"]]
+    return {"README.md", "manifest.json", "exclusions.jsonl", *data}

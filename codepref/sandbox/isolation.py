@@ -51,6 +51,7 @@ class Spec(TypedDict):
     writable: list[str]  # folders the candidate may write to (library profile), tmpfs in a new root
     scratch_mb: int
     memory_mb: int  # of all processes of a candidate together; 0 where there can be but one
+    proc: bool  # show the process file system of the new PID namespace
     requests: int  # file descriptors
     answers: int
 
@@ -133,6 +134,10 @@ def build_root(spec: Spec) -> None:
     for path in DEVICES:
         if os.path.exists(path):
             _bind(path, base + path)
+    if spec["proc"]:
+        os.makedirs(base + "/proc")
+        with contextlib.suppress(OSError):  # where the machine's own is partly hidden, the kernel refuses
+            _mount("proc", base + "/proc", "proc", _RDONLY | _NOSUID | _NODEV | _NOEXEC)
     for link, target in spec["links"].items():
         os.makedirs(os.path.dirname(base + link), exist_ok=True)
         with contextlib.suppress(FileExistsError):

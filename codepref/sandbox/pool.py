@@ -31,16 +31,19 @@ def execute(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     *,
     workers: int = 1,
+    batch_cells: int = BATCH_CELLS,
     **options: Any,
 ) -> Iterator[Matrix]:
     """Matrices of `jobs` in input order, from `workers` sandboxes; `options` are those of `Sandbox`.
+
+    A sandbox is given jobs of `batch_cells` cells at once: fewer where cells are slow and progress should be seen.
 
     Jobs are taken from the iterable as they are needed (back-pressure). Closing the iterator ends every process.
     Raises `SandboxUnavailable` as `Sandbox` does.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, not {workers}")
-    batches = _batches(jobs)
+    batches = _batches(jobs, batch_cells)
     if workers == 1:
         with Sandbox(limits, **options) as sandbox:
             for batch in batches:
@@ -52,13 +55,13 @@ def execute(
         yield from _in_order(members, batches)
 
 
-def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+def _batches(jobs: Iterable[Job], batch_cells: int) -> Iterator[list[Job]]:
     batch: list[Job] = []
     cells = 0
     for job in jobs:
         batch.append(job)
         cells += max(1, len(job.codes) * len(job.tests))
-        if cells >= BATCH_CELLS:
+        if cells >= batch_cells:
             yield batch
             batch, cells = [], 0
     if batch:

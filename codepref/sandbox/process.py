@@ -30,6 +30,8 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "Agg", "LD_BIND_NOW": "1",
 }  # fmt: skip
 _PROGRAMS = ("/usr/bin", "/bin")
+_PYTHON = "/python/bin"
+"""Where child processes find the interpreter by its plain name."""
 
 
 _lifeline = -1
@@ -79,6 +81,8 @@ class Setup:
     library: bool = False
     preload: tuple[str, ...] = ()
     unisolated: bool = False
+    proc: bool = False
+    """Show /proc of the sandbox's own PID namespace (new root only)."""
 
     def writable(self, level: str) -> list[str]:
         """Folders a candidate may write to: private ones inside the sandbox, else one that isolation.py makes."""
@@ -162,10 +166,13 @@ class WorkerProcess:
         links = dict(setup.interpreter.links)
         if setup.library:
             links |= {p: str(Path(p).readlink()) for p in _PROGRAMS if Path(p).is_symlink()}
+            links |= {f"{_PYTHON}/{name}": setup.interpreter.executable for name in ("python", "python3")}
         scratch = writable[0] if writable else "/nonexistent"
         environment = _ENVIRONMENT | {"HOME": scratch, "TMPDIR": scratch, "MPLCONFIGDIR": f"{scratch}/mpl"}
         here = Path(__file__).parent
         namespaces = level == "namespaces"
+        if setup.library and namespaces:
+            environment["PATH"] = f"{_PYTHON}:{environment['PATH']}"
         own = here / "worker" if namespaces else here
         listed = () if namespaces else setup.interpreter.path  # Landlock stops the import system from listing others
         return json.dumps(
@@ -178,6 +185,7 @@ class WorkerProcess:
                 "writable": writable,
                 "scratch_mb": 64,
                 "memory_mb": setup.limits.memory_mb if setup.library else 0,
+                "proc": namespaces and setup.proc,
                 "requests": requests,
                 "answers": answers,
             }

@@ -59,7 +59,8 @@ class Sandbox:
     `mode`: `auto` judges outside the candidate's process where the test allows it; `plain` leaves other tests unjudged;
     `official` runs every test whole beside the candidate. `lane`: `fast` runs programs proven harmless in shared
     processes, `code` gives each its own, `strict` gives every cell its own process; verdicts are the same.
-    `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once.
+    `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once, `proc`
+    shows candidates the /proc of their own PID namespace, which some libraries read (TensorFlow, psutil).
     Raises `SandboxUnavailable` if no isolated worker can be started, `ValueError` for unknown words.
     """
 
@@ -73,13 +74,14 @@ class Sandbox:
         python: str | None = None,
         preload: tuple[str, ...] = (),
         allow_unisolated: bool = False,
+        proc: bool = False,
     ) -> None:
         _check_word("mode", mode, ("auto", "plain", "official"))
         _check_word("lane", lane, ("fast", "code", "strict"))
         _check_word("profile", profile, ("function", "library"))
         self._limits, self._mode, self._lane, self._profile = limits, mode, lane, profile
         self._python: Interpreter = interpreter(python or sys.executable)
-        self._preload, self._unisolated = tuple(preload), allow_unisolated
+        self._preload, self._unisolated, self._proc = tuple(preload), allow_unisolated, proc
         self._heavy: WorkerProcess | None = None
         self._heavy_names: frozenset[str] = frozenset()
         self._numpy_referee: WorkerProcess | None = None
@@ -95,7 +97,9 @@ class Sandbox:
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         library = self._profile == "library"
-        return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated))
+        return WorkerProcess(
+            Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated, self._proc)
+        )
 
     def _start_referee(self, preload: tuple[str, ...]) -> WorkerProcess:
         setup = Setup(("-P", "-c", _REFEREE), own(), self._limits, False, preload, self._unisolated)
@@ -195,7 +199,7 @@ class Sandbox:
         run_alone(self._worker, light, self._limits)
         heavy = [program for program in heavy if len(program.traces) < len(program.plans)]
         if heavy:
-            process = self._heavy_worker(heavy)
+            process = self._heavy_worker(program.source for program in heavy)
             if self._lane != "strict":
                 for group in [heavy] if self._lane == "fast" else [[program] for program in heavy]:
                     run_shared(process, group, self._limits)
@@ -215,13 +219,13 @@ class Sandbox:
             if not again:
                 return
             for heavy, cells in again.items():
-                process = self._heavy_worker([program for program, _ in cells]) if heavy else self._worker
+                process = self._heavy_worker(program.source for program, _ in cells) if heavy else self._worker
                 run_cells(process, cells, self._limits)
                 findings.update(self._judge([program for program, _ in cells]))
 
-    def _heavy_worker(self, programs: Iterable[Program]) -> WorkerProcess:
+    def _heavy_worker(self, sources: Iterable[str]) -> WorkerProcess:
         """A worker that has loaded what these programs, and those before them, import."""
-        wanted = self._heavy_names.union(*(imported(program.source).intersection(HEAVY) for program in programs))
+        wanted = self._heavy_names.union(*(imported(source).intersection(HEAVY) for source in sources))
         if self._heavy is None or wanted != self._heavy_names:
             if self._heavy is not None:
                 self._heavy.close()

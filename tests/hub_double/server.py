@@ -83,7 +83,8 @@ class Hub:
         self.server.server_close()
 
     def reset(self):
-        for held in (self.repos, self.objects, self.xorbs, self.faults, self.requests):
+        """Forgets all but the xorbs: the client remembers on disk which ones this Hub has, and sends none twice."""
+        for held in (self.repos, self.objects, self.faults, self.requests):
             held.clear()
 
     def repo(self, kind, name):

@@ -2,6 +2,7 @@
 
 serve.py      the server: imports libraries once, locks itself down, forks, enforces limits, answers
 candidate.py  what runs in the forked children: compiles a program and runs it on tests
+calls.py      what runs instead where one function is called on many inputs
 image.py      values as plain data
 harmless.py   which programs may share a process
 

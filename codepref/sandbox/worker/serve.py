@@ -285,8 +285,11 @@ class Server:
         finally:
             os._exit(0)
 
-    def spawn(self, body: Callable[[], None], cpu_s: float, wall_s: float) -> tuple[int, int, float]:
-        """Runs `body`, which runs a candidate, in a grandchild of the server; nothing of it is left afterwards."""
+    def spawn(self, body: Callable[[], None], cpu_s: float, wall_s: float, count: int = 64) -> tuple[int, int, float]:
+        """Runs `body`, which runs a candidate, in a grandchild of the server; nothing of it is left afterwards.
+
+        Each of the first `count` records of `body` starts the limits anew.
+        """
         pid = os.fork()
         if pid == 0:
             try:
@@ -299,7 +302,7 @@ class Server:
                 body()
             finally:
                 os._exit(0)
-        status, why, cpu = watch(pid, self.report, (cpu_s, cpu_s, wall_s, 64), never)
+        status, why, cpu = watch(pid, self.report, (cpu_s, cpu_s, wall_s, count), never)
         if not (self.lonely or self.childless):
             end_others()
         if self.writable:

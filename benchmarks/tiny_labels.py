@@ -1,0 +1,83 @@
+"""CodeDPO built from the tiny model's own samples, and how many of its pairs are right by the hidden tests.
+
+    python benchmarks/tiny_labels.py OUT [--n 250] [--seed 1] [--checkpoint DIR]
+
+A pair is right when its chosen program passes all hidden tests of its task and the rejected one does not, inverted
+when it is the other way round. Brackets are 95 % bootstrap intervals over pairs. All rankings read the same matrix:
+after the first, nothing is asked or run again.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from datasets import load_dataset
+
+from builders import codedpo, ranking
+from codepref import config
+from codepref.generate.tiny.backend import CHECKPOINT
+from codepref.generate.tiny.command import row
+from codepref.generate.tiny.tasks import ENTRY_POINT, read, tasks
+from codepref.sandbox import Job, Limits, execute
+
+CONFIG = Path(__file__).parent.parent / "builders" / "configs" / "codedpo" / "tiny.yaml"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--n", type=int, default=250)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--checkpoint", default=str(CHECKPOINT))
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    prompts = arguments.out / "prompts.jsonl"
+    chosen = tasks("build", arguments.n, arguments.seed)
+    prompts.write_text("".join(json.dumps(row(task, truth=False)) + "\n" for task in chosen))
+    given = [f"prompts={prompts}", f"generation.tiny.checkpoint={arguments.checkpoint}"]
+    results = [measure(name, given, arguments.out / "run") for name in get_args(ranking.Name)]
+    print("| ranking | pairs | right | inverted | right, most confident half |\n|---|---|---|---|---|")
+    for result in results:
+        right, half = (f"{m:.2f} [{low:.2f}, {high:.2f}]" for m, low, high in (result["right"], result["half"]))
+        print(f"| {result['ranking']} | {result['pairs']} | {right} | {result['inverted']:.2f} | {half} |")
+    print(json.dumps(results))
+
+
+def measure(name: str, given: list[str], out: Path) -> dict[str, Any]:
+    """The pairs of one ranking against the truth."""
+    codedpo.build(config.load(codedpo.Config, CONFIG, [*given, f"ranking={name}"]), out, workers=2, quiet=True)
+    rows = list(load_dataset(str(out), "correctness", split="train", keep_in_memory=True))
+    jobs = [
+        Job(
+            pair["prompt_id"],
+            (pair["chosen"], pair["rejected"]),
+            tuple(read(pair["prompt"]).hidden_tests()),
+            ENTRY_POINT,
+        )
+        for pair in rows
+    ]
+    matrices = list(execute(jobs, Limits(cpu_s=0.5)))
+    truth = np.array([[all(cell.verdict == "passed" for cell in line) for line in m.cells] for m in matrices])
+    right, inverted = truth[:, 0] & ~truth[:, 1], ~truth[:, 0] & truth[:, 1]
+    order = np.argsort([-pair["confidence"] for pair in rows], kind="stable")
+    return {
+        "ranking": name,
+        "pairs": len(rows),
+        "right": interval(right),
+        "inverted": float(inverted.mean()),
+        "half": interval(right[order[: len(rows) // 2]]),
+    }
+
+
+def interval(values: np.ndarray) -> list[float]:
+    """Mean with its 95 % bootstrap interval."""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(0, len(values), (2000, len(values)))].mean(1)
+    return [float(values.mean()), *(float(edge) for edge in np.percentile(means, [2.5, 97.5]))]
+
+
+if __name__ == "__main__":
+    main()

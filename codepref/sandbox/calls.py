@@ -1,0 +1,197 @@
+"""A function of a program called on many inputs, and its values compared with expected ones.
+
+For benchmarks whose tests are data: hundreds of inputs a problem would be slow as text. The candidate's process is
+given inputs and returns plain data; it never holds an expected value. Values that are byte for byte the expected ones
+are right; all others are compared in the referee's process, which never ran a candidate.
+"""
+
+import marshal
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from codepref.sandbox import worker
+from codepref.sandbox.base import Limits, Verdict
+from codepref.sandbox.plan import TRUE
+from codepref.sandbox.process import Answer, Setup, Unit, WorkerProcess
+from codepref.sandbox.supervisor import _HERE, HEAVY, Sandbox
+from codepref.sandbox.trial import GRACE_S, imported, records
+
+OPAQUE = marshal.dumps(..., 2)
+"""Stands for a returned object that is not plain data, which equals nothing."""
+JUDGE_CPU_S = 20.0
+WALL_FACTOR = 20
+"""Wall seconds a call gets for each CPU second it is allowed: busy machines are no reason for a time-out."""
+FULL_BYTES = 8 << 20
+"""The pages for the values of a group hold at least so much; a process that ended with less ended itself."""
+_WORKER = (
+    f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import calls, serve; serve.main(calls.candidates)"
+)
+_ENDS: dict[int, tuple[Verdict, str]] = {
+    worker.NO_MEMORY: ("memory", "MemoryError"),
+    worker.TOO_LARGE: ("output", "more output than the limit allows"),
+}
+_WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LOAD_LIMIT: "load limit"}
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The same function called on groups of inputs. A group is run in one process, up to the first trouble."""
+
+    entry_point: str
+    groups: tuple[bytes, ...]
+    """Each a marshalled list of argument lists, see `pack`."""
+    counts: tuple[int, ...]
+    """Number of inputs of each group."""
+    cpu_s: float
+    """CPU seconds for one call."""
+    group_s: float
+    """CPU seconds for a group."""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What came back from one group: a value a call, as many as were finished, and why it stopped early."""
+
+    values: tuple[bytes, ...]
+    cpu_s: tuple[float, ...]
+    """CPU seconds of each finished call."""
+    ended: Verdict | None = None
+    """None when every call returned a value."""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A condition on one returned value, evaluated by the referee, where `_v(0)` is what was returned, `_v(1)` what is
+    expected, and `_v(2)` the list of arguments; `prelude` are statements before it."""
+
+    prelude: str
+    condition: str
+    values: tuple[bytes, ...]
+
+
+def is_digest(value: bytes) -> bool:
+    """True if this only stands for a large value."""
+    return value.startswith(b"#")
+
+
+def pack(value: Any) -> bytes:
+    """Plain data in the form in which values travel and are compared; raises ValueError for anything else."""
+    return marshal.dumps(value, 2)
+
+
+class Caller(Sandbox):
+    """A sandbox whose candidates are functions to be called. Same options and isolation as `Sandbox`."""
+
+    def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
+        return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, False, preload, self._unisolated))
+
+    def call(self, source: str, calls: Calls, *, whole: bool = False) -> list[Returned]:
+        """One answer a group. Of a large value only a digest comes back, unless the `whole` is asked for.
+
+        Nothing a candidate does makes it raise.
+        """
+        groups = list(zip(calls.groups, calls.counts, strict=True))
+        wall_s = max(self._limits.wall_s, WALL_FACTOR * calls.cpu_s)
+        payload = marshal.dumps((source, calls.entry_point, calls.cpu_s, wall_s, calls.group_s, groups, whole), 2)
+        patience = max(wall_s, WALL_FACTOR * calls.group_s) + GRACE_S
+        unit = Unit(payload, self._limits.load_s, calls.group_s + GRACE_S, patience, 2 + len(groups))
+        heavy = "import" in source and not imported(source).isdisjoint(HEAVY)
+        (answer,) = (self._heavy_worker([source]) if heavy else self._worker).ask([unit])
+        return _read(answer, calls)
+
+    def compare(self, comparisons: Sequence[Comparison]) -> list[bool]:
+        """Whether each condition holds. One that raises, or does not end within its limits, does not hold."""
+        items = [(item.prelude, item.condition, list(item.values)) for item in comparisons]
+        answers = self._ask_referee("judge", items, JUDGE_CPU_S, numpy=True) if items else []
+        return [answer is not None and answer[0] == TRUE for answer in answers]
+
+
+def _read(answer: Answer, calls: Calls) -> list[Returned]:
+    """Sorts the records of one program by group. What a candidate scribbled there can only be a wrong value."""
+    values: list[list[bytes]] = [[] for _ in calls.groups]
+    cpu_s: list[list[float]] = [[] for _ in calls.groups]
+    ends: dict[int, tuple[Verdict, str]] = {}
+    for group, index, _, status, used_s, data in records(answer.records):
+        if status == worker.UNCOMPILED:
+            return [Returned((), (), "failed", "SyntaxError: the code does not compile") for _ in calls.groups]
+        if group >= len(values) or status in (worker.LOADED, worker.DONE) or group in ends:
+            continue
+        if status in (worker.VALUE, worker.OPAQUE):
+            if index == len(values[group]) and index < calls.counts[group]:
+                values[group].append(data if status == worker.VALUE else OPAQUE)
+                cpu_s[group].append(used_s)
+        elif status == worker.KILLED and len(data) == worker.ENDING.size:
+            wait_status, why, total_s = worker.ENDING.unpack(data)
+            ends[group] = _ending(wait_status, why, total_s, calls.group_s)
+        elif status == worker.RAISED:
+            ends[group] = "failed", data.decode(errors="replace").removesuffix(": ")
+        elif status in _ENDS:
+            ends[group] = _ENDS[status]
+    return [
+        Returned(tuple(values[g]), tuple(cpu_s[g]), *_end(answer, ends.get(g), len(values[g]) == calls.counts[g]))
+        for g in range(len(values))
+    ]
+
+
+def _end(answer: Answer, end: tuple[Verdict, str] | None, complete: bool) -> tuple[Verdict | None, str]:
+    if complete:
+        return None, ""
+    if end is not None:
+        return end
+    if answer.lost:
+        return "unjudged", "the worker was lost three times"
+    if answer.why != worker.ENDED:
+        return "timeout", _WHY[answer.why]
+    if len(answer.records) > FULL_BYTES:
+        return "output", "more output than the limit allows"
+    return "crashed", "exit status 0"
+
+
+def _ending(status: int, why: int, used_s: float, group_s: float) -> tuple[Verdict, str]:
+    if why != worker.ENDED:
+        return "timeout", _WHY[why]
+    code = os.waitstatus_to_exitcode(status)
+    if code in (-signal.SIGKILL, -signal.SIGXCPU) and used_s >= group_s:
+        return "timeout", "CPU limit of all calls together"
+    return "crashed", signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def callers(
+    work: Iterable[_T], body: Callable[[Caller, _T], _R], limits: Limits, *, workers: int = 1, **options: Any
+) -> Iterator[_R]:
+    """`body` of every item of `work`, in order, with `workers` callers at work at once.
+
+    Each caller is used by one thread. Items are taken as they are needed. Raises `SandboxUnavailable` as `Sandbox`.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, not {workers}")
+    members = [Caller(limits, **options) for _ in range(workers)]
+    free = list(members)
+
+    def run(item: _T) -> _R:
+        member = free.pop()
+        try:
+            return body(member, item)
+        finally:
+            free.append(member)
+
+    pending: list[Any] = []
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for item in work:
+            pending.append(pool.submit(run, item))
+            if len(pending) > 2 * workers:
+                yield pending.pop(0).result()
+        while pending:
+            yield pending.pop(0).result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for member in members:
+            member.close()

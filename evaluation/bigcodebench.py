@@ -1,0 +1,109 @@
+"""BigCodeBench (Zhuo et al. 2024, arXiv:2406.15877): full and hard set, complete and instruct split.
+
+A program is run as upstream does in its calibrated form: the code prompt with an empty body, then the solution, then
+the problem's unittest class, in one module (`official`). The versions that upstream pins are in
+environments/bigcodebench.txt.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from evaluation import official
+from evaluation.benchmark import Graded, Problem, Settings, Work, from_hub, require, rows
+
+HUB = "bigcode/bigcodebench"
+REVISION = "v0.1.4"
+_OFFLINE = (101, 176, 314, 590, 1005, 1012)
+_LOOPBACK = (1038, 1040)
+_CORPORA = (177, 290, 332, 334, 376, 383, 633, 635, 655, 658, 726, 734, 806, 808, 849, 940, 1109)
+EXCUSED = {
+    **{f"BigCodeBench/{n}": "asks the network, which the sandbox does not have" for n in _OFFLINE},
+    **{f"BigCodeBench/{n}": "listens on a socket, which the sandbox does not allow" for n in _LOOPBACK},
+    **{f"BigCodeBench/{n}": "reads NLTK data, which --prepare fetches where there is a network" for n in _CORPORA},
+}
+"""References that pass only where that is there."""
+PRELOAD = (
+    "unittest", "unittest.mock", "numpy", "pandas", "scipy.stats", "sklearn", "matplotlib.pyplot", "seaborn", "nltk",
+    "requests", "bs4", "statsmodels.api", "sympy", "networkx",
+)  # fmt: skip
+
+
+def load(path: Path | None) -> list[Problem]:
+    """The problems, in the order of the file."""
+    table = rows(path) if path else from_hub(HUB, REVISION)
+    problems = []
+    for number, row in enumerate(table):
+        where = f"{path or HUB}, row {number}"
+        columns = ("task_id", "complete_prompt", "instruct_prompt", "canonical_solution", "code_prompt", "test")
+        require(row, columns, where)
+        problems.append(
+            Problem(
+                row["task_id"], row["complete_prompt"], row["canonical_solution"], row.get("entry_point", "task_func"),
+                row={key: row[key] for key in ("instruct_prompt", "code_prompt", "test")},
+            )
+        )  # fmt: skip
+    return problems
+
+
+def hard(problems: list[Problem]) -> list[Problem]:
+    """The problems of the hard set, whose ids the Hub names."""
+    ids = {row["task_id"] for row in from_hub("bigcode/bigcodebench-hard", REVISION)}
+    return [problem for problem in problems if problem.task_id in ids]
+
+
+def program(problem: Problem, text: str) -> str:
+    """Upstream's calibrated form: names of the code prompt are there even if the solution leaves them out."""
+    return f"{problem.row['code_prompt']}\n    pass\n{text}"
+
+
+def reference(problem: Problem) -> str:
+    """The data set's own solution as upstream checks it."""
+    return f"{problem.row['code_prompt']}\n    pass\n{problem.prompt}{problem.reference}"
+
+
+_HEAD = """import sys, os
+from os import environ
+__file__ = '__test__.py'
+if 'nltk' in sys.modules:
+    sys.modules['nltk'].data.path.append(os.path.dirname(os.path.dirname(sys.modules['nltk'].__file__)) + '/nltk_data')
+"""
+_RUN = (
+    official.GUARD
+    + """
+def _guard(method):
+    import functools
+    @functools.wraps(method)
+    def guarded(self, *values, **named):
+        for value in values:
+            _refuse(value)
+        return method(self, *values, **named)
+    return guarded
+
+def _run_tests():
+    import unittest
+    for name in dir(unittest.TestCase):
+        if name.startswith("assert") and "Raises" not in name and "Warns" not in name and "Logs" not in name:
+            setattr(unittest.TestCase, name, _guard(getattr(unittest.TestCase, name)))
+    result = unittest.TestResult()
+    unittest.TestLoader().loadTestsFromTestCase(TestCases).run(result)
+    issues = [test.id().split(".")[-1] + ": " + trace.strip().split(chr(10))[-1][:60]
+              for test, trace in result.failures + result.errors]
+    if issues:
+        raise AssertionError("; ".join(sorted(issues)))
+
+_run_tests()
+"""
+)
+
+
+def parts(problem: Problem, code: str) -> tuple[str, str]:
+    """The program, and the problem's tests with what runs them."""
+    return f"{_HEAD}{code}\n", f"{problem.row['test']}\n{_RUN}"
+
+
+SUITE = official.Suite(PRELOAD, 240.0, 480.0, 16384, parts)
+
+
+def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
+    """Verdicts on programs, problem by problem, in order."""
+    return official.grade(SUITE, work, settings)

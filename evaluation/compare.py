@@ -1,0 +1,102 @@
+"""Two runs of one benchmark, problem by problem: paired difference, McNemar's test, wins and losses."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codepref.errors import CodeprefError
+from evaluation import results
+from evaluation.pass_at_k import RESAMPLES
+from evaluation.samples import whole
+
+
+def read(folder: Path) -> tuple[dict[str, Any], list[results.Row]]:
+    """`results.json` and verdicts of a result folder; raises `CodeprefError` where it is none."""
+    path = folder / "results.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CodeprefError(f"{path}: no results to compare ({error}); give OUT/BENCHMARK of a finished run") from None
+    return found, results.read_rows(folder / "verdicts.jsonl")
+
+
+def compare(a: Path, b: Path) -> dict[str, Any]:
+    """The comparison of B with A on the problems that both have.
+
+    The difference is that of pass@1 in points (B minus A), with a 95 % interval from a bootstrap over problems.
+    McNemar's test is exact and looks at the first sample of each problem.
+
+    Raises `CodeprefError` for different benchmarks or versions of the data.
+    """
+    (first, first_rows), (second, second_rows) = read(a), read(b)
+    if first["benchmark"] != second["benchmark"]:
+        raise CodeprefError(f"{a} is {first['benchmark']}, {b} is {second['benchmark']}; compare runs of one benchmark")
+    if first["fingerprint"]["dataset"] != second["fingerprint"]["dataset"]:
+        raise CodeprefError(f"{a} and {b} were graded on different versions of the data; grade one of them again")
+    rates = [
+        {task: c / n for task, (n, c) in results.counts(rows, "verdict").items()} for rows in (first_rows, second_rows)
+    ]
+    shared = [task for task in rates[0] if task in rates[1]]
+    if not shared:
+        raise CodeprefError(f"{a} and {b} have no problem in common")
+    difference, low, high = paired([rates[1][task] - rates[0][task] for task in shared])
+    right = [
+        {r["task_id"]: r["verdict"] == "passed" for r in rows if r["sample"] == 0} for rows in (first_rows, second_rows)
+    ]
+    wins = [task for task in shared if right[1].get(task) and not right[0].get(task)]
+    losses = [task for task in shared if right[0].get(task) and not right[1].get(task)]
+    return {
+        "benchmark": first["benchmark"],
+        "a": str(a), "b": str(b),
+        "problems": len(shared),
+        "pass@1": [100 * sum(rate[task] for task in shared) / len(shared) for rate in rates],
+        "difference": 100 * difference, "low": 100 * low, "high": 100 * high,
+        "mcnemar_p": mcnemar(len(wins), len(losses)),
+        "wins": wins, "losses": losses,
+        "same_fingerprint": first["fingerprint"]["id"] == second["fingerprint"]["id"],
+    }  # fmt: skip
+
+
+def paired(differences: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of one difference a problem and its 95 % percentile interval over bootstrapped problems (fixed seed)."""
+    values = np.asarray(differences)
+    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
+    low, high = np.quantile(values[draws].mean(axis=1), (0.025, 0.975))
+    return float(values.mean()), float(low), float(high)
+
+
+def mcnemar(wins: int, losses: int) -> float:
+    """Exact two-sided p of McNemar's test: the binomial test of the discordant pairs."""
+    n, k = wins + losses, min(wins, losses)
+    tail = float(sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
+    return min(1.0, 2 * tail)
+
+
+def shown(found: Mapping[str, Any]) -> str:
+    """The comparison as Markdown."""
+    a, b = found["pass@1"]
+    lines = [
+        f"{found['benchmark']}, {found['problems']} problems: A {a:.1f}, B {b:.1f}, B - A = {found['difference']:+.1f} "
+        f"[{found['low']:+.1f}, {found['high']:+.1f}] points, McNemar p = {found['mcnemar_p']:.3g}",
+        f"B wins {len(found['wins'])}: {', '.join(found['wins']) or '-'}",
+        f"B loses {len(found['losses'])}: {', '.join(found['losses']) or '-'}",
+    ]
+    if not found["same_fingerprint"]:
+        lines.append("The fingerprints differ: the runs were not made in the same way; see both results.json.")
+    cost = found.get("efficiency")
+    if cost:
+        lines.append(
+            f"Efficiency on {cost['problems']} problems that both solve: B needs 1/{cost['speed_up']:.2f} of A's time "
+            f"[{cost['low']:.2f}, {cost['high']:.2f}]; {100 * cost['optimised']:.1f} % of B's are >= 10 % faster"
+        )
+    return "\n".join(lines)
+
+
+def write(folder: Path, found: Mapping[str, Any]) -> None:
+    """Writes `comparison.json` and `comparison.md`."""
+    whole(folder / "comparison.json", json.dumps(found, indent=2) + "\n")
+    whole(folder / "comparison.md", shown(found) + "\n")

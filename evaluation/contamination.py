@@ -1,0 +1,60 @@
+"""Says beside a score whether the training data may hold the benchmark."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from codepref.errors import CodeprefError
+from evaluation.benchmark import Benchmark, Problem
+from evaluation.leaderboard import base_name
+
+_FAMILY = {"humaneval": "HumanEval", "mbpp": "MBPP", "ds1000": "DS-1000", "bigcodebench": "BigCodeBench"}
+
+
+def notes(benchmark: Benchmark, problems: Sequence[Problem], manifest: Path | None) -> list[str]:
+    """Lines on what a data set's manifest or card says about this benchmark; none without one.
+
+    Raises `CodeprefError` for a file that can not be read.
+    """
+    if manifest is None:
+        return []
+    name = _FAMILY[base_name(benchmark.name).removesuffix("_plus")]
+    text = _text(manifest)
+    for_measuring = "for measuring only" in text.lower()
+    if for_measuring:
+        return [f"CONTAMINATED: the training data ({manifest.name}) says that it is for measuring only."]
+    seen = [problem.task_id for problem in problems if _holds(text, problem.task_id)]
+    if seen:
+        return [f"CONTAMINATED: the training data ({manifest.name}) names {len(seen)} tasks of {name}: {seen[0]} ..."]
+    if _checked(manifest, name):
+        return [f"Contamination: the training data ({manifest.name}) was checked against {name}."]
+    return [
+        f"Contamination unknown: the training data ({manifest.name}) does not say that it was checked against {name}."
+    ]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CodeprefError(f"{path}: can not be read ({error}); give the manifest or the card of the data") from None
+
+
+def _holds(text: str, task_id: str) -> bool:
+    return len(task_id) > 4 and (f'"{task_id}"' in text or f"{task_id}\n" in text)
+
+
+def _checked(path: Path, name: str) -> bool:
+    """True if a manifest lists the benchmark among those its prompts were compared with, or a card says so."""
+    text = _text(path)
+    if path.suffix != ".json":
+        return any(name.lower() in line.lower() for line in text.splitlines() if "contamin" in line.lower())
+    try:
+        content: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CodeprefError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
+    stages = content.get("stages", []) if isinstance(content, dict) else []
+    settings = [(stage.get("depends") or {}).get("settings") or {} for stage in stages if isinstance(stage, dict)]
+    compared = [title for part in settings for title in part.get("benchmarks", [])]
+    return any(name.lower().replace("-", "") in str(title).lower().replace("-", "") for title in compared)

@@ -1,0 +1,84 @@
+"""CodeDPO's efficiency metrics: how much faster the programs of one run are than those of another.
+
+Both programs of a problem are called on all its inputs in turn, in the same sandbox; its cost is the median CPU
+time of several rounds, as single readings are off in both directions on a crowded machine. Speed-up is the mean
+ratio of costs over problems that both solve, and a program counts as optimised when it needs at least 10 % less time.
+"""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from codepref.errors import CodeprefError
+from codepref.sandbox.calls import Caller, callers
+from evaluation import catalogue, compare, inputs
+from evaluation.benchmark import Problem, Settings, rows
+
+ROUNDS = 5
+FASTER = 0.9
+LEAST_S = 2e-4
+"""Costs below this are noise, and count as equal."""
+
+
+def efficiency(a: Path, b: Path, data: Path | None, workers: int, cache: Path) -> dict[str, Any]:
+    """Speed-up of B over A and the share of optimised programs, on problems both solve.
+
+    Raises `CodeprefError` for benchmarks whose tests are not calls, or where no problem is solved by both.
+    """
+    found, first = compare.read(a)
+    _, second = compare.read(b)
+    if not found["benchmark"].endswith("_plus"):
+        raise CodeprefError(
+            f"{found['benchmark']}: cost is measured on humaneval_plus and mbpp_plus, whose tests are calls"
+        )
+    problems = {p.task_id: p for p in catalogue.benchmark(found["benchmark"]).load(data)}
+    right = [
+        {r["task_id"] for r in verdicts if r["sample"] == 0 and r["verdict"] == "passed"}
+        for verdicts in (first, second)
+    ]
+    programs = [_programs(folder) for folder in (a, b)]
+    both = [task for task in problems if all(task in part for part in (*right, *programs))]
+    if not both:
+        raise CodeprefError(f"{a} and {b}: no problem that both solve")
+    settings = Settings(workers=workers, cache=cache)
+    work = [(problems[task], programs[0][task], programs[1][task]) for task in both]
+    pairs = list(callers(work, measure, inputs.limits(settings), workers=workers))
+    return summary(dict(zip(both, pairs, strict=True)))
+
+
+def summary(costs: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+    """Metrics from the costs (A, B) in CPU seconds of each problem."""
+    ratios = {task: ratio(*pair) for task, pair in costs.items()}
+    mean, low, high = compare.paired(list(ratios.values()))
+    return {
+        "problems": len(ratios),
+        "speed_up": mean, "low": low, "high": high,
+        "optimised": sum(value >= 1 / FASTER for value in ratios.values()) / len(ratios),
+        "ratios": {task: round(value, 3) for task, value in ratios.items()},
+    }  # fmt: skip
+
+
+def ratio(a: float, b: float) -> float:
+    """Cost of A over cost of B; 1 where both are too small to tell."""
+    return 1.0 if max(a, b) < LEAST_S else max(a, LEAST_S) / max(b, LEAST_S)
+
+
+def measure(caller: Caller, item: tuple[Problem, str, str]) -> tuple[float, float]:
+    """Median CPU seconds of two programs over several alternating rounds on all inputs."""
+    problem, *programs = item
+    calls = replace(inputs.calls_of(problem, inputs.GROUP_S), group_s=inputs.GROUP_S)
+    costs: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for place, program in enumerate(programs):
+            costs[place].append(sum(sum(group.cpu_s) for group in caller.call(program, calls)))
+    return statistics.median(costs[0]), statistics.median(costs[1])
+
+
+def _programs(folder: Path) -> dict[str, str]:
+    """The first program of each problem in a result folder."""
+    found: dict[str, str] = {}
+    for row in rows(folder / "samples.jsonl"):
+        found.setdefault(str(row["task_id"]), str(row["solution"]))
+    return found

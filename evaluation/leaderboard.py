@@ -1,0 +1,81 @@
+"""Published scores of known models, and how far a run is from them.
+
+references.json names for every score where it is from and when it was read; a distance beyond the tolerance says that
+prompt, extraction, model precision or grading differ, not that a model got better.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_name("references.json")
+
+
+def known(benchmark: str, model: str | None) -> dict[str, Any] | None:
+    """The published score of a model (by its name on the Hub, in any case), or None."""
+    content: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    scores: list[dict[str, Any]] = content["scores"]
+    name = (model or "").rstrip("/").lower()
+    return next((s for s in scores if s["benchmark"] == benchmark and s["model"].lower() == name), None)
+
+
+def notes(found: Mapping[str, Any]) -> list[str]:
+    """One line with the distance of a run from the published score of its model, where there is one."""
+    entry = known(found["benchmark"], found.get("model")) if not found.get("adapter") else None
+    if entry is None or "pass@1" not in found["score"]:
+        return []
+    here, there = 100 * found["score"]["pass@1"]["value"], entry["pass@1"]
+    distance = here - there
+    verdict = "within" if abs(distance) <= entry["tolerance"] else "BEYOND"
+    return [
+        f"Published pass@1 {there:.1f} ({entry['source']}, read {entry['read']}); here {here:.1f}, distance "
+        f"{distance:+.1f} points, {verdict} the tolerance of {entry['tolerance']:.1f}."
+    ]
+
+
+def model_index(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The `model-index` entry of a model card for one result."""
+    metrics = [
+        {"type": "pass@k", "name": key, "value": round(100 * score["value"], 2)}
+        for key, score in found["score"].items()
+    ]
+    return {
+        "name": name,
+        "results": [
+            {
+                "task": {"type": "text-generation", "name": "Code generation"},
+                "dataset": {"type": DATASETS[base_name(found["benchmark"])], "name": found["benchmark"]},
+                "metrics": metrics,
+            }
+        ],
+    }
+
+
+def eval_results(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Entries of a `.eval_results` file of a model repository for one result."""
+    return [
+        {
+            "dataset": {"id": DATASETS[base_name(found["benchmark"])], "task_id": found["benchmark"]},
+            "value": round(100 * score["value"], 2),
+            "date": found["date"],
+            "notes": f"{key}, {found['samples']} samples, codepref fingerprint {found['fingerprint']['id']}",
+        }
+        for key, score in found["score"].items()
+    ]
+
+
+def base_name(benchmark: str) -> str:
+    """Name without BigCodeBench's split and subset."""
+    return "bigcodebench" if benchmark.startswith("bigcodebench") else benchmark
+
+
+DATASETS = {
+    "humaneval": "openai/openai_humaneval",
+    "humaneval_plus": "evalplus/humanevalplus",
+    "mbpp": "google-research-datasets/mbpp",
+    "mbpp_plus": "evalplus/mbppplus",
+    "ds1000": "xlangai/DS-1000",
+    "bigcodebench": "bigcode/bigcodebench",
+}
+"""Data sets on the Hub."""

@@ -1,0 +1,179 @@
+"""What a run leaves behind: `verdicts.jsonl` as it goes, then `results.json`, `summary.md`, a plot, and a submission.
+
+`results.json` has one schema for every benchmark; scores are shares in [0, 1] with 95 % intervals over problems.
+"""
+
+import collections
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from codepref import plot
+from codepref.errors import CodeprefError
+from evaluation import pass_at_k
+from evaluation.benchmark import Graded, Problem
+from evaluation.samples import Sample, whole
+
+SCHEMA = 1
+Row = dict[str, Any]
+"""One line of `verdicts.jsonl`."""
+
+
+def row(sample: Sample, graded: Graded, digest: str) -> Row:
+    """The line of one sample; `digest` says which program was judged."""
+    line: Row = {"task_id": sample.task_id, "sample": sample.index, "verdict": graded.verdict}
+    if graded.plus_verdict is not None:
+        line |= {"base_verdict": graded.base_verdict, "plus_verdict": graded.plus_verdict}
+    line |= {"mode": graded.mode, "cpu_s": round(graded.cpu_s, 6), "error": graded.error, "program": digest}
+    return line
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Lines of a `verdicts.jsonl`; a last line that was cut off by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found: list[Row] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            if number == len(lines):
+                break
+            raise CodeprefError(f"{path}, line {number}: not JSON; remove the file to grade again") from None
+    return found
+
+
+def counts(rows: Iterable[Row], key: str) -> dict[str, tuple[int, int]]:
+    """Samples and right ones of every task."""
+    found: dict[str, tuple[int, int]] = {}
+    for line in rows:
+        n, c = found.get(line["task_id"], (0, 0))
+        found[line["task_id"]] = n + 1, c + (line.get(key) == "passed")
+    return found
+
+
+def result(name: str, problems: Sequence[Problem], rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `results.json`. Raises `CodeprefError` when a program is unjudged: that is no score."""
+    unjudged = [line["task_id"] for line in rows if line["verdict"] == "unjudged"]
+    if unjudged:
+        raise CodeprefError(f"{name}: {len(unjudged)} programs could not be judged ({unjudged[0]} ...); run it again")
+    keys = {"score": "verdict"} | ({"base": "base_verdict"} if any(line.get("base_verdict") for line in rows) else {})
+    parts = {part: _scores(counts(rows, key)) for part, key in keys.items()}
+    groups = {problem.task_id: problem.group for problem in problems if problem.group}
+    by_group = {
+        group: _scores(counts([line for line in rows if groups.get(line["task_id"]) == group], "verdict"))
+        for group in sorted(set(groups.values()))
+        if any(groups.get(line["task_id"]) == group for line in rows)
+    }
+    found = counts(rows, "verdict")
+    return {
+        "schema": SCHEMA,
+        "benchmark": name,
+        "problems": len(found),
+        "problems_of_benchmark": len(problems),
+        "samples": len(rows),
+        **parts,
+        "by_group": by_group,
+        "verdicts": dict(sorted(collections.Counter(line["verdict"] for line in rows).items())),
+        "errors": dict(
+            collections.Counter(_error_class(line["error"]) for line in rows if line["error"]).most_common(12)
+        ),
+        "modes": dict(sorted(collections.Counter(line["mode"] for line in rows).items())),
+        "cpu_s": round(sum(line["cpu_s"] for line in rows), 3),
+        **facts,
+    }
+
+
+def _scores(found: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    scores = pass_at_k.scores(list(found.values()))
+    return {name: {key: round(value, 6) for key, value in dataclasses.asdict(s).items()} for name, s in scores.items()}
+
+
+def _error_class(error: str) -> str:
+    return error.partition(":")[0].strip()[:60]
+
+
+def write(folder: Path, found: Mapping[str, Any]) -> None:
+    """Writes `results.json`, `summary.md` and `figures/score.png`."""
+    whole(folder / "results.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    whole(folder / "summary.md", summary(found))
+    shown = {
+        "all": found["score"],
+        **({"original tests": found["base"]} if "base" in found else {}),
+        **found["by_group"],
+    }
+    first = {name: scores["pass@1"] for name, scores in shown.items()}
+    plot.bars(
+        folder / "figures" / "score.png", f"{found['benchmark']}: pass@1 with 95 % intervals", "pass@1 (%)",
+        {name: 100 * score["value"] for name, score in first.items()},
+        {name: (100 * score["low"], 100 * score["high"]) for name, score in first.items()},
+    )  # fmt: skip
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """The run as Markdown."""
+    lines = [f"# {found['benchmark']}", ""]
+    lines += [f"Model: {found['model']}", ""] if found.get("model") else []
+    lines += ["| tests | " + " | ".join(found["score"]) + " |", "| --- |" + " --- |" * len(found["score"])]
+    titles = {"score": "all tests" if "base" in found else "tests", "base": "original tests"}
+    rows = [(title, found[key]) for key, title in titles.items() if key in found]
+    for title, scores in [*rows, *found["by_group"].items()]:
+        lines.append(f"| {title} | " + " | ".join(percent(score) for score in scores.values()) + " |")
+    lines += [
+        "",
+        f"{found['samples']} samples of {found['problems']} problems ({found['problems_of_benchmark']} in all).",
+    ]
+    lines += [f"Verdicts: {_listed(found['verdicts'])}."]
+    lines += [f"Errors: {_listed(found['errors'])}."] if found["errors"] else []
+    gate = found["references"]
+    lines += [f"References: {gate['passed']} of {gate['run']} pass{_failing(gate)}."]
+    if found["modes"].get("official"):
+        lines.append("Mode `official`: the tests ran beside the programs, as upstream's do.")
+    lines += [f"- {note}" for note in found.get("notes", [])]
+    lines += ["", f"Fingerprint `{found['fingerprint']['id']}`; its parts are in results.json.", ""]
+    return "\n".join(lines)
+
+
+def _failing(gate: Mapping[str, Any]) -> str:
+    return f"; not: {', '.join(gate['failed'])}" if gate["failed"] else ""
+
+
+def _listed(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in values.items())
+
+
+def percent(score: Mapping[str, float]) -> str:
+    """A score with its interval, in per cent."""
+    return f"{100 * score['value']:.1f} [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
+
+
+_WORDS = {"passed": "pass", "timeout": "timeout"}
+
+
+def submission(folder: Path, samples: Sequence[Sample], rows: Sequence[Row], found: Mapping[str, Any]) -> None:
+    """Writes `eval_results.json` in the form of EvalPlus' and BigCodeBench's own evaluators."""
+    verdicts = {(line["task_id"], line["sample"]): line for line in rows}
+    listed: dict[str, list[dict[str, Any]]] = {}
+    for sample in samples:
+        line = verdicts[sample.task_id, sample.index]
+        entry: dict[str, Any] = {"task_id": sample.task_id, "solution": sample.program}
+        if "plus_verdict" in line:
+            for part in ("base", "plus"):
+                entry[f"{part}_status"] = _WORDS.get(line[f"{part}_verdict"], "fail")
+                entry[f"{part}_fail_tests"] = []
+        else:
+            entry |= {
+                "status": _WORDS.get(line["verdict"], "fail"),
+                "details": {"ALL": line["error"]} if line["error"] else {},
+            }
+        listed.setdefault(sample.task_id, []).append(entry)
+    scores = {
+        key: {name: s["value"] for name, s in found[part].items()}
+        for key, part in (("base", "base"), ("plus", "score"))
+        if part in found
+    }
+    content = {"date": found["date"], "hash": found["fingerprint"]["dataset"], "eval": listed, "pass_at_k": scores}
+    whole(folder / "eval_results.json", json.dumps(content, ensure_ascii=False) + "\n")

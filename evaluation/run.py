@@ -1,0 +1,245 @@
+"""Runs a benchmark: samples in (or a model), verdicts and scores out.
+
+    python -m evaluation.run humaneval_plus,mbpp_plus --samples FILE --out DIR
+    codepref evaluate humaneval_plus --model ORG/NAME --out DIR
+
+Every benchmark gets a folder in DIR. References are graded first, in the same interpreter, and nothing is reported
+when too few of them pass. A run that was interrupted goes on with the problems it has no verdicts for.
+"""
+
+import dataclasses
+import datetime
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from codepref import __version__
+from codepref.errors import CodeprefError
+from codepref.records import content_id
+from codepref.sandbox import layers
+from evaluation import contamination, environment, leaderboard, results
+from evaluation import samples as saved
+from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, fingerprint
+from evaluation.generation import Model, samples
+from evaluation.results import Row
+from evaluation.samples import Sample
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run of one benchmark is told."""
+
+    out: Path
+    data: Path | None = None
+    """A local copy of the benchmark; None loads it from the Hub."""
+    samples: Path | None = None
+    clean: bool = False
+    """Take the program out of each saved text first."""
+    model: Model | None = None
+    ids: Path | None = None
+    """A JSON list of task ids, to grade only those."""
+    limit: int | None = None
+    workers: int = 1
+    python: str | None = None
+    cache: Path = CACHE
+    trained_on: Path | None = None
+    """Manifest or card of the data the model was trained on."""
+    allow_unisolated: bool = False
+    quiet: bool = False
+
+
+def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
+    """Grades one benchmark and writes its folder; returns the content of `results.json`.
+
+    Raises `CodeprefError` for bad input, a missing environment, or references that fail.
+    """
+    python = options.python or (
+        environment.python(benchmark.environment, options.cache) if benchmark.environment else None
+    )
+    settings = Settings(
+        workers=options.workers, python=python, cache=options.cache, allow_unisolated=options.allow_unisolated
+    )
+    problems = select(benchmark.load(options.data), options)
+    folder = options.out / benchmark.name
+    answers = _answers(benchmark, problems, options, folder)
+    used = [problem for problem in problems if problem.task_id in {sample.task_id for sample in answers}]
+    mark = _fingerprint(benchmark, problems, settings, options)
+    gate = _references(benchmark, used, settings, mark, options)
+    saved.write(folder, "samples", answers)
+    rows = _grade(benchmark, used, answers, settings, folder, mark, options)
+    found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
+    found["notes"] = [*leaderboard.notes(found), *contamination.notes(benchmark, used, options.trained_on)]
+    results.write(folder, found)
+    results.submission(folder, answers, rows, found)
+    return found
+
+
+def select(problems: list[Problem], options: Options) -> list[Problem]:
+    """The problems that are asked for; raises `CodeprefError` for ids the benchmark does not have."""
+    if options.ids is not None:
+        try:
+            wanted = json.loads(options.ids.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CodeprefError(f"{options.ids}: not a JSON list of task ids ({error})") from None
+        unknown = set(map(str, wanted)) - {problem.task_id for problem in problems}
+        if unknown:
+            raise CodeprefError(f"{options.ids}: {min(unknown)!r} is no task of this benchmark; remove it")
+        problems = [problem for problem in problems if problem.task_id in set(map(str, wanted))]
+    return problems[: options.limit]
+
+
+def _answers(benchmark: Benchmark, problems: list[Problem], options: Options, folder: Path) -> list[Sample]:
+    if options.samples is not None:
+        if options.ids is None and options.limit is None:
+            return saved.read(options.samples, benchmark, problems, options.clean)
+        return saved.read(options.samples, benchmark, problems, options.clean, skip_unknown=True)
+    if options.model is None:
+        raise CodeprefError("give --samples FILE or --model ID_OR_PATH")
+    return samples(benchmark, problems, options.model, folder)
+
+
+def _fingerprint(
+    benchmark: Benchmark, problems: Sequence[Problem], settings: Settings, options: Options
+) -> dict[str, Any]:
+    """Everything a score depends on, and one id for all of it."""
+    names = environment.pinned(benchmark.environment) if benchmark.environment else ["numpy"]
+    chat = options.model is not None and options.model.chat is not False
+    example = benchmark.ask(problems[0], chat, False) if problems else None
+    parts: dict[str, Any] = {
+        "benchmark": benchmark.name,
+        "paper": benchmark.paper,
+        "dataset": dataset_hash(problems),
+        "prompt": fingerprint([example.text, example.begin, example.system]) if example else "",
+        "stop": list(example.stop) if example else [],
+        "chat_template": _template(options.model),
+        "max_tokens": benchmark.max_tokens,
+        "extractor": saved.EXTRACTOR if options.clean or options.model else "none",
+        "limits": {"cpu_s": settings.cpu_s, "factor": settings.factor, "memory_mb": settings.memory_mb},
+        "libraries": environment.libraries(settings.python, names),
+        "sandbox": list(layers(settings.python)) if not settings.allow_unisolated else ["as available"],
+        "codepref": __version__,
+    }
+    return {"id": fingerprint([parts]), **parts}
+
+
+def _template(model: Model | None) -> str | None:
+    if model is None or model.backend != "local":
+        return None if model is None else "the server's"
+    from codepref.generate.local.prefill import template
+
+    text = template(model.name, model.adapter)
+    return fingerprint([text]) if text else None
+
+
+def _references(
+    benchmark: Benchmark, problems: list[Problem], settings: Settings, mark: dict[str, Any], options: Options
+) -> dict[str, Any]:
+    """How many references pass; raises `CodeprefError` where too few do. Kept by what it depends on."""
+    parts = {key: mark[key] for key in ("benchmark", "limits", "libraries", "sandbox")}
+    digest = fingerprint([parts, dataset_hash(problems)])
+    path = options.cache / "references" / f"{digest}.json"
+    if path.exists():
+        gate: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        work = [(problem, [benchmark.reference(problem)]) for problem in problems]
+        graded = _shown(benchmark.grade(work, settings), len(work), f"{benchmark.name} references", options)
+        failed = {
+            p.task_id: found[0] for p, found in zip(problems, graded, strict=True) if found[0].verdict != "passed"
+        }
+        gate = {
+            "run": len(problems), "passed": len(problems) - len(failed),
+            "failed": [task for task in failed if task not in benchmark.excused],
+            "excused": {task: benchmark.excused[task] for task in failed if task in benchmark.excused},
+            "errors": {task: f"{found.verdict}: {found.error}"[:200] for task, found in failed.items()},
+        }  # fmt: skip
+        if not any(found.verdict == "unjudged" for found in failed.values()):
+            saved.whole(path, json.dumps(gate, indent=2) + "\n")
+    counted = gate["run"] - len(gate["excused"])
+    if counted and (counted - len(gate["failed"])) / counted < benchmark.threshold:
+        listed = ", ".join(f"{task} ({gate['errors'][task]})" for task in gate["failed"][:5])
+        more = f" and {len(gate['failed']) - 5} more" if len(gate["failed"]) > 5 else ""
+        raise CodeprefError(
+            f"{benchmark.name}: {len(gate['failed'])} of {counted} reference solutions fail here, so no score is "
+            f"reported: {listed}{more}; mend the environment or the data file"
+        )
+    return gate
+
+
+def _shown(graded: Iterator[list[Graded]], total: int, title: str, options: Options) -> list[list[Graded]]:
+    """The verdicts, with progress on stderr: problems a second and the time left."""
+    return list(tqdm(graded, total=total, desc=title, unit="problem", file=sys.stderr, disable=options.quiet))
+
+
+def _grade(
+    benchmark: Benchmark,
+    problems: Sequence[Problem],
+    answers: Sequence[Sample],
+    settings: Settings,
+    folder: Path,
+    mark: dict[str, Any],
+    options: Options,
+) -> list[Row]:
+    """Verdicts of all samples in order. Kept ones are used where program and fingerprint are the same."""
+    path = folder / "verdicts.jsonl"
+    digests = {(s.task_id, s.index): content_id(mark["id"], s.program) for s in answers}
+    kept = {(row["task_id"], row["sample"]): row for row in results.read_rows(path)}
+    kept = {
+        key: row for key, row in kept.items() if row["program"] == digests.get(key) and row["verdict"] != "unjudged"
+    }
+    by_task: dict[str, list[Sample]] = {}
+    for sample in answers:
+        by_task.setdefault(sample.task_id, []).append(sample)
+    todo = [p for p in problems if any((s.task_id, s.index) not in kept for s in by_task[p.task_id])]
+    work = ((problem, [sample.program for sample in by_task[problem.task_id]]) for problem in todo)
+    saved.whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept.values()))
+    with path.open("a", encoding="utf-8") as file:
+        graded = benchmark.grade(work, settings)
+        progress = tqdm(total=len(todo), desc=benchmark.name, unit="problem", file=sys.stderr, disable=options.quiet)
+        for problem, found in zip(todo, graded, strict=True):
+            for sample, verdict in zip(
+                by_task[problem.task_id], _retried(benchmark, problem, by_task, found, settings), strict=True
+            ):
+                row = results.row(sample, verdict, digests[sample.task_id, sample.index])
+                kept[sample.task_id, sample.index] = row
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.flush()
+            progress.update()
+        progress.close()
+    rows = [kept[sample.task_id, sample.index] for sample in answers]
+    saved.whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return rows
+
+
+def _retried(
+    benchmark: Benchmark, problem: Problem, by_task: dict[str, list[Sample]], found: list[Graded], settings: Settings
+) -> list[Graded]:
+    """The verdicts, with every unjudged program run once more, alone."""
+    return [
+        verdict
+        if verdict.verdict != "unjudged"
+        else next(benchmark.grade([(problem, [sample.program])], dataclasses.replace(settings, workers=1)))[0]
+        for sample, verdict in zip(by_task[problem.task_id], found, strict=True)
+    ]
+
+
+def _facts(mark: dict[str, Any], gate: dict[str, Any], options: Options) -> dict[str, Any]:
+    model = options.model
+    return {
+        "model": model.name if model else None,
+        "adapter": model.adapter if model else None,
+        "generation": dataclasses.asdict(model) if model else None,
+        "references": {key: gate[key] for key in ("run", "passed", "failed", "excused")},
+        "fingerprint": mark,
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+    }
+
+
+if __name__ == "__main__":
+    from evaluation.command import main
+
+    sys.exit(main())

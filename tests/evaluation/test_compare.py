@@ -1,0 +1,37 @@
+import pytest
+
+from evaluation.compare import mcnemar, paired, shown
+from evaluation.efficiency import ratio, summary
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "p"), [(0, 0, 1.0), (1, 0, 1.0), (5, 5, 1.0), (10, 0, 2 / 1024), (8, 2, 2 * 56 / 1024)]
+)
+def test_mcnemar_is_the_binomial_test(wins, losses, p):
+    assert mcnemar(wins, losses) == pytest.approx(p) == mcnemar(losses, wins)
+
+
+def test_paired_interval_holds_the_mean():
+    mean, low, high = paired([1.0, 0.0, 0.0, -1.0, 1.0] * 20)
+    assert mean == pytest.approx(0.2)
+    assert low < mean < high
+    assert paired([0.5] * 10) == (0.5, 0.5, 0.5)
+
+
+def test_efficiency_metrics():
+    found = summary({"a": (2.0, 1.0), "b": (1.0, 1.0), "c": (1.0, 0.95), "d": (1e-6, 1e-5)})
+    assert found["speed_up"] == pytest.approx((2 + 1 + 1 / 0.95 + 1) / 4)
+    assert found["optimised"] == 0.25
+    assert ratio(1e-6, 1e-5) == 1.0
+    assert ratio(1.0, 1e-6) == pytest.approx(1.0 / 2e-4)
+
+
+def test_the_comparison_in_words():
+    found = {
+        "benchmark": "mbpp_plus", "problems": 3, "pass@1": [33.3, 66.7], "difference": 33.3, "low": 0.0, "high": 66.7,
+        "mcnemar_p": 1.0, "wins": ["Mbpp/2"], "losses": [], "same_fingerprint": False,
+    }  # fmt: skip
+    text = shown(found)
+    assert "B - A = +33.3 [+0.0, +66.7] points, McNemar p = 1" in text
+    assert "B wins 1: Mbpp/2" in text
+    assert "fingerprints differ" in text
