@@ -123,9 +123,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = [measure(name, args, Path(folder)) for name in FILES]
-    print(
-        "| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |\n| --- | --- | --- | --- | --- | --- |"
-    )
+    print("| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for row in found:
         cpu = row["cpu_s"]
         cells = [
