@@ -2,7 +2,7 @@
 
     python benchmarks/evalplus_speed.py DATA --peer PATH_OF_A_PYTHON_WITH_EVALPLUS [--rounds 3] [--jobs 2]
 
-DATA holds `benchmarks/` and `verdicts_evalplus/`. The samples are one output a task of one model. Prints a table (CPU
+DATA holds `benchmarks/` and `verdicts_evalplus/`. The samples are the outputs of eight models. Prints a table (CPU
 seconds of the whole command and its children, wall seconds, medians) and one JSON line a benchmark; verdicts are
 compared too.
 """
@@ -24,7 +24,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {"humaneval": "HumanEvalPlus-v0.1.10.jsonl.gz", "mbpp": "MbppPlus-v0.2.0.jsonl.gz"}
-RUNS = {"humaneval": "simple_humaneval_py", "mbpp": "simple_mbpp_py"}
 IMPORTS = (
     "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, string\nfrom typing import *\n"
 )
@@ -35,15 +34,16 @@ def prepare(data: Path, name: str, folder: Path) -> tuple[Path, Path]:
     with gzip.open(data / "benchmarks" / FILES[name], "rt") as lines:
         problems = {row["task_id"]: row for row in map(json.loads, lines)}
     with gzip.open(data / "verdicts_evalplus" / "model_outputs.jsonl.gz", "rt") as lines:
-        outputs = [row for row in map(json.loads, lines) if row["run"] == RUNS[name] and row["plus_passed"] is not None]
-    found = {}
+        outputs = [row for row in map(json.loads, lines) if row["benchmark"] == name and row["plus_passed"] is not None]
+    found = []
     for row in outputs:
         task = row["task_id"] if name == "humaneval" else f"Mbpp/{str(row['task_id']).removeprefix('Mbpp/')}"
         head = IMPORTS + (problems[task]["prompt"] + "\n" if name == "humaneval" else "")
-        found[task] = head + row["code"]
+        found.append({"task_id": task, "solution": head + row["code"]})
     used, samples = folder / f"{name}.data.jsonl", folder / f"{name}.jsonl"
-    used.write_text("".join(json.dumps(problems[task]) + "\n" for task in found))
-    samples.write_text("".join(json.dumps({"task_id": t, "solution": code}) + "\n" for t, code in found.items()))
+    tasks = dict.fromkeys(row["task_id"] for row in found)
+    used.write_text("".join(json.dumps(problems[task]) + "\n" for task in tasks))
+    samples.write_text("".join(json.dumps(row) + "\n" for row in found))
     return used, samples
 
 
@@ -64,7 +64,10 @@ def ours(name: str, used: Path, samples: Path, folder: Path, jobs: int) -> tuple
     command += ["--out", str(out), "--cache", str(folder / "cache"), "--workers", str(jobs), "--quiet"]
     cost = timed(command, {"PYTHONPATH": str(ROOT)})
     rows = map(json.loads, (out / f"{name}_plus" / "verdicts.jsonl").read_text().splitlines())
-    return cost, {row["task_id"]: (row["base_verdict"] == "passed", row["plus_verdict"] == "passed") for row in rows}
+    return cost, {
+        f"{row['task_id']}#{row['sample']}": (row["base_verdict"] == "passed", row["plus_verdict"] == "passed")
+        for row in rows
+    }
 
 
 def theirs(
@@ -76,10 +79,14 @@ def theirs(
     variable = "HUMANEVAL_OVERRIDE_PATH" if name == "humaneval" else "MBPP_OVERRIDE_PATH"
     command = [peer, "-m", "evalplus.evaluate", "--dataset", name, "--samples", str(samples), "--parallel", str(jobs)]
     cost = timed(command, {variable: str(used), "XDG_CACHE_HOME": str(folder / "peer")})
-    found = next(path for path in folder.glob(f"{name}*eval_results.json"))
-    content = json.loads(found.read_text())["eval"]
-    found.unlink()
-    return cost, {t: (r[0]["base_status"] == "pass", r[0]["plus_status"] == "pass") for t, r in content.items()}
+    written = next(path for path in folder.glob(f"{name}*eval_results.json"))
+    content = json.loads(written.read_text())["eval"]
+    written.unlink()
+    return cost, {
+        f"{task}#{place}": (sample["base_status"] == "pass", sample["plus_status"] == "pass")
+        for task, found in content.items()
+        for place, sample in enumerate(found)
+    }
 
 
 def measure(name: str, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -116,10 +123,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = [measure(name, args, Path(folder)) for name in FILES]
-    print(
-        "| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |\n"
-        "| --- | --- | --- | --- | --- | --- |"
-    )
+    print("| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for row in found:
         cpu = row["cpu_s"]
         cells = [
