@@ -177,6 +177,8 @@ def test_names_that_are_taken(remote, built, capsys):
     remote.repo("models", REPO)
     assert releases.publish(built) == 2
     assert f"{REPO} is already the name of a model" in capsys.readouterr().err
+    assert releases.publish(built, "--dry-run") == 2
+    assert f"{REPO} is already the name of a model" in capsys.readouterr().err
     assert releases.publish(built, repo="pairs") == 2
     assert "give ORG/NAME" in capsys.readouterr().err
     assert releases.publish(built, repo="org/a..b") == 2
