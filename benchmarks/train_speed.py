@@ -96,6 +96,7 @@ def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argpa
     from datasets import Dataset
     from guards import ChosenGuard
     from peft import LoraConfig
+    from transformers import PrinterCallback
     from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
     table = Dataset.from_list(rows)
@@ -125,6 +126,7 @@ def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argpa
         built = (recipe.own_card(kind) if ours else kind)(
             model=str(folder), args=args, train_dataset=data, processing_class=words, peft_config=adapter, **extra
         )
+        built.remove_callback(PrinterCallback)
         if ours:
             built.callback_handler.callbacks.insert(0, ChosenGuard(0.1, 100.0, 10.0, "stop"))
             recipe.widen(built)

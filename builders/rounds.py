@@ -9,10 +9,12 @@ The training command is the user's. It runs once a round and is told where the d
 it may also load the adapter into a running server. A round whose training is finished is not trained again.
 """
 
+import fcntl
 import hashlib
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +84,7 @@ def check(generation: Generation | None, train: Sequence[str]) -> None:
 
 def sampling_from(generation: Generation, served_as: str, adapter: Adapter, root: Path) -> Generation:
     """The generation of the round after the adapter's."""
-    folder = str(root / "adapters" / adapter.name)
+    folder = str(root.resolve() / "adapters" / adapter.name)
     if generation.local is not None:
         return replace(generation, local=replace(generation.local, adapter=folder))
     assert generation.server is not None
@@ -119,12 +121,13 @@ def trained(
     """
     settings = {"round": number, "command": fingerprint(list(train)), "rows": pairs.key}
     name = f"round{number}-{runner.store.stage('train', settings).key}"
-    folder = root / "adapters" / name
-    filled = {**places, "dataset": str(root), "adapter": str(folder), "round": str(number)}
+    folder = root.resolve() / "adapters" / name
+    filled = {**places, "dataset": str(root.resolve()), "adapter": str(folder), "round": str(number)}
 
     def made() -> Iterator[Shard]:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _run([word.format(**filled) for word in train], number, runner.quiet)
+        with _alone(folder.parent, number) as lock:
+            _run([word.format(**filled) for word in train], number, runner.quiet, lock)
         yield Shard(to_table([Adapter(number, name, _content(folder, number))], Adapter))
 
     stage = runner.source("train", made(), settings, 1)
@@ -144,10 +147,24 @@ def model(generation: Generation) -> str:
     return generation.server.model if generation.server is not None else ""
 
 
-def _run(words: Sequence[str], number: int, quiet: bool) -> None:
+@contextmanager
+def _alone(folder: Path, number: int) -> Iterator[int]:
+    """A lock that the training command holds too: it may outlive a build that was killed."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CodeprefError(
+                f"round {number}: training that an earlier build started is still running; wait for its end or end it"
+            ) from None
+        yield file.fileno()
+
+
+def _run(words: Sequence[str], number: int, quiet: bool, lock: int) -> None:
     remedy = "mend it and build again: what was sampled is kept"
     try:
-        done = subprocess.run(words, stdout=subprocess.DEVNULL if quiet else None, check=False)
+        output = subprocess.DEVNULL if quiet else None
+        done = subprocess.run(words, stdout=output, pass_fds=(lock,), check=False)
     except OSError as error:
         raise CodeprefError(f"round {number}: training command {words[0]}: {error.strerror}; {remedy}") from None
     if done.returncode:

@@ -56,9 +56,7 @@ class Trajectory:
 
     prompt: Annotated[str, "the prompt, as the model saw it"]
     prompt_id: Annotated[str, "id of the prompt"]
-    trajectory_id: Annotated[
-        str, "id of the trajectory: hash of prompt id and first version; several may share a prompt"
-    ]
+    trajectory_id: Annotated[str, "id of the trajectory; several trajectories may share a prompt"]
     entry_point: Annotated[str, "name of the function under test"]
     tests: Annotated[tuple[str, ...], "all tests, in the order of `verdicts`"]
     solved: Annotated[bool, "whether the last version passes all tests"]

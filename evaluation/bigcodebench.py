@@ -13,6 +13,15 @@ from evaluation.benchmark import Graded, Problem, Settings, Work, from_hub, requ
 
 HUB = "bigcode/bigcodebench"
 REVISION = "v0.1.4"
+_OFFLINE = (101, 176, 314, 590, 1005, 1012)
+_LOOPBACK = (1038, 1040)
+_CORPORA = (177, 290, 332, 334, 376, 383, 633, 635, 655, 658, 726, 734, 806, 808, 849, 940, 1109)
+EXCUSED = {
+    **{f"BigCodeBench/{n}": "asks the network, which the sandbox does not have" for n in _OFFLINE},
+    **{f"BigCodeBench/{n}": "listens on a socket, which the sandbox does not allow" for n in _LOOPBACK},
+    **{f"BigCodeBench/{n}": "reads NLTK data, which --prepare fetches where there is a network" for n in _CORPORA},
+}
+"""References that pass only where that is there."""
 PRELOAD = (
     "unittest", "unittest.mock", "numpy", "pandas", "scipy.stats", "sklearn", "matplotlib.pyplot", "seaborn", "nltk",
     "requests", "bs4", "statsmodels.api", "sympy", "networkx",
@@ -52,7 +61,12 @@ def reference(problem: Problem) -> str:
     return f"{problem.row['code_prompt']}\n    pass\n{problem.prompt}{problem.reference}"
 
 
-_HEAD = "import sys, os\nfrom os import environ\n__file__ = '__test__.py'\n"
+_HEAD = """import sys, os
+from os import environ
+__file__ = '__test__.py'
+if 'nltk' in sys.modules:
+    sys.modules['nltk'].data.path.append(os.path.dirname(os.path.dirname(sys.modules['nltk'].__file__)) + '/nltk_data')
+"""
 _RUN = (
     official.GUARD
     + """

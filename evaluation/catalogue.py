@@ -62,5 +62,5 @@ def benchmark(name: str, split: str = "complete", subset: str = "full") -> Bench
     return Benchmark(
         f"bigcodebench_{split}" + ("_hard" if subset == "hard" else ""), "arXiv:2406.15877", load, bigcodebench.program,
         bigcodebench.reference, bigcodebench.grade, functools.partial(prompts.bigcodebench, split=split), 1280,
-        environment="bigcodebench", threshold=0.99, framed=True,
+        environment="bigcodebench", threshold=0.99, excused=bigcodebench.EXCUSED, framed=True,
     )  # fmt: skip

@@ -1,10 +1,11 @@
 """CodeDPO's efficiency metrics: how much faster the programs of one run are than those of another.
 
-Both programs of a problem are called on all its inputs in turn, in the same sandbox; the cost of a program is the least
-CPU time of several rounds. Speed-up is the mean ratio of costs over problems that both solve, and a program counts as
-optimised when it needs at least 10 % less time.
+Both programs of a problem are called on all its inputs in turn, in the same sandbox; its cost is the median CPU
+time of several rounds, as single readings are off in both directions on a crowded machine. Speed-up is the mean
+ratio of costs over problems that both solve, and a program counts as optimised when it needs at least 10 % less time.
 """
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -65,14 +66,14 @@ def ratio(a: float, b: float) -> float:
 
 
 def measure(caller: Caller, item: tuple[Problem, str, str]) -> tuple[float, float]:
-    """Least CPU seconds of two programs over several alternating rounds on all inputs."""
+    """Median CPU seconds of two programs over several alternating rounds on all inputs."""
     problem, *programs = item
     calls = replace(inputs.calls_of(problem, inputs.GROUP_S), group_s=inputs.GROUP_S)
     costs: list[list[float]] = [[], []]
     for _ in range(ROUNDS):
         for place, program in enumerate(programs):
             costs[place].append(sum(sum(group.cpu_s) for group in caller.call(program, calls)))
-    return min(costs[0]), min(costs[1])
+    return statistics.median(costs[0]), statistics.median(costs[1])
 
 
 def _programs(folder: Path) -> dict[str, str]:

@@ -53,8 +53,17 @@ def prepare(name: str, cache: Path) -> str:
         [uv, "pip", "install", "--python", str(path)] if uv else [str(path), "-m", "pip", "install", "--prefer-binary"]
     )
     _run([*install, "-r", str(pins)], f"{name}: the libraries can not be installed")
+    _corpora(path, pins)
     _run([str(path), "-m", "compileall", "-q", "-j", "0", str(folder)], "", check=False)
     return str(path)
+
+
+def _corpora(path: Path, pins: Path) -> None:
+    """Fetches the NLTK data that some tasks read; without a network those fail, and the reference gate says so."""
+    wanted = re.search(r"^# nltk (.+)$", pins.read_text(encoding="utf-8"), re.MULTILINE)
+    if wanted:
+        target = next((path.parent.parent / "lib").glob("python*/site-packages")) / "nltk_data"
+        _run([str(path), "-m", "nltk.downloader", "-d", str(target), *wanted[1].split()], "", check=False)
 
 
 def find(version: str) -> str | None:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from codepref import cli
+from codepref.commands import options
 
 from builders_recordings import RECORDINGS, write  # isort: skip
 
@@ -31,7 +32,7 @@ def test_help_names_every_command():
 
 
 def test_methods_are_those_with_configurations():
-    assert "codedpo" in cli.methods()
+    assert "codedpo" in options.methods()
 
 
 def test_build_and_what_it_prints(tmp_path):

@@ -84,7 +84,7 @@ def test_a_dataset_published_without_its_stages(finished, tmp_path):
     [
         (lambda folder: None, "no such folder; give the --out folder of a build"),
         (lambda folder: folder.mkdir(), "neither manifest.json nor stages in this folder"),
-        (lambda folder: (folder.mkdir(), (folder / "manifest.json").write_text("{")), "not a manifest of codepref"),
+        (lambda folder: (folder.mkdir(), (folder / "manifest.json").write_text("{")), "manifest.json: not "),
         (lambda folder: (folder.mkdir(), (folder / "manifest.json").write_text('{"a": 1}')), "keys are missing"),
         (lambda folder: folder.write_text("a file"), "no such folder"),
     ],

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from codepref import cli, config
+from codepref.commands import options
 
 
 def blocks(path, language):
@@ -33,7 +34,7 @@ def test_codepref_commands_parse(root):
     for line in lines:
         words = [word.strip("[]") for word in shlex.split(line)[1:]]
         if "--help" not in words:
-            cli._parser().parse_args(words)
+            cli._parser(words).parse_args(words)
 
 
 def test_the_sandbox_example_runs(root, capsys):
@@ -42,7 +43,7 @@ def test_the_sandbox_example_runs(root, capsys):
     assert capsys.readouterr().out.startswith("passed (")
 
 
-@pytest.mark.parametrize("method", cli.methods())
+@pytest.mark.parametrize("method", options.methods())
 def test_every_configuration_is_accepted(root, method):
     import importlib
 

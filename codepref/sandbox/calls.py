@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Limits, Verdict
+from codepref.sandbox.plan import TRUE
 from codepref.sandbox.process import Answer, Setup, Unit, WorkerProcess
-from codepref.sandbox.referee import TRUE
 from codepref.sandbox.supervisor import _HERE, HEAVY, Sandbox
 from codepref.sandbox.trial import GRACE_S, imported, records
 
@@ -100,11 +100,10 @@ class Caller(Sandbox):
         groups = list(zip(calls.groups, calls.counts, strict=True))
         wall_s = max(self._limits.wall_s, WALL_FACTOR * calls.cpu_s)
         payload = marshal.dumps((source, calls.entry_point, calls.cpu_s, wall_s, calls.group_s, groups, whole), 2)
-        total = sum(calls.counts) + 2 * len(groups) + 2
         patience = max(wall_s, WALL_FACTOR * calls.group_s) + GRACE_S
-        unit = Unit(payload, self._limits.load_s, calls.group_s + GRACE_S, patience, total)
+        unit = Unit(payload, self._limits.load_s, calls.group_s + GRACE_S, patience, 2 + len(groups))
         heavy = "import" in source and not imported(source).isdisjoint(HEAVY)
-        (answer,) = (self._heavy_worker() if heavy else self._worker).ask([unit])
+        (answer,) = (self._heavy_worker([source]) if heavy else self._worker).ask([unit])
         return _read(answer, calls)
 
     def compare(self, comparisons: Sequence[Comparison]) -> list[bool]:

@@ -267,6 +267,8 @@ def split(test: str, body: Sequence[ast.stmt], entry_point: str | None, whole: b
                 prelude.append(source.text(node))
             if is_import(node) or not bound <= judged or not bound:
                 steps.append(("exec", source.text(node)))
+    if not count:
+        steps.append(("eval", "None"))  # without any value the code would seem to have died
     condition = " and ".join(conditions)
     simple = len(conditions) == 1 and len(places) == 1 and not prelude
     last = body[-1].test

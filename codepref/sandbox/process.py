@@ -30,6 +30,8 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "Agg", "LD_BIND_NOW": "1",
 }  # fmt: skip
 _PROGRAMS = ("/usr/bin", "/bin")
+_PYTHON = "/python/bin"
+"""Where child processes find the interpreter by its plain name."""
 
 
 _lifeline = -1
@@ -164,10 +166,13 @@ class WorkerProcess:
         links = dict(setup.interpreter.links)
         if setup.library:
             links |= {p: str(Path(p).readlink()) for p in _PROGRAMS if Path(p).is_symlink()}
+            links |= {f"{_PYTHON}/{name}": setup.interpreter.executable for name in ("python", "python3")}
         scratch = writable[0] if writable else "/nonexistent"
         environment = _ENVIRONMENT | {"HOME": scratch, "TMPDIR": scratch, "MPLCONFIGDIR": f"{scratch}/mpl"}
         here = Path(__file__).parent
         namespaces = level == "namespaces"
+        if setup.library and namespaces:
+            environment["PATH"] = f"{_PYTHON}:{environment['PATH']}"
         own = here / "worker" if namespaces else here
         listed = () if namespaces else setup.interpreter.path  # Landlock stops the import system from listing others
         return json.dumps(

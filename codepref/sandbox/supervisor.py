@@ -199,7 +199,7 @@ class Sandbox:
         run_alone(self._worker, light, self._limits)
         heavy = [program for program in heavy if len(program.traces) < len(program.plans)]
         if heavy:
-            process = self._heavy_worker(heavy)
+            process = self._heavy_worker(program.source for program in heavy)
             if self._lane != "strict":
                 for group in [heavy] if self._lane == "fast" else [[program] for program in heavy]:
                     run_shared(process, group, self._limits)
@@ -219,13 +219,13 @@ class Sandbox:
             if not again:
                 return
             for heavy, cells in again.items():
-                process = self._heavy_worker([program for program, _ in cells]) if heavy else self._worker
+                process = self._heavy_worker(program.source for program, _ in cells) if heavy else self._worker
                 run_cells(process, cells, self._limits)
                 findings.update(self._judge([program for program, _ in cells]))
 
-    def _heavy_worker(self, programs: Iterable[Program]) -> WorkerProcess:
+    def _heavy_worker(self, sources: Iterable[str]) -> WorkerProcess:
         """A worker that has loaded what these programs, and those before them, import."""
-        wanted = self._heavy_names.union(*(imported(program.source).intersection(HEAVY) for program in programs))
+        wanted = self._heavy_names.union(*(imported(source).intersection(HEAVY) for source in sources))
         if self._heavy is None or wanted != self._heavy_names:
             if self._heavy is not None:
                 self._heavy.close()

@@ -77,7 +77,7 @@ def test_kill_9_in_a_round_pays_nothing_twice(files, tmp_path, root):
         words = [sys.executable, "-m", "codepref.cli", "build", "codeflow", "--quiet", "--workers", "1"]
         words += ["--config", str(files(server.base_url)), "--out", str(tmp_path / "run")]
         process = subprocess.Popen(words, cwd=root)
-        server.wait_until(lambda: server.arrived >= 15)
+        server.wait_until(lambda: server.arrived >= 15, timeout_s=180)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         answered = len(server.seen)

@@ -1,12 +1,19 @@
 """On-policy rounds: a real training command, a real server on loopback that knows the models apart."""
 
+import fcntl
 import json
+import os
 import shlex
+import shutil
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import datasets
 import pytest
+import yaml
 
 from builders import dstc, rounds
 from builders.dstc import Config
@@ -24,11 +31,13 @@ PROMPTS = [
     for n in range(1, 4)
 ]
 TRAIN = """
-import json, pathlib, sys
+import json, pathlib, sys, time
 dataset, config, adapter, model, policy, number = sys.argv[1:7]
 here = pathlib.Path(__file__).parent
 with (here / "log").open("a") as log:
     log.write(json.dumps(sys.argv[1:7]) + chr(10))
+while (here / "wait").exists():
+    time.sleep(0.02)
 if (here / "fail").exists():
     sys.exit(3)
 assert list((pathlib.Path(dataset) / config).glob("*.parquet")) and (pathlib.Path(dataset) / "README.md").exists()
@@ -117,7 +126,7 @@ def test_each_round_is_sampled_from_what_was_trained_on_the_one_before(tmp_path,
         ["round2_dpo", "base", "policy-1", "2"],
     ]
     adapters = [line[2] for line in trained]
-    assert sorted(str(path) for path in (out / "adapters").iterdir()) == sorted(adapters)
+    assert sorted(str(path) for path in (out / "adapters").glob("round*")) == sorted(adapters)
     card = (out / "README.md").read_text()
     assert all(f"### Round {n}\n\nSampled from `round{n - 1}-" in card for n in (2, 3))
     assert str(tmp_path) not in json.dumps(manifest) + card
@@ -141,7 +150,7 @@ def test_a_failed_training_loses_nothing(tmp_path, training):
         dstc.build(config, out, quiet=True)
         assert len(server.seen) == 2 * asked  # the first round was asked for once
         assert len(set(server.paid)) == 2 * asked  # the same prompts, other seeds
-    adapter = next((out / "adapters").iterdir()) / "adapter_config.json"
+    adapter = next((out / "adapters").glob("round1-*")) / "adapter_config.json"
     adapter.write_text("{}")
     with pytest.raises(CodeprefError, match="the adapter of round 1 was removed or changed; restore it, or delete"):
         dstc.build(config, out, quiet=True)
@@ -167,6 +176,42 @@ def test_a_round_that_was_interrupted_goes_on(tmp_path, training):
     assert len(good) == len(set(good)) == 2 * 3 * (8 + 4)  # no answer was paid for twice
     assert len(log_of(folder)) == 1
     assert manifest["dataset"]["round2_dpo"]["rows"]
+
+
+def test_training_that_outlives_a_killed_build_is_not_started_again_beside_itself(tmp_path, training, root):
+    folder, train = training
+    (folder / "wait").touch()
+    out = tmp_path / "run"
+    with FakeServer(plan) as server:
+        config = settings(tmp_path, server, train, number=2)
+        values = {
+            **{key: getattr(config, key) for key in ("prompts", "codes_per_prompt", "tests_per_prompt", "shard_size")},
+            **{key: getattr(config, key) for key in ("rounds", "served_as")},
+            "train": list(train),
+            "limits": {"cpu_s": 0.3},
+            "generation": {
+                "server": {"model": "base", "base_url": server.base_url, "concurrency": 4},
+                "sampling": {"temperature": 0.9},
+            },
+        }
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+        words = [sys.executable, "-m", "builders.dstc", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
+        process = subprocess.Popen([*words, "--quiet", "--workers", "1"], cwd=root)
+        while not (folder / "log").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        with pytest.raises(CodeprefError, match="training that an earlier build started is still running"):
+            dstc.build(config, out, quiet=True)
+        (folder / "wait").unlink()
+        lock = (out / "adapters" / ".lock").open()
+        fcntl.flock(lock, fcntl.LOCK_EX)  # waits for the orphan
+        lock.close()
+        shutil.rmtree(next((out / "adapters").glob("round1-*")))
+        dstc.build(config, out, quiet=True)
+        assert len(set(server.paid)) == len(server.paid) == 2 * 3 * (8 + 4)
+    assert len(log_of(folder)) == 2
 
 
 def test_another_adapter_is_another_round(tmp_path, training):

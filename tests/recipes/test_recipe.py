@@ -179,6 +179,23 @@ def test_an_adapter_remembers_the_revision_of_its_base(train, tmp_path, lora, mo
     assert json.loads((tmp_path / "out" / "adapter_config.json").read_text())["revision"] == "0123abc"
 
 
+def test_what_codeflow_built_trains(train, root, tmp_path):
+    from codepref import cli
+
+    config = root / "builders" / "configs" / "codeflow" / "quickstart.yaml"
+    out = tmp_path / "codeflow"
+    assert cli.main(["build", "codeflow", "--config", str(config), "--out", str(out), "--quiet", "--workers", "1"]) == 0
+    trainer = train("focal_dpo", dataset_name=str(out), max_steps=1, max_length=1024)
+    assert (
+        len(trainer.train_dataset) + sum(trainer.dropped.values())
+        == json.loads((out / "manifest.json").read_text())["dataset"]["pairs"]["rows"]
+    )
+    for row in trainer.train_dataset:
+        assert 0 < sum(row["rejected_weights"]) < len(row["rejected_weights"])
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["dataset"]["method"] == "codeflow"
+
+
 def test_flags_beat_the_file(configure):
     import dpo
 

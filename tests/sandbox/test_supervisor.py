@@ -69,6 +69,8 @@ TESTS = [
     "assert list(map(f, [1])) == [1]",
     "assert undefined == f(1)",
     "assert repr(f(1)) == 'P(a=1, b=1)'",
+    "assert True",
+    "x = 3\nassert x == 4",
     "assert f(",
     "def test_it():\n    assert f(1) == 1",
 ]

@@ -160,7 +160,7 @@ class Model:
                 input_ids=torch.tensor(padded, device=device),
                 attention_mask=torch.tensor(mask, device=device),
                 generation_config=transformers.GenerationConfig(
-                    do_sample=False,  # the tokens are drawn by `_chooser`
+                    do_sample=False,  # the tokens are drawn by `chooser`
                     max_new_tokens=sampling.max_tokens,
                     eos_token_id=sorted(self.ends) or None,
                     pad_token_id=self._pad,
@@ -177,8 +177,13 @@ class Model:
     def _completion(self, prompt: list[int], seed: int, row: list[int], stop: Sequence[str]) -> Completion:
         end = next((i for i, token in enumerate(row) if token in self.ends), None)
         count = len(row) if end is None else end + 1
-        text = self._decode(prompt, row[:end])
+        new = row[:end]
+        text = self._decode(prompt, new)
         cut = min((place for place in map(text.find, stop) if place >= 0), default=None)
+        if cut is not None:
+            while new and new[-1] == self._pad:  # the rest of the batch went on
+                new.pop()
+            count = len(new)
         reason = "length" if end is None and cut is None else "stop"
         return Completion(text[:cut], seed, reason, len(prompt), count)
 
@@ -192,4 +197,5 @@ class Model:
 def _out_of_memory(error: BaseException) -> bool:
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    words = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)

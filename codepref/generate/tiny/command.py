@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prompts.add_argument("--seed", type=int, default=0, metavar="N", help="%(default)s")
     prompts.add_argument("--truth", action="store_true", help="with a reference solution and hidden tests")
     prompts.add_argument("--out", type=Path, required=True, metavar="FILE")
-    prompts.set_defaults(run=write_prompts)
+    prompts.set_defaults(action=write_prompts)
     train = commands.add_parser("train", help="train a tiny model from nothing (needs the extra `local`)")
     train.add_argument("--seed", type=int, default=0, metavar="N", help="of first weights and data (%(default)s)")
     train.add_argument("--steps", type=int, default=STEPS, metavar="K", help="%(default)s")
@@ -36,7 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--device", default="cpu", metavar="NAME", help="cpu or cuda (%(default)s)")
     train.add_argument("--float32", action="store_true", help="no bfloat16 products: for processors without them")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the checkpoint's folder")
-    train.set_defaults(run=run_training)
+    train.set_defaults(action=run_training)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`codepref tiny`; its exit code."""
+    return int(arguments.action(arguments))
 
 
 def write_prompts(arguments: argparse.Namespace) -> int:

@@ -184,6 +184,7 @@ def test_stop_texts_end_a_sample_before_them(model, fresh):
             assert after.finish_reason == "stop"
     assert stopped > 0
     assert max(c.completion_tokens for c in flat(cut)) <= 40
+    assert cut == ask(model, fresh(), sampling=Sampling(max_tokens=40, stop=stop), batch_size=1)
 
 
 def test_the_end_of_sequence_ends_a_sample(model, cache):

@@ -29,3 +29,9 @@ def test_a_stop_text_cuts_and_counts_as_the_end(tokenizer):
     completion = model._completion([0], 7, [1, 2, 4, 5], ("return", "f("))
     assert (completion.text, completion.finish_reason, completion.completion_tokens) == (" ", "stop", 4)
     assert model._completion([0], 7, [1, 2, 4, 5], ("nothing",)).finish_reason == "length"
+
+
+def test_padding_after_a_stop_text_is_no_token(tokenizer):
+    model = Model(None, tokenizer, chat=False, ends=frozenset([8]))
+    assert model._completion([0], 7, [1, 2, 8, 8, 8], ("f",)).completion_tokens == 2
+    assert model._completion([0], 7, [1, 2, 8, 8, 8], ()).completion_tokens == 3

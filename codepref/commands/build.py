@@ -1,0 +1,53 @@
+"""`codepref build`: a preference dataset, by one of the methods."""
+
+import argparse
+import importlib
+import os
+from pathlib import Path
+
+from codepref.commands.options import CONFIGS, cores, methods, positive
+from codepref.errors import CodeprefError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("method", choices=methods(), help="what to build")
+    parser.add_argument("--config", metavar="FILE", help=f"YAML file; examples in {os.path.relpath(CONFIGS)}")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="the run's folder")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be asked and run, and what it costs")
+    parser.add_argument("--workers", metavar="N", type=positive, default=cores(), help="processes (%(default)s)")
+    parser.add_argument("--skip-bad", action="store_true", help="leave bad input lines out and count them")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no summaries")
+    parser.add_argument("--push", metavar="ORG/NAME[@TAG]", help="publish the finished dataset there")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0. Raises `CodeprefError` for whatever the user can mend."""
+    from codepref import config, hub, release
+
+    builder = importlib.import_module(f"builders.{arguments.method}")
+    settings = config.load(builder.Config, arguments.config, arguments.set)
+    if arguments.dry_run:
+        print(builder.plan(settings, skip_bad=arguments.skip_bad))
+        return 0
+    if arguments.out is None:
+        raise CodeprefError("build: give --out DIR, the run's folder (or --dry-run)")
+    where = hub.target(arguments.push, "dataset") if arguments.push else None
+    if where:
+        hub.check(where)  # a build may take days: what would keep it from being published is said before it begins
+    manifest = builder.build(
+        settings, arguments.out, workers=arguments.workers, skip_bad=arguments.skip_bad, quiet=arguments.quiet
+    )
+    if not arguments.quiet:
+        for name, part in manifest["dataset"].items():
+            if part["rows"]:
+                print(f'{part["rows"]} rows: datasets.load_dataset("{arguments.out}", "{name}")')
+        print(f"card: {arguments.out / 'README.md'}")
+    if where:
+        hub.publish(release.dataset(arguments.out, where.repo_id), where, _silent if arguments.quiet else print)
+    return 0
+
+
+def _silent(_: str) -> None:
+    pass

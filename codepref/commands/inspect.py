@@ -1,0 +1,61 @@
+"""`codepref inspect`: a run's stages, one prompt's whole chain, another ranking; or an origin on the Hub."""
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codepref.commands.options import methods
+from codepref.errors import CodeprefError
+
+if TYPE_CHECKING:
+    from codepref import inspection
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument(
+        "folder", metavar="RUN", type=Path, help="the --out folder of a build, finished or not; or ORG/NAME"
+    )
+    parser.add_argument("--prompt", metavar="ID", help="show one prompt: codes, tests, matrix, scores, pair")
+    parser.add_argument("--rank-with", metavar="NAME", help="rank the stored matrix again; nothing is executed")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="with --rank-with: overrides a key of the run"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="with --rank-with: write the dataset it gives")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0. Raises `CodeprefError` for whatever the user can mend."""
+    from codepref import inspection, lineage, trace
+
+    if lineage.has_origins(arguments.folder):
+        print(lineage.describe(lineage.lineage(str(arguments.folder))))
+        return 0
+    run = inspection.read(arguments.folder)
+    if arguments.rank_with is not None:
+        text = _reranked(run, arguments)
+    elif arguments.set or arguments.out is not None:
+        raise CodeprefError("inspect: --set and --out go with --rank-with NAME")
+    elif arguments.prompt is not None:
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        text = trace.trace(run, arguments.prompt, colour)
+    else:
+        text = inspection.overview(run)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _reranked(run: "inspection.Run", arguments: argparse.Namespace) -> str:
+    if run.manifest is None:
+        raise CodeprefError(f"{run.root}: {run.state}; only a finished run can be ranked again")
+    method = run.manifest["method"]
+    builder = importlib.import_module(f"builders.{method}") if method in methods() else None
+    if not hasattr(builder, "rerank"):
+        raise CodeprefError(f"{run.root}: a run of {method!r} can not be ranked again")
+    return str(builder.rerank(run, arguments.rank_with, arguments.set, arguments.out))  # type: ignore[union-attr]

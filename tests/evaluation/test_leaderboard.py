@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from codepref.errors import CodeprefError
+from evaluation import contamination, leaderboard
+from evaluation.benchmark import Problem
+from evaluation.catalogue import NAMES, benchmark
+
+FOUND = {
+    "benchmark": "humaneval_plus", "model": "deepseek-ai/DeepSeek-Coder-6.7B-instruct", "adapter": None, "date": "2026-11-21",
+    "samples": 164, "fingerprint": {"id": "abc"}, "score": {"pass@1": {"value": 0.70, "low": 0.6, "high": 0.8}},
+}  # fmt: skip
+
+
+def test_published_scores_name_their_source():
+    scores = json.loads(leaderboard.FILE.read_text())["scores"]
+    known = {
+        benchmark(name, split, subset).name
+        for name in NAMES
+        for split in ("complete", "instruct")
+        for subset in ("full", "hard")
+    }
+    assert len({(s["benchmark"], s["model"].lower()) for s in scores}) == len(scores)
+    for entry in scores:
+        assert entry["benchmark"] in known
+        assert 0 < entry["pass@1"] < 100 and entry["tolerance"] > 0
+        assert entry["source"] and entry["read"] >= "2026"
+
+
+def test_the_distance_of_a_known_model():
+    (note,) = leaderboard.notes(FOUND)
+    assert note.startswith("Published pass@1 71.3")
+    assert "distance -1.3 points, within the tolerance of 2.0" in note
+    far = {**FOUND, "score": {"pass@1": {"value": 0.5, "low": 0.4, "high": 0.6}}}
+    assert "BEYOND the tolerance" in leaderboard.notes(far)[0]
+    assert leaderboard.notes({**FOUND, "model": "nobody/nothing"}) == []
+    assert leaderboard.notes({**FOUND, "adapter": "mine"}) == []
+
+
+def test_entries_for_model_cards():
+    (result,) = leaderboard.model_index(FOUND, "mine")["results"]
+    assert result["dataset"]["type"] == "evalplus/humanevalplus"
+    assert result["metrics"] == [{"type": "pass@k", "name": "pass@1", "value": 70.0}]
+    (entry,) = leaderboard.eval_results(FOUND)
+    assert (entry["value"], entry["dataset"]["id"]) == (70.0, "evalplus/humanevalplus")
+
+
+@pytest.mark.parametrize(
+    ("content", "start"),
+    [
+        (
+            {"stages": [{"depends": {"settings": {"benchmarks": ["HumanEval", "MBPP"]}}}]},
+            "Contamination: the training data",
+        ),
+        ({"stages": [{"depends": {"settings": None}}]}, "Contamination unknown"),
+        ({"prompts": ["HumanEval/0"]}, "CONTAMINATED: the training data (manifest.json) names 1 tasks"),
+        ({"note": "For measuring only"}, "CONTAMINATED: the training data (manifest.json) says"),
+    ],
+)
+def test_contamination_flag(tmp_path, content, start):
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(content))
+    (note,) = contamination.notes(benchmark("humaneval_plus"), [Problem("HumanEval/0", "", "")], path)
+    assert note.startswith(start)
+    assert contamination.notes(benchmark("humaneval_plus"), [], None) == []
+
+
+def test_contamination_needs_a_readable_file(tmp_path):
+    with pytest.raises(CodeprefError, match="can not be read"):
+        contamination.notes(benchmark("mbpp"), [], tmp_path / "none")
