@@ -117,7 +117,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = [measure(name, args, Path(folder)) for name in FILES]
     print(
-        "| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |\n| --- | --- | --- | --- | --- | --- |"
+        "| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |\n"
+        "| --- | --- | --- | --- | --- | --- |"
     )
     for row in found:
         cpu = row["cpu_s"]

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from codepref import cli
+from codepref.commands import train
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def started(monkeypatch):
         commands.append(command)
         return subprocess.CompletedProcess(command, 7)
 
-    monkeypatch.setattr(cli.subprocess, "run", run)
+    monkeypatch.setattr(train.subprocess, "run", run)
     return commands
 
 
@@ -56,6 +57,6 @@ def test_what_is_refused(started, words, said, capsys):
 
 
 def test_without_the_training_libraries(started, monkeypatch, capsys):
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(train.importlib.util, "find_spec", lambda name: None)
     assert cli.main(["train", "dpo"]) == 2
     assert "pip install 'codepref[train,tracking]'" in capsys.readouterr().err

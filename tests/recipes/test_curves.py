@@ -30,7 +30,7 @@ def test_accumulation_does_not_move_the_curve(train, losses, method):
     assert whole[0] != pytest.approx(whole[-1], abs=1e-2)
 
 
-def killed_after(folder, run, limit_s=120):
+def killed_after(folder, run, limit_s=300):
     """Runs in a process of its own and kills that, without a word, once the checkpoint is there."""
     child = os.fork()
     if not child:

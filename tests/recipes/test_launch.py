@@ -11,7 +11,7 @@ import pytest
 def launched(root, *words, **variables):
     environment = {**os.environ, "PYTHONPATH": str(root), "TQDM_DISABLE": "1", **variables}
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=root, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", *words], cwd=root, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
