@@ -4,8 +4,9 @@
     python benchmarks/foreign_reader.py runs/quickstart --olah ~/olah/bin/python
 
 The files that `codepref publish` would send become a git repository with the tag v1.0.0; olah serves it on loopback;
-`load_dataset` and `snapshot_download` read it by that tag, and every hash is compared with what would be sent. olah has
-its own environment because it wants psutil below 6, and the pins of this project have psutil 7.
+`load_dataset` and `snapshot_download` read it by that tag, and every hash is compared with what would be sent. It is not
+streamed: olah 0.5.4 answers a Range request for a local repository with the whole file. olah has its own environment
+because it wants psutil below 6, and the pins of this project have psutil 7.
 """
 
 import argparse
@@ -35,8 +36,6 @@ from datasets import load_dataset
 from huggingface_hub import snapshot_download
 repo, tag, *configs = sys.argv[1:]
 rows = {name: load_dataset(repo, name, split="train", revision=tag).num_rows for name in configs}
-for name in configs:
-    next(iter(load_dataset(repo, name, split="train", revision=tag, streaming=True)))
 folder = Path(snapshot_download(repo, repo_type="dataset", revision=tag))
 paths = [path for path in folder.rglob("*") if path.is_file()]
 files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

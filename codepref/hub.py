@@ -120,8 +120,14 @@ def publish(release: Release, where: Target, say: Say = print) -> str:
 
 
 def preview(release: Release, where: Target) -> list[str]:
-    """Lines that tell what `publish` would do. Changes nothing and needs no token for a public repository."""
+    """Lines that tell what `publish` would do. Changes nothing; without a token it looks at what is public.
+
+    Raises:
+        CodeprefError: what would keep `publish` from beginning.
+    """
     api = _api(where, writes=False)
+    if api.token:
+        check(where, lambda _: None)
     with explained(where.repo_id, "is as it was"):
         remote = patiently(lambda: look(api, where), lambda _: None)
         done = patiently(lambda: _under_tag(api, release, where, remote), lambda _: None)

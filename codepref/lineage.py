@@ -42,7 +42,10 @@ def lineage(where: str) -> list[Step]:
 def has_origins(where: Path) -> bool:
     """Whether this is `ORG/NAME[@REVISION]` or the folder of a trained model, rather than the folder of a build."""
     if where.is_dir():
-        return (where / "manifest.json").is_file() and "base" in release.read_manifest(where)
+        try:
+            return "base" in release.read_manifest(where)
+        except CodeprefError:
+            return False
     return not where.exists() and len(where.parts) == 2 and not where.is_absolute()
 
 

@@ -177,6 +177,8 @@ def test_names_that_are_taken(remote, built, capsys):
     remote.repo("models", REPO)
     assert releases.publish(built) == 2
     assert f"{REPO} is already the name of a model" in capsys.readouterr().err
+    assert releases.publish(built, "--dry-run") == 2
+    assert f"{REPO} is already the name of a model" in capsys.readouterr().err
     assert releases.publish(built, repo="pairs") == 2
     assert "give ORG/NAME" in capsys.readouterr().err
     assert releases.publish(built, repo="org/a..b") == 2
@@ -298,7 +300,7 @@ def test_push_at_the_end_of_training(remote, tmp_path, monkeypatch, capsys):
             releases.adapter(tmp_path / "out")
         return subprocess.CompletedProcess(command, codes.pop(0))
 
-    monkeypatch.setattr(cli.subprocess, "run", train)
+    monkeypatch.setattr(subprocess, "run", train)
     (tmp_path / "dpo.yaml").write_text("output_dir: elsewhere\nbeta: 0.1\n")
     words = ["train", "dpo", "--config", str(tmp_path / "dpo.yaml"), "--push", "org/adapter@v1"]
     assert cli.main([*words, "--set", f"output_dir={tmp_path / 'out'}"]) == 1

@@ -1,9 +1,10 @@
 """Which files of a folder leave, and which folders are not let out."""
 
-import json
 import shutil
 
 import pytest
+from datasets.info import DatasetInfosDict
+from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, ModelCard
 
 from codepref import cli, release
@@ -152,8 +153,7 @@ def test_cards_that_are_shown_pass_the_linter_and_the_clients_own_checks(root):
         assert release.lint(text, [*names, *manifest, *figures]) == []
         card = (DatasetCard if data.get("configs") else ModelCard)(text)
         assert card.data.to_dict() == data
+        configs = MetadataConfigs.from_dataset_card_data(card.data)
+        assert set(configs) == {config["config_name"] for config in data.get("configs", ())}
+        assert set(DatasetInfosDict.from_dataset_card_data(card.data)) >= set(configs)
         assert path.with_suffix(".png").stat().st_size > 10_000
-
-
-def test_the_manifest_of_an_adapter_is_kept(adapter):
-    assert json.loads((adapter / "manifest.json").read_text())["method"] == "dpo"
