@@ -48,7 +48,7 @@ def main() -> None:
 
 def measure(name: str, given: list[str], out: Path) -> dict[str, Any]:
     """The pairs of one ranking against the truth."""
-    codedpo.build(config.load(codedpo.Config, CONFIG, [*given, f"ranking={name}"]), out, workers=2, quiet=True)
+    codedpo.build(config.load(codedpo.Config, CONFIG, [*given, f"ranking={name}"]), out, workers=1, quiet=True)
     rows = list(load_dataset(str(out), "correctness", split="train", keep_in_memory=True))
     jobs = [
         Job(

@@ -32,7 +32,7 @@ def parquet(folder):
 def test_the_whole_chain_gives_the_same_bytes_twice(settings, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     codedpo.build(settings(), first, quiet=True)
-    codedpo.build(settings("generation.tiny.threads=1", "shard_size=4"), second, workers=2, quiet=True)
+    codedpo.build(settings("generation.tiny.threads=1"), second, quiet=True)
     assert parquet(first) == parquet(second)
     rows = load_dataset(str(first), "correctness", split="train")
     assert len(rows) >= 4

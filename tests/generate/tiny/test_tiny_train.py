@@ -12,8 +12,10 @@ from codepref.generate.tiny.train import Training
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch, trained_tokenizer):
-    """Batches an eighth as large: the same path, in a second or two."""
+    """Batches an eighth as large and a short schedule: the same path, in a second or two."""
     monkeypatch.setattr(train, "BATCH_TOKENS", 512)
+    monkeypatch.setattr(train, "WARM_UP", 5)
+    monkeypatch.setattr(train, "COOL_DOWN", 5)
     monkeypatch.setattr(tokenizer, "train", lambda: trained_tokenizer)
     yield
     torch.use_deterministic_algorithms(False)
@@ -37,6 +39,14 @@ def test_thirty_steps_are_the_same_bytes_also_when_interrupted(tmp_path):
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "whole")
     assert model.dtype == torch.bfloat16
     assert sum(weight.numel() for weight in model.parameters()) == record["parameters"] < 1_000_000
+
+
+def test_a_longer_run_begins_like_a_shorter_one():
+    short, long = (Training(steps=steps) for steps in (40, 80))
+    rates = [[train.rate_of(step, config) for step in range(40)] for config in (short, long)]
+    assert rates[0][:35] == rates[1][:35]
+    assert 0 < rates[0][39] < rates[0][34] / 4
+    assert rates[0][0] < rates[0][4]
 
 
 def test_another_seed_is_another_model(tmp_path):
