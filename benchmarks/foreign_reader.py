@@ -4,7 +4,7 @@
     python benchmarks/foreign_reader.py runs/quickstart --olah ~/olah/bin/python
 
 The files that `codepref publish` would send become a git repository with the tag v1.0.0; olah serves it on loopback;
-`load_dataset` and `snapshot_download` read it by that tag, and every hash is compared with what would be sent. It is not
+`load_dataset` and `snapshot_download` read it by that tag; every hash is compared with what would be sent. It is not
 streamed: olah 0.5.4 answers a Range request for a local repository with the whole file. olah has its own environment
 because it wants psutil below 6, and the pins of this project have psutil 7.
 """
