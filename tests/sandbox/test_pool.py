@@ -15,10 +15,9 @@ def job(i, codes=2):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_input_order(workers, monkeypatch):
-    monkeypatch.setattr("codepref.sandbox.pool.BATCH_CELLS", 8)
+def test_input_order(workers):
     jobs = [job(i) for i in range(20)]
-    matrices = list(execute(jobs, LIMITS, workers=workers))
+    matrices = list(execute(jobs, LIMITS, workers=workers, batch_cells=8))
     assert [matrix.job_id for matrix in matrices] == [job.job_id for job in jobs]
     for i, matrix in enumerate(matrices):
         assert matrix.job_id == f"job {i}"
@@ -26,10 +25,9 @@ def test_input_order(workers, monkeypatch):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_back_pressure_on_an_endless_input(workers, monkeypatch):
-    monkeypatch.setattr("codepref.sandbox.pool.BATCH_CELLS", 4)
+def test_back_pressure_on_an_endless_input(workers):
     taken = itertools.count()
-    answers = execute((job(next(taken)) for _ in itertools.count()), LIMITS, workers=workers)
+    answers = execute((job(next(taken)) for _ in itertools.count()), LIMITS, workers=workers, batch_cells=4)
     first = [matrix.job_id for matrix in itertools.islice(answers, 5)]
     answers.close()
     assert first == [f"job {i}" for i in range(5)]
