@@ -201,8 +201,7 @@ def describe(method: str, script: Any, training: Any, wanted: ModelConfig, train
         "base": {
             "name": Path(name).resolve().name if local else name,
             "local": local,
-            "revision": getattr(base, "_commit_hash", None)
-            or (None if local else _commit(name, wanted.model_revision)),
+            "revision": None if local else _commit(name, wanted.model_revision),
             "licence": None if local else _licence(name, wanted.model_revision),
             "load_in_4bit": wanted.load_in_4bit,
             "dtype": wanted.dtype,
