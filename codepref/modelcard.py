@@ -21,6 +21,8 @@ CITATIONS = {
     "focal_dpo": ("2503.02783", "Teaching Your Models to Understand Code via Focal Preference Alignment", 2025),
     "kto": ("2402.01306", "KTO: Model Alignment as Prospect Theoretic Optimization", 2024),
 }
+CURVE = "figures/training.png"
+"""The training curve, in the folder of a model."""
 OWN = "@software{codepref, title = {codepref: preference datasets for code models, built by running code}}"
 
 
@@ -48,6 +50,8 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "loading": _loading(manifest),
         "run": {"merged": None, **manifest, "result": {"guard": None, **manifest["result"]}},
         "dataset": f"`{dataset['name']}`" + (" (local to the machine it was trained on)" if dataset["local"] else ""),
+        "curve": CURVE if manifest["result"].get("curve") else None,
+        "licence": base.get("licence"),
         "lengths": checks.get("lengths"),
         "others": {key: value for key, value in checks.items() if key != "lengths" and isinstance(value, dict)},
         "method": WORDS[method],
@@ -102,6 +106,7 @@ def _front_matter(manifest: Mapping[str, Any]) -> str:
     data = ModelCardData(
         base_model=None if base["local"] else base["name"],
         datasets=None if dataset["local"] else [dataset["name"]],
+        license=base.get("licence"),
         library_name="transformers" if whole else "peft",
         pipeline_tag="text-generation",
         tags=["code", "codepref", manifest["method"].replace("_", "-")],

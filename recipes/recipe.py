@@ -14,14 +14,17 @@ import transformers
 import yaml
 from data import DataArguments, lineage
 from guards import ChosenGuard
+from huggingface_hub import ModelCard, hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError
 from memory import estimate, skeleton
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import get_last_checkpoint
 from trl import ModelConfig, TrlParser, get_peft_config, get_quantization_config
 
+from codepref import plot
 from codepref.dataset import versions
 from codepref.errors import CodeprefError
-from codepref.modelcard import model_card
+from codepref.modelcard import CURVE, model_card
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
 ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}
@@ -30,6 +33,7 @@ NOISE = {"debug", "disable_tqdm", "dataloader_pin_memory", "pad_to_multiple_of",
 TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
 """Keys of the trainer that the card shows whether or not they have their default."""
 USER_ERROR = 2
+POINTS = 200
 
 
 @dataclass
@@ -161,7 +165,7 @@ def own_card(kind: type[Trainer]) -> type[Trainer]:
         def create_model_card(self, *_: Any, **__: Any) -> None:
             """Writes README.md and manifest.json into the output folder: at each checkpoint and at the end."""
             if self.manifest is not None and self.is_world_process_zero():
-                reached = {"steps": self.state.global_step, "log": self.state.log_history[-2:]}
+                reached = {"steps": self.state.global_step, "curve": curve(self.state.log_history)}
                 self.manifest["result"] = {**self.manifest.get("result", {}), **reached}
                 write(Path(self.args.output_dir), self.manifest)
 
@@ -169,9 +173,20 @@ def own_card(kind: type[Trainer]) -> type[Trainer]:
     return Carded
 
 
+def curve(log: Sequence[dict[str, float]]) -> dict[str, list[tuple[float, float]]]:
+    """Logged points (step, value) of what the card plots, at most about `POINTS` each."""
+    found = {
+        name: [(float(entry["step"]), float(entry[key])) for entry in log if key in entry]
+        for name, key in (("loss", "loss"), ("held-out loss", "eval_loss"), ("reward margin", "rewards/margins"))
+    }
+    return {name: points[:: max(1, len(points) // POINTS)] for name, points in found.items() if points}
+
+
 def write(folder: Path, manifest: dict[str, Any]) -> None:
-    """Puts manifest and card into the folder of a model."""
+    """Puts manifest, training curve and card into the folder of a model."""
     folder.mkdir(parents=True, exist_ok=True)
+    if manifest["result"].get("curve"):
+        plot.lines(folder / CURVE, "Training", ("optimiser step", "loss, reward margin"), manifest["result"]["curve"])
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")
@@ -179,7 +194,6 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
 
 def describe(method: str, script: Any, training: Any, wanted: ModelConfig, trainer: Trainer) -> dict[str, Any]:
     """The run's manifest: what was trained on what, with which settings and versions."""
-    base = trainer.model.config
     name = wanted.model_name_or_path
     local = Path(name).exists()
     return {
@@ -187,7 +201,8 @@ def describe(method: str, script: Any, training: Any, wanted: ModelConfig, train
         "base": {
             "name": Path(name).resolve().name if local else name,
             "local": local,
-            "revision": getattr(base, "_commit_hash", None) or (None if local else wanted.model_revision),
+            "revision": None if local else _commit(name, wanted.model_revision),
+            "licence": None if local else _licence(name, wanted.model_revision),
             "load_in_4bit": wanted.load_in_4bit,
             "dtype": wanted.dtype,
         },
@@ -200,6 +215,20 @@ def describe(method: str, script: Any, training: Any, wanted: ModelConfig, train
             "processes": trainer.args.world_size,
         },
     }
+
+
+def _commit(name: str, revision: str) -> str:
+    """The commit that a branch or tag of a model on the Hub stands for."""
+    return Path(hf_hub_download(name, "config.json", revision=revision)).parent.name
+
+
+def _licence(name: str, revision: str) -> str | None:
+    """The licence that a model's card on the Hub states, if it states one that can be read from here."""
+    try:
+        card = ModelCard.load(hf_hub_download(name, "README.md", revision=revision))
+    except (HfHubHTTPError, OSError, ValueError):
+        return None
+    return card.data.license if isinstance(card.data.license, str) else None
 
 
 def _version(library: str) -> str:

@@ -35,3 +35,20 @@ def test_a_published_adapter_is_loaded_on_its_published_base(remote, tmp_path):
     ids = torch.arange(8).unsqueeze(0)
     with torch.no_grad():
         assert torch.equal(loaded(ids).logits, adapted(ids).logits)
+
+
+def test_a_training_run_knows_commit_and_licence_of_its_base(remote, tmp_path, root, monkeypatch):
+    pytest.importorskip("trl", reason="pip install 'codepref[train]'")
+    monkeypatch.syspath_prepend(str(root / "recipes"))
+    import recipe
+
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "README.md").write_text(CARD)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+    assert cli.main(["publish", "model", str(folder), "--repo", "org/base", "--tag", "v1"]) == 0
+    commit = recipe._commit("org/base", "v1")
+    assert len(commit) == 40
+    assert int(commit, 16)
+    assert recipe._licence("org/base", "v1") == "apache-2.0"

@@ -24,7 +24,7 @@ def manifest(**changes):
         "checks": {"lengths": LENGTHS, "pairs dropped": {"without focal tokens": 4}, "warnings": ["a warning"]},
         "versions": {"codepref": "0.1.0", "trl": "1.16.0"},
         "hardware": {"device": "NVIDIA H200", "processes": 2},
-        "result": {"steps": 438, "log": []},
+        "result": {"steps": 438, "curve": {"loss": [[1, 0.7], [2, 0.5]]}},
         **changes,
     }  # fmt: skip
 
@@ -45,9 +45,18 @@ def test_an_adapter_names_base_dataset_and_tag():
         "438 steps on 2 x NVIDIA H200", "without focal tokens 4", "2503.02783", "codepref train --merge",
     ):  # fmt: skip
         assert said in flat, said
+    assert "](figures/training.png)" in card
     compile(card.split("```python\n")[1].split("```")[0], "card", "exec")
     assert "None" not in card
     assert "[More Information Needed]" not in card
+
+
+def test_a_known_licence_stands_in_card_and_front_matter():
+    known = manifest()
+    known["base"]["licence"] = "apache-2.0"
+    assert front(model_card(known))["license"] == "apache-2.0"
+    assert "applies (apache-2.0)" in model_card(known)
+    assert "license" not in front(model_card(manifest()))
 
 
 def test_a_merged_model_names_weights_and_precision():
@@ -69,7 +78,7 @@ def test_local_names_are_no_hub_ids():
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "kto", "focal_dpo"])
 def test_every_method_has_words(method):
-    result = {"steps": 3, "log": [], "guard": "step 2: chosen code has lost 1.00 nats a token"}
+    result = {"steps": 3, "guard": "step 2: chosen code has lost 1.00 nats a token"}
     card = model_card(manifest(method=method, result=result))
     assert method.replace("_", " ") in card.splitlines()[card.splitlines().index("---", 1) + 2]
     assert "step 2: chosen code has lost 1.00 nats a token" in card

@@ -25,6 +25,8 @@ def test_two_steps_and_a_saved_model(train, losses, qlora, tmp_path, method, ada
     assert manifest["checks"]["lengths"]["kept"] == (24 if method == "kto" else 12)
     assert manifest["checks"]["warnings"] == []
     card = (out / "README.md").read_text()
+    assert "](figures/training.png)" in card
+    assert (out / "figures" / "training.png").stat().st_size > 1000
     assert "[More Information Needed]" not in card
     assert "None" not in card
     assert str(tmp_path) not in card + (out / "manifest.json").read_text()
