@@ -2,9 +2,9 @@
 
     python benchmarks/evalplus_speed.py DATA --peer PATH_OF_A_PYTHON_WITH_EVALPLUS [--rounds 3] [--jobs 2]
 
-DATA holds `benchmarks/` and `verdicts_evalplus/`. The samples are the outputs of eight models. Prints a table (CPU
-seconds of the whole command and its children, wall seconds, medians) and one JSON line a benchmark; verdicts are
-compared too.
+DATA holds `benchmarks/` and `verdicts_evalplus/`. The samples are the outputs of eight models: one a task, then all of
+them. Prints a JSON line for each: CPU seconds of the whole command and its children, wall seconds (medians);
+the first run of each computes expected values, all others find them in the cache. Verdicts are compared too.
 """
 
 import argparse
@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+Cost = tuple[float, float]
+"""CPU seconds and wall seconds."""
+Run = Callable[[Path], tuple[Cost, dict[str, Any]]]
 FILES = {"humaneval": "HumanEvalPlus-v0.1.10.jsonl.gz", "mbpp": "MbppPlus-v0.2.0.jsonl.gz"}
 IMPORTS = (
     "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, string\nfrom typing import *\n"
@@ -89,55 +92,54 @@ def theirs(
     }
 
 
-def measure(name: str, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Alternating rounds after one that warms both caches."""
+def measure(name: str, args: argparse.Namespace, folder: Path) -> None:
+    """Prints the first run of both, then alternating runs: one output a task, then all outputs."""
     used, samples = prepare(args.data, name, folder)
-    runs: dict[str, Callable[[], tuple[tuple[float, float], dict[str, Any]]]] = {
-        "codepref": lambda: ours(name, used, samples, folder, args.jobs),
-        "evalplus": lambda: theirs(args.peer, name, used, samples, folder, args.jobs),
+    one = samples.with_name(f"{name}_one.jsonl")
+    first = {json.loads(line)["task_id"]: line for line in reversed(samples.read_text().splitlines())}
+    one.write_text("".join(f"{line}\n" for line in first.values()))
+    runs: dict[str, Run] = {
+        "codepref": lambda path: ours(name, used, path, folder, args.jobs),
+        "evalplus": lambda path: theirs(args.peer, name, used, path, folder, args.jobs),
     }
-    verdicts = {who: run()[1] for who, run in runs.items()}
-    costs: dict[str, list[tuple[float, float]]] = {who: [] for who in runs}
-    for _ in range(args.rounds):
-        for who, run in runs.items():
-            costs[who].append(run()[0])
-    median = {who: [statistics.median(part) for part in zip(*values, strict=True)] for who, values in costs.items()}
-    ratios = [b[0] / a[0] for a, b in zip(costs["codepref"], costs["evalplus"], strict=True)]
-    different = sorted(t for t in verdicts["codepref"] if verdicts["codepref"][t] != verdicts["evalplus"][t])
-    return {
-        "benchmark": name, "samples": len(verdicts["codepref"]), "rounds": args.rounds, "jobs": args.jobs,
-        "cpu_s": {who: round(values[0], 1) for who, values in median.items()},
-        "wall_s": {who: round(values[1], 1) for who, values in median.items()},
-        "cpu_ratio": round(statistics.median(ratios), 2),
-        "wall_ratio": round(median["evalplus"][1] / median["codepref"][1], 2),
-        "different": {t: {who: verdicts[who][t] for who in verdicts} for t in different},
+    show(name, "one a task, first run", [{who: run(one) for who, run in runs.items()}])
+    show(name, "one a task", [{who: run(one) for who, run in runs.items()} for _ in range(args.rounds)])
+    show(name, "all", [{who: run(samples) for who, run in runs.items()} for _ in range(args.rounds_all)])
+
+
+def show(name: str, title: str, rounds: list[dict[str, tuple[Cost, dict[str, Any]]]]) -> None:
+    """Prints medians of cost, the median ratio of the pairs, and verdicts of the last round that differ."""
+    cpu, wall = (
+        {who: statistics.median(pair[who][0][part] for pair in rounds) for who in rounds[0]} for part in (0, 1)
+    )
+    ratios = [[pair["evalplus"][0][part] / pair["codepref"][0][part] for pair in rounds] for part in (0, 1)]
+    verdicts = {who: found for who, (_, found) in rounds[-1].items()}
+    keys = sorted(verdicts["codepref"])
+    row = {
+        "benchmark": name, "outputs": title, "samples": len(keys), "rounds": len(rounds),
+        "cpu_s": {who: round(value, 1) for who, value in cpu.items()},
+        "wall_s": {who: round(value, 1) for who, value in wall.items()},
+        "cpu_ratio": round(statistics.median(ratios[0]), 2), "wall_ratio": round(statistics.median(ratios[1]), 2),
+        "different": {
+            key: {who: verdicts[who].get(key) for who in verdicts}
+            for key in keys
+            if verdicts["codepref"][key] != verdicts["evalplus"].get(key)
+        },
     }  # fmt: skip
+    print(json.dumps(row), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--peer", required=True)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="with one output a task (%(default)s)")
+    parser.add_argument("--rounds-all", type=int, default=1, help="with all outputs (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = [measure(name, args, Path(folder)) for name in FILES]
-    print("| benchmark | samples | CPU s codepref | CPU s EvalPlus | ratio | wall ratio |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for row in found:
-        cpu = row["cpu_s"]
-        cells = [
-            row["benchmark"],
-            row["samples"],
-            cpu["codepref"],
-            cpu["evalplus"],
-            row["cpu_ratio"],
-            row["wall_ratio"],
-        ]
-        print("| " + " | ".join(map(str, cells)) + " |")
-    for row in found:
-        print(json.dumps(row))
+        for name in FILES:
+            measure(name, args, Path(folder))
 
 
 if __name__ == "__main__":

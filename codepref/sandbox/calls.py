@@ -92,6 +92,10 @@ class Caller(Sandbox):
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, False, preload, self._unisolated))
 
+    def _start_referee(self, preload: tuple[str, ...]) -> WorkerProcess:
+        """Its one referee has numpy: conditions need it, and a second process would be started for nothing."""
+        return super()._start_referee((*preload, "numpy"))
+
     def call(self, source: str, calls: Calls, *, whole: bool = False) -> list[Returned]:
         """One answer a group. Of a large value only a digest comes back, unless the `whole` is asked for.
 
@@ -109,7 +113,7 @@ class Caller(Sandbox):
     def compare(self, comparisons: Sequence[Comparison]) -> list[bool]:
         """Whether each condition holds. One that raises, or does not end within its limits, does not hold."""
         items = [(item.prelude, item.condition, list(item.values)) for item in comparisons]
-        answers = self._ask_referee("judge", items, JUDGE_CPU_S, numpy=True) if items else []
+        answers = self._ask_referee("judge", items, JUDGE_CPU_S) if items else []
         return [answer is not None and answer[0] == TRUE for answer in answers]
 
 
@@ -168,15 +172,23 @@ def callers(
 ) -> Iterator[_R]:
     """`body` of every item of `work`, in order, with `workers` callers at work at once.
 
-    Each caller is used by one thread. Items are taken as they are needed. Raises `SandboxUnavailable` as `Sandbox`.
+    Each caller is used by one thread, and started when there is an item for it. Items are taken as they are needed.
+    Raises `SandboxUnavailable` as `Sandbox`.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, not {workers}")
-    members = [Caller(limits, **options) for _ in range(workers)]
-    free = list(members)
+    members: list[Caller] = []
+    free: list[Caller] = []
+
+    def take() -> Caller:
+        try:
+            return free.pop()
+        except IndexError:
+            members.append(Caller(limits, **options))
+            return members[-1]
 
     def run(item: _T) -> _R:
-        member = free.pop()
+        member = take()
         try:
             return body(member, item)
         finally:
