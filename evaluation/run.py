@@ -139,26 +139,21 @@ def _template(model: Model | None) -> str | None:
 def _references(
     benchmark: Benchmark, problems: list[Problem], settings: Settings, mark: dict[str, Any], options: Options
 ) -> dict[str, Any]:
-    """How many references pass; raises `CodeprefError` where too few do. Kept by what it depends on."""
+    """How many references pass; raises `CodeprefError` where too few do. Kept by what it depends on, if enough did."""
     parts = {key: mark[key] for key in ("benchmark", "limits", "libraries", "sandbox")}
     digest = fingerprint([parts, dataset_hash(problems)])
     path = options.cache / "references" / f"{digest}.json"
     if path.exists():
-        gate: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    else:
-        work = [(problem, [benchmark.reference(problem)]) for problem in problems]
-        graded = _shown(benchmark.grade(work, settings), len(work), f"{benchmark.name} references", options)
-        failed = {
-            p.task_id: found[0] for p, found in zip(problems, graded, strict=True) if found[0].verdict != "passed"
-        }
-        gate = {
-            "run": len(problems), "passed": len(problems) - len(failed),
-            "failed": [task for task in failed if task not in benchmark.excused],
-            "excused": {task: benchmark.excused[task] for task in failed if task in benchmark.excused},
-            "errors": {task: f"{found.verdict}: {found.error}"[:200] for task, found in failed.items()},
-        }  # fmt: skip
-        if not any(found.verdict == "unjudged" for found in failed.values()):
-            saved.whole(path, json.dumps(gate, indent=2) + "\n")
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    work = [(problem, [benchmark.reference(problem)]) for problem in problems]
+    graded = _shown(benchmark.grade(work, settings), len(work), f"{benchmark.name} references", options)
+    failed = {p.task_id: found[0] for p, found in zip(problems, graded, strict=True) if found[0].verdict != "passed"}
+    gate: dict[str, Any] = {
+        "run": len(problems), "passed": len(problems) - len(failed),
+        "failed": [task for task in failed if task not in benchmark.excused],
+        "excused": {task: benchmark.excused[task] for task in failed if task in benchmark.excused},
+        "errors": {task: f"{found.verdict}: {found.error}"[:200] for task, found in failed.items()},
+    }  # fmt: skip
     counted = gate["run"] - len(gate["excused"])
     if counted and (counted - len(gate["failed"])) / counted < benchmark.threshold:
         listed = ", ".join(f"{task} ({gate['errors'][task]})" for task in gate["failed"][:5])
@@ -167,6 +162,8 @@ def _references(
             f"{benchmark.name}: {len(gate['failed'])} of {counted} reference solutions fail here, so no score is "
             f"reported: {listed}{more}; mend the environment or the data file"
         )
+    if not any(found.verdict == "unjudged" for found in failed.values()):
+        saved.whole(path, json.dumps(gate, indent=2) + "\n")
     return gate
 
 

@@ -92,6 +92,7 @@ def test_nothing_is_reported_when_references_fail(options, tmp_path):
     ):
         run(benchmark("humaneval"), wrong)
     assert not (options.out / "humaneval" / "results.json").exists()
+    assert not list(options.cache.glob("references/*"))  # a mended environment is asked again
 
 
 def test_only_some_tasks(options, tmp_path):
