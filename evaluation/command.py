@@ -1,12 +1,12 @@
 """`codepref evaluate`: options, and what is printed."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from codepref.commands.options import cores
 from codepref.errors import CodeprefError
 from evaluation.benchmark import CACHE
 from evaluation.catalogue import NAMES, benchmark
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trained-on", type=Path, metavar="FILE", help="manifest or card of the training data")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
     parser.add_argument(
-        "--workers", type=int, default=_cores(), metavar="N", help="sandboxes at work at once (%(default)s)"
+        "--workers", type=int, default=cores(), metavar="N", help="sandboxes at work at once (%(default)s)"
     )
     parser.add_argument("--python", metavar="PATH", help="interpreter of the programs (default: the benchmark's)")
     parser.add_argument(
@@ -55,10 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--allow-unisolated", action="store_true", help="run even where nothing protects this machine")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(args: argparse.Namespace) -> int:

@@ -34,48 +34,6 @@ def notes(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def model_index(found: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The `model-index` entry of a model card for one result."""
-    metrics = [
-        {"type": "pass@k", "name": key, "value": round(100 * score["value"], 2)}
-        for key, score in found["score"].items()
-    ]
-    return {
-        "name": name,
-        "results": [
-            {
-                "task": {"type": "text-generation", "name": "Code generation"},
-                "dataset": {"type": DATASETS[base_name(found["benchmark"])], "name": found["benchmark"]},
-                "metrics": metrics,
-            }
-        ],
-    }
-
-
-def eval_results(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Entries of a `.eval_results` file of a model repository for one result."""
-    return [
-        {
-            "dataset": {"id": DATASETS[base_name(found["benchmark"])], "task_id": found["benchmark"]},
-            "value": round(100 * score["value"], 2),
-            "date": found["date"],
-            "notes": f"{key}, {found['samples']} samples, codepref fingerprint {found['fingerprint']['id']}",
-        }
-        for key, score in found["score"].items()
-    ]
-
-
 def base_name(benchmark: str) -> str:
     """Name without BigCodeBench's split and subset."""
     return "bigcodebench" if benchmark.startswith("bigcodebench") else benchmark
-
-
-DATASETS = {
-    "humaneval": "openai/openai_humaneval",
-    "humaneval_plus": "evalplus/humanevalplus",
-    "mbpp": "google-research-datasets/mbpp",
-    "mbpp_plus": "evalplus/mbppplus",
-    "ds1000": "xlangai/DS-1000",
-    "bigcodebench": "bigcode/bigcodebench",
-}
-"""Data sets on the Hub."""

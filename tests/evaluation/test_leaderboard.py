@@ -38,14 +38,6 @@ def test_the_distance_of_a_known_model():
     assert leaderboard.notes({**FOUND, "adapter": "mine"}) == []
 
 
-def test_entries_for_model_cards():
-    (result,) = leaderboard.model_index(FOUND, "mine")["results"]
-    assert result["dataset"]["type"] == "evalplus/humanevalplus"
-    assert result["metrics"] == [{"type": "pass@k", "name": "pass@1", "value": 70.0}]
-    (entry,) = leaderboard.eval_results(FOUND)
-    assert (entry["value"], entry["dataset"]["id"]) == (70.0, "evalplus/humanevalplus")
-
-
 @pytest.mark.parametrize(
     ("content", "start"),
     [
