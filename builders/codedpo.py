@@ -41,11 +41,12 @@ from builders.intake import Intake
 from builders.matrix import Execution, outcomes
 from builders.samples import Count
 from codepref import cards, dataset, inspection
+from codepref.cluster import Cluster
 from codepref.config import load
 from codepref.errors import CodeprefError
 from codepref.records import Candidates, Exclusion, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits
-from codepref.stages import Runner
+from codepref.stages import Runner, runner_in
 from codepref.store import Shard, Stage, Store
 
 CITATION = """@inproceedings{zhang2025codedpo,
@@ -274,7 +275,14 @@ def _choose(seed: int, row: Candidates, best: Sequence[int], worst: Sequence[int
 
 
 def build(
-    config: Config, out: Path, *, workers: int = 1, skip_bad: bool = False, quiet: bool = False
+    config: Config,
+    out: Path,
+    *,
+    workers: int = 1,
+    skip_bad: bool = False,
+    quiet: bool = False,
+    cluster: Cluster | None = None,
+    url: str | None = None,
 ) -> dict[str, Any]:
     """Builds the dataset.
 
@@ -284,6 +292,8 @@ def build(
         workers: Processes; the result does not depend on their number.
         skip_bad: Leave out (and count) bad lines of the recordings instead of refusing the file.
         quiet: No progress and no summaries.
+        cluster: Ray, to run on instead of processes of this machine.
+        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -291,10 +301,9 @@ def build(
     Raises:
         CodeprefError: the configuration or the input can not be used.
     """
-    store = Store(Path(out))
-    runner = Runner(store, workers, quiet)
-    with store.lock():
-        return _publish(store, asdict(config), _chain(config, runner, skip_bad))
+    runner = runner_in(out, workers, quiet, cluster, url)
+    with runner.store.lock():
+        return _publish(runner.store, asdict(config), _chain(config, runner, skip_bad))
 
 
 def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) -> dict[str, Any]:

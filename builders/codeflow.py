@@ -44,11 +44,12 @@ from builders.repair import Repair, mended
 from builders.samples import Count, Generation, Question
 from builders.trajectories import History, Running, Trajectory
 from codepref import cards, dataset
+from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.generate.recorded import VERSIONS
 from codepref.records import Samples
 from codepref.sandbox import Limits
-from codepref.stages import Runner
+from codepref.stages import Runner, runner_in
 from codepref.store import Stage, Store
 
 CITATION = """@inproceedings{wu2025codeflow,
@@ -103,7 +104,14 @@ class Config:
 
 
 def build(
-    config: Config, out: Path, *, workers: int = 1, skip_bad: bool = False, quiet: bool = False
+    config: Config,
+    out: Path,
+    *,
+    workers: int = 1,
+    skip_bad: bool = False,
+    quiet: bool = False,
+    cluster: Cluster | None = None,
+    url: str | None = None,
 ) -> dict[str, Any]:
     """Builds the dataset.
 
@@ -113,6 +121,8 @@ def build(
         workers: Processes; the result does not depend on their number.
         skip_bad: Leave out (and count) bad lines of the trajectories instead of refusing the file.
         quiet: No progress and no summaries.
+        cluster: Ray, to run on instead of processes of this machine.
+        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -121,8 +131,8 @@ def build(
         CodeprefError: the configuration or the input can not be used.
     """
     _check(config)
-    store = Store(Path(out))
-    runner = Runner(store, workers, quiet)
+    runner = runner_in(out, workers, quiet, cluster, url)
+    store = runner.store
     with store.lock():
         stages = _histories(config, runner, skip_bad)
         histories = stages[-1]

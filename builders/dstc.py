@@ -45,8 +45,9 @@ from builders.ranking import Name as RankingName
 from builders.samples import Count
 from builders.selection import PairRule, Same, Selection, Ties, pairs
 from codepref import cards, dataset
+from codepref.cluster import Cluster
 from codepref.sandbox import Limits
-from codepref.stages import Runner
+from codepref.stages import Runner, runner_in
 from codepref.store import Stage, Store
 
 CITATION = """@article{liu2024dstc,
@@ -92,7 +93,14 @@ class Config(Intake):
 
 
 def build(
-    config: Config, out: Path, *, workers: int = 1, skip_bad: bool = False, quiet: bool = False
+    config: Config,
+    out: Path,
+    *,
+    workers: int = 1,
+    skip_bad: bool = False,
+    quiet: bool = False,
+    cluster: Cluster | None = None,
+    url: str | None = None,
 ) -> dict[str, Any]:
     """Builds the dataset: configs `dpo` and `kto`, or `round1_dpo`, `round1_kto`, `round2_dpo`, ... of several rounds.
 
@@ -102,6 +110,8 @@ def build(
         workers: Processes; the result does not depend on their number.
         skip_bad: Leave out (and count) bad lines of the recordings instead of refusing the file.
         quiet: No progress and no summaries.
+        cluster: Ray, to run on instead of processes of this machine.
+        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -112,8 +122,8 @@ def build(
     template = _template(config)
     if config.rounds > 1:
         rounds.check(config.generation, config.train)
-    store = Store(Path(out))
-    runner = Runner(store, workers, quiet)
+    runner = runner_in(out, workers, quiet, cluster, url)
+    store = runner.store
     with store.lock():
         made, trained = list[_Round](), list[tuple[Stage, rounds.Adapter]]()
         while True:

@@ -51,7 +51,7 @@ class Adapter:
 class _RoundStore(Store):
     """A store whose stages are named after their round."""
 
-    number: int
+    number: int = 1
 
     def stage(self, name: str, depends: Any, inputs: Any = ()) -> Stage:
         return super().stage(f"round{self.number}_{name}", depends, inputs)
@@ -62,7 +62,8 @@ def runner_of(runner: Runner, number: int, adapter: Adapter | None) -> Runner:
     if adapter is None:
         return runner
     folder = runner.store.root / "rounds" / f"round{number}-{adapter.sha256[:16]}"
-    return replace(runner, store=_RoundStore(folder, number))
+    url = f"{runner.store.url}/{folder.name}" if runner.store.url else None
+    return replace(runner, store=_RoundStore(folder, url, number))
 
 
 def check(generation: Generation | None, train: Sequence[str]) -> None:

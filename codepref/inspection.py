@@ -13,7 +13,7 @@ import yaml
 
 from codepref.errors import CodeprefError
 from codepref.stages import counted
-from codepref.store import Stage
+from codepref.store import Stage, store
 
 PAIR = ["prompt_id", "chosen", "rejected", "confidence"]
 """Columns by which two sets of pairs are compared."""
@@ -78,7 +78,8 @@ def read(root: Path) -> Run:
     """
     if not root.is_dir():
         raise CodeprefError(f"{root}: no such folder; give the --out folder of a build")
-    names = sorted((root / "stages").glob("*-*"), key=_age)
+    stored = store(root).stages
+    names = sorted(stored.glob("*-*"), key=_age)
     begun = {path.name: _stage(path) for path in names if path.is_dir()}
     if not (root / "manifest.json").exists():
         if not begun:
@@ -86,7 +87,7 @@ def read(root: Path) -> Run:
         return Run(root, None, tuple(begun.values()))
     manifest = _manifest(root / "manifest.json")
     mine = [f"{item['stage']}-{item['key']}" for item in manifest["stages"]]
-    stages = tuple(_stage(root / "stages" / name) for name in mine)
+    stages = tuple(_stage(stored / name) for name in mine)
     return Run(root, manifest, stages, tuple(stage for name, stage in begun.items() if name not in mine))
 
 
@@ -98,7 +99,7 @@ def _stage(path: Path) -> Stage:
 def _age(path: Path) -> tuple[int, str]:
     """When the first shard was written, or else the folder."""
     first = path / "00000.parquet"
-    return (first if first.exists() else path).stat().st_mtime_ns, path.name
+    return int((first if first.exists() else path).stat().st_mtime * 1e6), path.name
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from codepref.errors import CodeprefError
 from codepref.inspection import Run, table
+from codepref.store import opened
 
 SIGNS = {
     "passed": "+",
@@ -80,8 +81,8 @@ def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _find(files: Sequence[Path], prompt_id: str) -> dict[str, Any] | None:
     for path in files:
-        if path.exists() and "prompt_id" in pq.read_schema(path).names:
-            rows = pq.read_table(path, filters=[("prompt_id", "==", prompt_id)]).to_pylist()
+        if path.exists() and "prompt_id" in pq.read_schema(opened(path)).names:
+            rows = pq.read_table(opened(path), filters=[("prompt_id", "==", prompt_id)]).to_pylist()
             if rows:
                 return rows[0]  # type: ignore[no-any-return]
     return None
@@ -89,8 +90,10 @@ def _find(files: Sequence[Path], prompt_id: str) -> dict[str, Any] | None:
 
 def _nearest(run: Run, prompt_id: str) -> str:
     """The known id that is most like this one, or else any, as the end of a sentence."""
-    named = (path for path in run.files() if "prompt_id" in pq.read_schema(path).names)
-    ids = {name for path in named for name in pq.read_table(path, columns=["prompt_id"])["prompt_id"].to_pylist()}
+    named = (path for path in run.files() if "prompt_id" in pq.read_schema(opened(path)).names)
+    ids = {
+        name for path in named for name in pq.read_table(opened(path), columns=["prompt_id"])["prompt_id"].to_pylist()
+    }
     match = difflib.get_close_matches(prompt_id, ids, n=1)
     if match:
         return f"; did you mean {match[0]!r}?"
