@@ -60,14 +60,14 @@ def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> I
         items: Sent one by one, as workers get free.
 
     Raises:
-        CodeprefError: the cluster can not be used.
+        CodeprefError: the cluster can not be used, or workers die and none has ever finished anything.
     """
     ray = connect(cluster)
     task = ray.remote(num_cpus=1, max_retries=0)(_task)
     shared = ray.put(call)
     todo, last = deque(range(len(items))), list[int]()
     pending, lost = dict[Any, int](), Counter[int]()
-    nodes = Counter[int]()
+    nodes, survived = Counter[int](), False
     try:
         while todo or pending or last:
             if not todo and not pending:
@@ -79,6 +79,7 @@ def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> I
             place = pending.pop(done)
             found = _result(ray, done)
             if not isinstance(found, ray.exceptions.RayError):
+                survived = True
                 yield place, found
                 continue
             (nodes if isinstance(found, ray.exceptions.NodeDiedError) else lost)[place] += 1
@@ -88,9 +89,18 @@ def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> I
                 last.append(place)
             else:
                 todo.append(place)
+            if not survived and sum(lost.values()) >= max(2 * TRIES, 2 * len(pending)):
+                raise CodeprefError("workers die whatever they are given to do; look at the nodes and their memory")
     finally:
-        for reference in pending:
-            ray.cancel(reference, force=True)
+        _stop(ray, list(pending))
+
+
+def _stop(ray: Any, references: list[Any]) -> None:
+    """Ends tasks with their workers and waits for it: Ray may crash where it is left before."""
+    for reference in references:
+        ray.cancel(reference, force=True)
+    if references:
+        ray.wait(references, num_returns=len(references), timeout=10)
 
 
 def connect(cluster: Cluster) -> Any:
