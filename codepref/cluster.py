@@ -56,7 +56,7 @@ def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> I
 
     Args:
         cluster: Where.
-        call: Importable on every node, or picklable.
+        call: Importable on every node, or picklable; it and the items are small.
         items: Sent one by one, as workers get free.
 
     Raises:
@@ -64,7 +64,6 @@ def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> I
     """
     ray = connect(cluster)
     task = ray.remote(num_cpus=1, max_retries=0)(_task)
-    shared = ray.put(call)
     todo, last = deque(range(len(items))), list[int]()
     pending, lost = dict[Any, int](), Counter[int]()
     nodes, survived = Counter[int](), False
@@ -74,7 +73,7 @@ def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> I
                 todo.append(last.pop())
             while todo and len(pending) < _room(ray, cluster):
                 place = todo.popleft()
-                pending[task.remote(_versions(), shared, items[place])] = place
+                pending[task.remote(_versions(), call, items[place])] = place
             (done,), _ = ray.wait(list(pending))
             place = pending.pop(done)
             found = _result(ray, done)
@@ -161,10 +160,11 @@ def _result(ray: Any, reference: Any) -> Any:
         return ray.get(reference)
     except (errors.NodeDiedError, errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
         return error
-    except errors.RayTaskError as error:
-        raise error.cause from error
     except errors.RayError as error:
-        line = str(error).splitlines()[0]
+        cause = getattr(error, "cause", error)
+        if not isinstance(cause, errors.RayError):
+            raise cause from error
+        line = str(cause).splitlines()[0]
         raise CodeprefError(f"Ray: {line}; finished shards are kept, the same command goes on from there") from None
 
 

@@ -112,10 +112,10 @@ def right(tmp_path_factory):
 
 def test_a_lost_node_loses_and_doubles_nothing(nodes, tmp_path, right):
     runner, log = on(nodes, tmp_path), tmp_path / "log"
+    cluster.connect(runner.cluster)
     more = nodes.add_node(num_cpus=1, object_store_memory=100 << 20)
     there = NodeAffinitySchedulingStrategy(more.node_id, soft=False)
-    warm = ray.remote(num_cpus=1)(time.sleep).options(scheduling_strategy=there)
-    ray.get(warm.remote(0))
+    ray.get(ray.remote(num_cpus=1)(rows).options(scheduling_strategy=there).remote(0))  # its worker is ready
     watch = threading.Thread(target=remove_when_at_work, args=(nodes, more, log))
     watch.start()
     lossy = doubled(runner, log, 1.5)
