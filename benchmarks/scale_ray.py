@@ -1,10 +1,10 @@
 """Ray next to the process pool on this machine, and a node of two killed in the middle of a build.
 
-    python benchmarks/scale_ray.py overhead [--rounds 2] [--copies 4] [--shards 4]
+    python benchmarks/scale_ray.py overhead [--rounds 2] [--copies 7] [--shards 2]
     python benchmarks/scale_ray.py node
 
-`overhead` runs the stage `outcomes` of CodeDPO, two workers, on shards of many prompts: the quickstart's, copied. Pool and
-Ray take turns. CPU is that of the driver with all its descendants, Ray's own processes and the start of every worker
+`overhead` runs the stage `outcomes` of CodeDPO, two workers, on shards of many prompts: the quickstart's, copied. Pool
+and Ray take turns. CPU is that of the driver with all its descendants, Ray's own processes and the start of every worker
 included; the start of Ray itself, once a build, is told apart. Wall seconds depend on whatever else the machine does.
 
 `node` builds the quickstart on two nodes of one processor each, kills one when two shards of the matrix are done, and
@@ -85,9 +85,8 @@ def overhead(rounds: int, copies: int, shards: int) -> dict[str, Any]:
             found[engine].append(json.loads(done.stdout.splitlines()[-1]))
             print(engine, found[engine][-1], file=sys.stderr, flush=True)
     print(f"{shards} shards of {copies * 22} prompts, 2 workers, {rounds} runs each, medians\n")
-    print(
-        "| engine | CPU s a shard | CPU s | wall s | start: wall s | start: CPU s |\n| --- | --- | --- | --- | --- | --- |"
-    )
+    print("| engine | CPU s a shard | CPU s | wall s | start: wall s | start: CPU s |")
+    print("| --- | --- | --- | --- | --- | --- |")
     middle = {
         engine: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for engine, runs in found.items()
     }
@@ -149,10 +148,10 @@ def digest(path: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("overhead", "node", "once"))
-    parser.add_argument("--engine", choices=("pool", "ray"), default="pool")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--copies", type=int, default=4)
-    parser.add_argument("--shards", type=int, default=4)
+    parser.add_argument("--engine", choices=("pool", "ray"), default="pool", help="of `once`, a single run")
+    parser.add_argument("--rounds", type=int, default=2, help="runs of each engine")
+    parser.add_argument("--copies", type=int, default=7, help="of the 22 prompts, a shard")
+    parser.add_argument("--shards", type=int, default=2)
     args = parser.parse_args()
     if args.what == "once":
         found: dict[str, Any] = dict(once(args.engine, args.copies, args.shards))
