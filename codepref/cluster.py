@@ -130,7 +130,13 @@ def connect(cluster: Cluster) -> Any:
         else:
             _reach(cluster.address)
             ray.init(cluster.address, **options)
-    except (OSError, ValueError, RuntimeError, SystemExit) as error:  # Ray ends the process where no answer comes
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        ray.exceptions.RayError,
+        SystemExit,
+    ) as error:  # Ray exits by itself, too
         reason = (str(error).splitlines() or [""])[0]
         remedy = "give HOST:PORT as `ray start --head` prints it (6379 unless told otherwise), on one of its nodes"
         raise CodeprefError(f"no Ray at {cluster.address or 'this machine'} ({reason}); {remedy}") from None
