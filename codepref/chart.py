@@ -1,7 +1,7 @@
 """Charts for the report as SVG text: colours come from the page's classes, so light, dark and print are the page's.
 
-Every chart has a title and a description for those who do not see it; what differs, differs by form as well as by colour.
-All text is escaped.
+Every chart has a title and a description for those who do not see it; what differs, differs by form as well as by
+colour. All text is escaped.
 """
 
 import math
@@ -34,16 +34,22 @@ def _number(value: Any) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def _svg(name: str, size: tuple[float, float], title: str, about: str, body: Sequence[Markup], kind: str = "") -> Markup:
+def _mark(value: float) -> str:
+    """A number at an axis, with a true minus sign."""
+    return f"{value:g}".replace("-", "\u2212")
+
+
+def _svg(name: str, size: tuple[float, float], title: str, about: str, body: Sequence[Markup], **more: Any) -> Markup:
     heads = (_tag("title", title, id=f"{name}-title"), _tag("desc", about, id=f"{name}-desc"))
     return _tag(
         "svg",
         *heads,
         *body,
-        class_=f"chart {kind}".strip(),
+        class_="chart",
         viewBox=f"0 0 {_number(float(size[0]))} {_number(float(size[1]))}",
         role="img",
         aria_labelledby=f"{name}-title {name}-desc",
+        **more,
     )
 
 
@@ -105,7 +111,7 @@ def lines(name: str, title: str, about: str, labels: tuple[str, str], series: Se
         series: Lines in the order in which they are drawn.
     """
     named = any(label for label, _, _ in series)
-    left, right, top, bottom = 40, WIDTH - (64 if named else 8), 26, 190
+    left, right, top, bottom = 40, WIDTH - (64 if named else 8), 26 if labels[1] else 8, 190
     points = [point for _, items, _ in series for point in items]
     across = ticks(min(x for x, _ in points), max(x for x, _ in points), 5)
     upward = ticks(min(y for _, y in points), max(y for _, y in points), 4)
@@ -119,9 +125,9 @@ def lines(name: str, title: str, about: str, labels: tuple[str, str], series: Se
         )
 
     body = [_line(left, place(0, mark)[1], right, place(0, mark)[1], "grid") for mark in upward]
-    body += [_text(left - 8, place(0, mark)[1] + 4, f"{mark:g}", anchor="end") for mark in upward]
-    body += [_text(place(mark, 0)[0], bottom + 18, f"{mark:g}", anchor="middle") for mark in across if mark <= end]
-    body += [_text(right, bottom + 36, labels[0], anchor="end"), _text(0, 12, labels[1])]
+    body += [_text(left - 8, place(0, mark)[1] + 4, _mark(mark), anchor="end") for mark in upward]
+    body += [_text(place(mark, 0)[0], bottom + 18, _mark(mark), anchor="middle") for mark in across if mark <= end]
+    body += [_text(right, bottom + 36, labels[0], anchor="end"), *([_text(0, 12, labels[1])] if labels[1] else [])]
     for _, items, kind in series:
         path = " ".join(f"{_number(x)},{_number(y)}" for x, y in (place(*point) for point in items))
         body.append(_tag("polyline", points=path, class_=f"path {kind}"))
@@ -151,7 +157,8 @@ def stacks(name: str, title: str, values: Sequence[float]) -> Markup:
     wide = (WIDTH - 16) / COLUMNS
     high = min(wide, 150 / max(places.count(place) for place in places))
     bottom = 12 + high * max(places.count(place) for place in places)
-    marks = [2.0**power for power in range(int(math.log2(top)) + 1)]
+    powers = int(math.log2(top))
+    marks = [2.0**power for power in range(0, powers + 1, 1 + powers // 7)]
     body = [_line(8, bottom, WIDTH - 8, bottom, "axis")]
     for mark in marks:
         x = 8 + (WIDTH - 16) * math.log(mark) / math.log(top)
@@ -190,7 +197,10 @@ def matrix(
         cells = [_cell(left + CELL * k, y, passed[i][j], f"{i + 1} on test {j + 1}") for k, j in enumerate(columns)]
         share = scores[0][i] / (max(scores[0]) or 1)
         middle = y + CELL / 2
-        body += [_text(left - 24, middle + 4, f"{marks.get(i, '')} {i + 1}".strip(), _kind(marks.get(i)), "end"), *cells]
+        body += [
+            _text(left - 24, middle + 4, f"{marks.get(i, '')} {i + 1}".strip(), _kind(marks.get(i)), "end"),
+            *cells,
+        ]
         body += [] if truths[0] is None else [_truth(left - 13, middle, truths[0][i])]
         body.append(_tag("rect", x=float(right + 8), y=y + 5.0, width=bar * share, height=CELL - 10.0, class_="bar"))
     for place, j in enumerate(columns):
@@ -204,7 +214,7 @@ def matrix(
         f"{sum(map(sum, passed))} pass. The table below has every one."
     )
     size = (right + 8 + bar, bottom + 4)
-    return _svg(name, size, "Which program passes which test", about, body, "matrix")
+    return _svg(name, size, "Which program passes which test", about, body, width=size[0])
 
 
 def order(scores: Sequence[float]) -> list[int]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
+ALIKE = 0.5
+"""Lines less alike than this are marked whole: what little they share would only confuse."""
 
 Piece = tuple[str, bool]
 """Text, and whether it differs from the other side."""
@@ -50,14 +52,24 @@ def _padded(lines: Sequence[str], count: int) -> list[str | None]:
 
 def _compared(one: str | None, other: str | None) -> tuple[Line, Line]:
     if one is None or other is None:
-        sides = [FILLER if text is None else Line(((text, True),), True) for text in (one, other)]
-        return sides[0], sides[1]
+        return _whole(one), _whole(other)
     words, others = _WORD.findall(one), _WORD.findall(other)
+    matcher = SequenceMatcher(None, words, others, autojunk=False)
+    if matcher.ratio() < ALIKE:
+        return _whole(one), _whole(other)
     left, right = list[Piece](), list[Piece]()
-    for tag, i, j, k, n in SequenceMatcher(None, words, others, autojunk=False).get_opcodes():
+    for tag, i, j, k, n in matcher.get_opcodes():
         left.append(("".join(words[i:j]), tag != "equal"))
         right.append(("".join(others[k:n]), tag != "equal"))
     return _line(left), _line(right)
+
+
+def _whole(text: str | None) -> Line:
+    """A line that differs altogether, but for its indentation."""
+    if text is None:
+        return FILLER
+    code = text.lstrip()
+    return _line([(text[: len(text) - len(code)], False), (code, True)])
 
 
 def _line(pieces: Sequence[Piece]) -> Line:
