@@ -1,7 +1,8 @@
 """What the quickstart's report shows of a dataset's folder: yields, one prompt's matrix, speed-ups, a repair."""
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,21 +96,33 @@ def opened(folder: Path) -> Run | None:
         return None
 
 
-def rows(run: Run | None, config: str) -> Iterator[dict[str, Any]]:
-    """The rows of a finished dataset's config."""
-    part = run.manifest["dataset"].get(config) if run and run.manifest else None
-    for item in part["files"] if part else ():
-        yield from pq.read_table(run.root / item["file"]).to_pylist()  # type: ignore[union-attr]
+def rows(run: Run | None, config: str, *columns: str) -> Iterator[dict[str, Any]]:
+    """The rows of a finished dataset's config, all columns of them or some.
+
+    Raises:
+        CodeprefError: a file is missing or damaged.
+    """
+    if run is None or run.manifest is None or config not in run.manifest["dataset"]:
+        return
+    for item in run.manifest["dataset"][config]["files"]:
+        path = run.root / item["file"]
+        try:
+            yield from pq.read_table(path, columns=list(columns) or None).to_pylist()
+        except (OSError, pa.ArrowInvalid) as error:
+            said = str(error).partition("\n")[0]
+            raise CodeprefError(f"{path}: can not be read ({said}); build the dataset again") from None
 
 
 def dataset(root: Path, name: str, title: str, config: str) -> Dataset:
     """One dataset of a run, as far as it has come."""
     run = opened(root / name)
     if run is None:
-        return Dataset(name, title, 0, (), "not built")
+        return Dataset(
+            name, title, 0, (), "can not be read" if (root / name / "manifest.json").exists() else "not built"
+        )
     stages = [stage for stage in run.stages if stage.done]
     found = [*_pieces(stages), *_cells(stages), *_solved(run), *_pairs(run, stages, config)]
-    count = sum(1 for _ in rows(run, config))
+    count = sum(1 for _ in rows(run, config, "prompt_id"))
     return Dataset(name, title, count, tuple(found), "" if run.state == "finished" else run.state.partition(":")[0])
 
 
@@ -120,7 +133,7 @@ def _pieces(stages: Sequence[Stage]) -> Iterator[Yield]:
         last = next((s for s in reversed(stages) if s.name in ("telling", "candidates") and _has(s, column)), None)
         if last is not None:
             kept = sum(pc.sum(pc.list_value_length(table[column])).as_py() or 0 for table in _tables(last))
-            left = _counts(item for item in excluded if item.kind == kind)
+            left = _counts(excluded, kind)
             yield Yield(what, kept + sum(count for _, count in left), kept, left)
 
 
@@ -138,20 +151,27 @@ def _cells(stages: Sequence[Stage]) -> Iterator[Yield]:
 
 def _solved(run: Run) -> Iterator[Yield]:
     """Trajectories that are solved by the first answer, and after each repair."""
-    ends = [(row["solved"], len(row["versions"])) for row in rows(run, "trajectories")]
+    ends = [(row["solved"], len(row["versions"])) for row in rows(run, "trajectories", "solved", "versions")]
     for number in range(max((length for _, length in ends), default=0)):
         what = "solved at once" if not number else f"after {number} repair{'s' * (number > 1)}"
         yield Yield(what, len(ends), sum(solved and length <= number + 1 for solved, length in ends))
 
 
 def _pairs(run: Run, stages: Sequence[Stage], config: str) -> Iterator[Yield]:
-    """Prompts that give a pair, and that give an efficiency pair."""
-    for what, name in (("prompts with a pair", config), ("with a speed pair", "efficiency")):
-        mine = [stage for stage in stages if (stage.name == "efficiency") == (name == "efficiency")]
-        part = run.manifest["dataset"].get(name) if run.manifest else None
-        if part is not None and mine:
-            excluded = (item for stage in mine for item in stage.excluded() if item.kind in ("prompt", "pair"))
-            yield Yield(what, mine[0].summary()["rows_in"], part["rows"], _counts(excluded))
+    """Prompts that give a pair, pairs that stay, and prompts that give an efficiency pair."""
+    built = run.manifest["dataset"] if run.manifest else {}
+    chain = [stage for stage in stages if stage.name != "efficiency"]
+    if config in built and chain:
+        excluded = [item for stage in chain for item in stage.excluded()]
+        kept = len({row["prompt_id"] for row in rows(run, config, "prompt_id")})
+        yield Yield("prompts with a pair", chain[0].summary()["rows_in"], kept, _counts(excluded, "prompt"))
+        left = _counts(excluded, "pair")
+        if left:
+            yield Yield("pairs", built[config]["rows"] + sum(count for _, count in left), built[config]["rows"], left)
+    for stage in stages:
+        if stage.name == "efficiency":
+            left = _counts(stage.excluded(), "prompt")
+            yield Yield("with a speed pair", stage.summary()["rows_in"], stage.summary()["rows_out"], left)
 
 
 def _has(stage: Stage, column: str) -> bool:
@@ -162,9 +182,9 @@ def _tables(stage: Stage) -> Iterator[pa.Table]:
     return (stage.read(index) for index in range(len(stage.shards())))
 
 
-def _counts(excluded: Iterator[Exclusion]) -> tuple[tuple[str, int], ...]:
-    """Rules with their numbers, most first and then by name."""
-    counts = Counter(item.rule for item in excluded)
+def _counts(excluded: Iterable[Exclusion], kind: str) -> tuple[tuple[str, int], ...]:
+    """Rules by which things of a kind were left out, with their numbers, most first and then by name."""
+    counts = Counter(item.rule for item in excluded if item.kind == kind)
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -193,7 +213,7 @@ def example(
         tuple({**texts, **ends}.get(code_id, "") for code_id in row["code_ids"]),
         tuple(row["tests"]),
         tuple(map(tuple, row["matrix"])),
-        tuple(row["code_scores"]),
+        tuple(0.0 if math.isnan(score) else score for score in row["code_scores"]),  # a cell could not be judged
         tuple(row["test_scores"]),
         row["chosen_index"],
         row["rejected_index"],

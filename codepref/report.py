@@ -18,6 +18,7 @@ from codepref.cards import TEMPLATES
 from codepref.difference import aligned
 from codepref.errors import CodeprefError
 from codepref.gathering import Dataset, Matrix, Pair, Repair
+from codepref.store import write_whole
 
 FILE = "quickstart.json"
 DATASETS = (("codedpo", "CodeDPO", "correctness"), ("codeflow", "CodeFlow", "pairs"), ("dstc", "DSTC", "dpo"))
@@ -170,11 +171,10 @@ def write(root: Path) -> Path:
         The page's path.
 
     Raises:
-        CodeprefError: nothing of a run is there, or `quickstart.json` is damaged.
+        CodeprefError: nothing of a run is there, or a file of it is damaged.
     """
-    path, part = root / "report.html", root / "report.html.part"
-    part.write_text(page(read(root)), encoding="utf-8")
-    part.replace(path)
+    path = root / "report.html"
+    write_whole(path, page(read(root)).encode())
     return path
 
 
@@ -182,7 +182,7 @@ def read(root: Path) -> Report:
     """What lies in the folder of a quickstart run, finished or not.
 
     Raises:
-        CodeprefError: nothing of a run is there, or `quickstart.json` is damaged.
+        CodeprefError: nothing of a run is there, or a file of it is damaged.
     """
     path = root / FILE
     if not path.exists() and not any((root / folder).is_dir() for folder, _, _ in DATASETS):
@@ -260,8 +260,11 @@ def _curves(root: Path) -> tuple[Curve, ...]:
     made = []
     for name, title in ADAPTERS.items():
         path = root / name / "manifest.json"
-        result = json.loads(path.read_text(encoding="utf-8")).get("result", {}) if path.exists() else {}
-        lines = [(line, tuple((x, y) for x, y in points)) for line, points in (result.get("curve") or {}).items()]
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))["result"].get("curve") if path.exists() else None
+            lines = [(line, tuple((x, y) for x, y in points)) for line, points in (found or {}).items() if points]
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CodeprefError(f"{path}: damaged ({type(error).__name__}: {error}); train again") from None
         if lines:
             made.append(Curve(name, title, tuple(lines)))
     return tuple(made)

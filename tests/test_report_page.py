@@ -118,7 +118,7 @@ def test_the_page_needs_nothing_but_itself(html):
 def test_the_same_folder_gives_the_same_bytes(folder, html, tmp_path):
     shutil.copytree(folder, tmp_path / "elsewhere")
     assert report.write(tmp_path / "elsewhere").read_text(encoding="utf-8") == html
-    assert str(tmp_path) not in html and not (folder / "report.html.part").exists()
+    assert str(tmp_path) not in html and not list(folder.glob("*.part*"))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,20 @@ def test_what_is_no_run_is_one_line(tmp_path, partial):
     (root / report.FILE).write_text("[1")
     with pytest.raises(CodeprefError, match=r"quickstart\.json: damaged"):
         report.write(root)
-    assert not (root / "report.html.part").exists()
+    assert not list(root.glob("*.part*"))
+
+
+def test_a_damaged_part_of_a_run_is_named(partial):
+    root = partial()
+    (root / "codeflow" / "manifest.json").write_text("{")
+    assert "CodeFlow: can not be read." in said(root)
+    (root / "dpo" / "manifest.json").write_text('{"result": {"curve": {"loss": [1]}}}')
+    with pytest.raises(CodeprefError, match=r"dpo/manifest\.json: damaged \(TypeError: .*\); train again"):
+        report.read(root)
+    (file,) = (root / "codedpo" / "correctness").iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(CodeprefError, match=r"parquet: can not be read \(.*\); build the dataset again"):
+        report.read(root)
 
 
 def test_difference_marks_words_in_alike_lines_and_whole_lines_otherwise():
