@@ -6,8 +6,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ class Report:
                      update, one list a program or test, and the hidden truth, all in the order of the pair's `matrix`
         commands     [what to type to repeat single steps]
 
-    Estimates are [mean, low, high], shares between 0 and 1. Beside it lie the datasets codedpo/, codeflow/ and dstc/ as
+    Estimates are [mean, low, high], shares between 0 and 1; other keys are passed over. Beside it lie the datasets codedpo/, codeflow/ and dstc/ as
     `codepref build` makes them, and the adapters dpo/, focal_dpo/ and kto/ with a manifest.json each.
     """
 
@@ -226,15 +226,17 @@ def _known(told: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": model.get("parameters"),
         "steps": tuple(Step(s["name"], float(s["seconds"]), s.get("folder")) for s in told.get("steps") or ()),
         "evidence": evidence or None,
-        "scores": tuple(Score(**_estimates(item)) for item in told.get("scores") or ()),
-        "gains": tuple(Gain(**_estimates(item)) for item in told.get("gains") or ()),
-        "labels": {name: Labels(**item) for name, item in (told.get("labels") or {}).items()},
+        "scores": tuple(_made(Score, item) for item in told.get("scores") or ()),
+        "gains": tuple(_made(Gain, item) for item in told.get("gains") or ()),
+        "labels": {name: _made(Labels, item) for name, item in (told.get("labels") or {}).items()},
         "commands": tuple(map(str, told.get("commands") or ())),
     }
 
 
-def _estimates(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {**item, "greedy": Estimate(*item["greedy"]), "sampled": Estimate(*item["sampled"])}
+def _made(kind: Callable[..., Any], item: Mapping[str, Any]) -> Any:
+    """A record of the keys it knows; others may stand beside them."""
+    values = {field.name: item[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{key: Estimate(*v) if key in ("greedy", "sampled") else v for key, v in values.items()})
 
 
 def _estimate(values: Sequence[float] | None) -> Estimate | None:

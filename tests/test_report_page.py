@@ -160,7 +160,7 @@ def test_a_weak_base_is_told_first(partial):
 
 def test_more_trained_models_stand_beside_the_first(partial):
     scores = [*report_run.TOLD["scores"], {**report_run.TOLD["scores"][1], "name": "kto", "title": "KTO <b>"}]
-    gains = [*report_run.TOLD["gains"], {**report_run.TOLD["gains"][0], "name": "kto", "won": 77}]
+    gains = [*report_run.TOLD["gains"], {**report_run.TOLD["gains"][0], "name": "kto", "won": 77, "more": 1}]
     text = said(partial(scores=scores, gains=gains))
     assert "KTO <b> +10.9 [+7.8, +14.0] +10.4 [+5.4, +15.4] 77 6" in text
 
