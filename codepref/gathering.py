@@ -128,12 +128,12 @@ def dataset(root: Path, name: str, title: str, config: str) -> Dataset:
 
 def _pieces(stages: Sequence[Stage]) -> Iterator[Yield]:
     """Programs and tests: those that are run, and those that are not."""
-    excluded = [item for stage in stages if stage.name != "efficiency" for item in stage.excluded()]
     for kind, column, what in (("code", "codes", "programs"), ("test", "tests", "tests")):
         last = next((s for s in reversed(stages) if s.name in ("telling", "candidates") and _has(s, column)), None)
         if last is not None:
             kept = sum(pc.sum(pc.list_value_length(table[column])).as_py() or 0 for table in _tables(last))
-            left = _counts(excluded, kind)
+            before = stages[: stages.index(last) + 1]  # what a later stage leaves out was run
+            left = _counts((item for stage in before for item in stage.excluded()), kind)
             yield Yield(what, kept + sum(count for _, count in left), kept, left)
 
 

@@ -137,8 +137,9 @@ class Report:
                      update, one list a program or test, and the hidden truth, all in the order of the pair's `matrix`
         commands     [what to type to repeat single steps]
 
-    Estimates are [mean, low, high], shares between 0 and 1; other keys are passed over. Beside it lie the datasets codedpo/, codeflow/ and dstc/ as
-    `codepref build` makes them, and the adapters dpo/, focal_dpo/ and kto/ with a manifest.json each.
+    Estimates are [mean, low, high], shares between 0 and 1; other keys are passed over. Beside it lie the datasets
+    codedpo/, codeflow/ and dstc/ as `codepref build` makes them, and the adapters dpo/, focal_dpo/ and kto/ with a
+    manifest.json each.
     """
 
     seed: int | None

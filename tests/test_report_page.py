@@ -4,12 +4,10 @@ import copy
 import json
 import shutil
 from html.parser import HTMLParser
-from itertools import pairwise
 
 import pytest
 
-from codepref import chart, report
-from codepref.difference import aligned
+from codepref import report
 from codepref.errors import CodeprefError
 
 import browser  # isort: skip
@@ -193,31 +191,6 @@ def test_a_damaged_part_of_a_run_is_named(partial):
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(CodeprefError, match=r"parquet: can not be read \(.*\); build the dataset again"):
         report.read(root)
-
-
-def test_difference_marks_words_in_alike_lines_and_whole_lines_otherwise():
-    left, right = aligned("def f(x):\n    return x > 3\n", "def f(x):\n    y = [1]\n    return x >= 3\n")
-    assert len(left) == len(right) == 3 and not left[0].changed
-    assert [line.filler for line in left].count(True) == 1 and not any(line.filler for line in right)
-    for before, after in (
-        (left, "def f(x):\n    return x > 3\n"),
-        (right, "def f(x):\n    y = [1]\n    return x >= 3\n"),
-    ):
-        kept = ["".join(text for text, _ in line.pieces) for line in before if not line.filler]
-        assert kept == after.splitlines()
-    alike, other = aligned("    return x > 3", "    return x >= 3")
-    assert [text for text, differs in other[0].pieces if differs] == ["="] and alike[0].changed
-    whole, _ = aligned("    return x", "    y = [1, 2]")
-    assert whole[0].pieces == (("    ", False), ("return x", True))
-
-
-@pytest.mark.parametrize(
-    "span", [(0.463, 0.85), (0.5, 0.5), (-0.02, 0.2), (0.0, 10.0), (0.001, 0.0011), (3.0, 12000.0)]
-)
-def test_ticks_are_round_and_enclose(span):
-    marks = chart.ticks(*span)
-    assert marks[0] <= span[0] + 1e-9 and marks[-1] >= span[1] - 1e-9 and 2 <= len(marks) <= 8
-    assert len({round(b - a, 9) for a, b in pairwise(marks)}) == 1
 
 
 # --- in a browser ---
