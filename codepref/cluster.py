@@ -52,7 +52,7 @@ class Lost:
 def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """Calls a function on every item; yields position and result, or `Lost`, as they come.
 
-    Closing the iterator stops what is at work.
+    What is at work when the iterator is closed ends by itself, or with this process.
 
     Args:
         cluster: Where.
@@ -67,39 +67,28 @@ def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> I
     todo, last = deque(range(len(items))), list[int]()
     pending, lost = dict[Any, int](), Counter[int]()
     nodes, survived = Counter[int](), False
-    try:
-        while todo or pending or last:
-            if not todo and not pending:
-                todo.append(last.pop())
-            while todo and len(pending) < _room(ray, cluster):
-                place = todo.popleft()
-                pending[task.remote(_versions(), call, items[place])] = place
-            (done,), _ = ray.wait(list(pending))
-            place = pending.pop(done)
-            found = _result(ray, done)
-            if not isinstance(found, ray.exceptions.RayError):
-                survived = True
-                yield place, found
-                continue
-            (nodes if isinstance(found, ray.exceptions.NodeDiedError) else lost)[place] += 1
-            if lost[place] >= TRIES or nodes[place] >= LOST_NODES:
-                yield place, Lost(lost[place] + nodes[place])
-            elif lost[place] == TRIES - 1:
-                last.append(place)
-            else:
-                todo.append(place)
-            if not survived and sum(lost.values()) >= max(2 * TRIES, 2 * len(pending)):
-                raise CodeprefError("workers die whatever they are given to do; look at the nodes and their memory")
-    finally:
-        _stop(ray, list(pending))
-
-
-def _stop(ray: Any, references: list[Any]) -> None:
-    """Ends tasks with their workers and waits for it: Ray may crash where it is left before."""
-    for reference in references:
-        ray.cancel(reference, force=True)
-    if references:
-        ray.wait(references, num_returns=len(references), timeout=10)
+    while todo or pending or last:
+        if not todo and not pending:
+            todo.append(last.pop())
+        while todo and len(pending) < _room(ray, cluster):
+            place = todo.popleft()
+            pending[task.remote(_versions(), call, items[place])] = place
+        (done,), _ = ray.wait(list(pending))
+        place = pending.pop(done)
+        found = _result(ray, done)
+        if not isinstance(found, ray.exceptions.RayError):
+            survived = True
+            yield place, found
+            continue
+        (nodes if isinstance(found, ray.exceptions.NodeDiedError) else lost)[place] += 1
+        if lost[place] >= TRIES or nodes[place] >= LOST_NODES:
+            yield place, Lost(lost[place] + nodes[place])
+        elif lost[place] == TRIES - 1:
+            last.append(place)
+        else:
+            todo.append(place)
+        if not survived and sum(lost.values()) >= max(2 * TRIES, 2 * len(pending)):
+            raise CodeprefError("workers die whatever they are given to do; look at the nodes and their memory")
 
 
 def connect(cluster: Cluster) -> Any:

@@ -60,16 +60,16 @@ def test_a_killed_build_goes_on_from_any_machine(bucket, tmp_path, root, monkeyp
     assert not any("/outcomes-" in key and key.endswith("done.json") for key in objects("killed"))
     finished = {key for key in objects("killed") if "/outcomes-" in key and key.endswith(".parquet")}
     before = modified()
-    assert cli.main([*WORDS, *FEW, *where, "--out", str(tmp_path / "second")]) == 0  # another --out: another machine
+    assert cli.main([*WORDS, *FEW, *where, "--out", str(tmp_path / "elsewhere")]) == 0  # another --out: another machine
     assert {key: modified()[key] for key in finished} == {key: before[key] for key in finished}
     assert cli.main([*WORDS, *FEW, "--out", str(tmp_path / "local")]) == 0
     for name in ("manifest.json", "README.md", "exclusions.jsonl", "correctness/train-00000-of-00001.parquet"):
-        assert (tmp_path / "second" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+        assert (tmp_path / "elsewhere" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
     for path in (tmp_path / "local" / "stages").rglob("*.parquet"):
         there = location(f"{bucket}/killed") / path.parent.name / path.name
         assert there.read_bytes() == path.read_bytes()
-    assert cli.main([*WORDS, *FEW, "--out", str(tmp_path / "second")]) == 0  # where the stages are is remembered
-    assert not (tmp_path / "second" / "stages").exists()
+    assert cli.main([*WORDS, *FEW, "--out", str(tmp_path / "elsewhere")]) == 0  # where the stages are is remembered
+    assert not (tmp_path / "elsewhere" / "stages").exists()
     inspected(tmp_path, capsys)
 
 
@@ -81,7 +81,7 @@ def modified():
 
 def inspected(folder, capsys):
     texts = []
-    for name in ("second", "local"):
+    for name in ("elsewhere", "local"):
         for more in (["--prompt", "quickstart/error_peak"], ["--rank-with", "combined"]):
             capsys.readouterr()
             assert cli.main(["inspect", str(folder / name), *more]) == 0
