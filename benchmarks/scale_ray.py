@@ -4,8 +4,9 @@
     python benchmarks/scale_ray.py node
 
 `overhead` runs the stage `outcomes` of CodeDPO, two workers, on shards of many prompts: the quickstart's, copied. Pool
-and Ray take turns. CPU is that of the driver with all its descendants, Ray's own processes and the start of every worker
-included; the start of Ray itself, once a build, is told apart. Wall seconds depend on whatever else the machine does.
+and Ray take turns. CPU is that of the driver with all its descendants, the start of every worker included. Told apart are
+the start of Ray, once a build, and what its own processes take, which grows with wall time, not with work. Wall seconds
+depend on whatever else the machine does.
 
 `node` builds the quickstart on two nodes of one processor each, kills one when two shards of the matrix are done, and
 compares every file with a build in one process.
@@ -31,8 +32,17 @@ SAMPLES = ROOT / "builders" / "quickstart" / "generations.jsonl"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def tree_cpu(pid: int) -> float:
-    """CPU seconds of a process and its descendants, those that have ended and were waited for included."""
+OWN = (b"/ray/core/src/ray/", b"/ray/_private/log_monitor", b"/ray/dashboard/", b"/ray/autoscaler/")
+"""What the command lines of Ray's own processes hold."""
+
+
+def tree_cpu(pid: int, own: bool = False) -> float:
+    """CPU seconds of a process and its descendants, those that have ended and were waited for included.
+
+    Args:
+        pid: The process.
+        own: Of the descendants only those that are Ray's own.
+    """
     parents, times = dict[int, int](), dict[int, float]()
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -44,7 +54,15 @@ def tree_cpu(pid: int) -> float:
     mine = {pid}
     while more := {child for child, parent in parents.items() if parent in mine} - mine:
         mine |= more
-    return sum(times[one] for one in mine)
+    return sum(times[one] for one in mine if not own or _is_own(one))
+
+
+def _is_own(pid: int) -> bool:
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return any(part in line for part in OWN)
 
 
 def once(engine: str, copies: int, shards: int) -> dict[str, float]:
@@ -65,9 +83,11 @@ def once(engine: str, copies: int, shards: int) -> dict[str, float]:
         here = runner_in(folder, quiet=True)
         source = samples.recorded(here, str(path), copies * len(rows), False)
         ready = here.map("candidates", matrix.candidates, matrix.Selection(), [source], here=True)
-        started, began = time.perf_counter(), tree_cpu(os.getpid())
+        started, began, own = time.perf_counter(), tree_cpu(os.getpid()), tree_cpu(os.getpid(), own=True)
         runner_in(folder, 2, True, ray).map("outcomes", matrix.outcomes, matrix.Execution(), [ready])
-        return {**start, "wall_s": time.perf_counter() - started, "cpu_s": tree_cpu(os.getpid()) - began}
+        own = tree_cpu(os.getpid(), own=True) - own
+        cpu = tree_cpu(os.getpid()) - began - own
+        return {**start, "wall_s": time.perf_counter() - started, "cpu_s": cpu, "own_cpu_s": own}
 
 
 def lines(rows: list[dict[str, Any]], copies: int) -> Iterator[str]:
@@ -85,14 +105,14 @@ def overhead(rounds: int, copies: int, shards: int) -> dict[str, Any]:
             found[engine].append(json.loads(done.stdout.splitlines()[-1]))
             print(engine, found[engine][-1], file=sys.stderr, flush=True)
     print(f"{shards} shards of {copies * 22} prompts, 2 workers, {rounds} runs each, medians\n")
-    print("| engine | CPU s a shard | CPU s | wall s | start: wall s | start: CPU s |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| engine | CPU s a shard | CPU s | Ray's own CPU s | wall s | start: wall s | start: CPU s |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     middle = {
         engine: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for engine, runs in found.items()
     }
     for engine, one in middle.items():
         print(
-            f"| {engine} | {one['cpu_s'] / shards:.1f} | {one['cpu_s']:.1f} | {one['wall_s']:.1f} "
+            f"| {engine} | {one['cpu_s'] / shards:.1f} | {one['cpu_s']:.1f} | {one['own_cpu_s']:.1f} | {one['wall_s']:.1f} "
             f"| {one['start_s']:.1f} | {one['start_cpu_s']:.1f} |"
         )
     ratio = {key: middle["ray"][key] / middle["pool"][key] for key in ("cpu_s", "wall_s")}

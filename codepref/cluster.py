@@ -25,6 +25,8 @@ from codepref.errors import CodeprefError
 TRIES = 3
 LOST_NODES = 10
 """A task under which so many nodes were lost is given up, too."""
+DOOMED = 6
+"""Where so many tasks lost their workers before one was ever done, it is not the tasks."""
 AHEAD = 2
 """Tasks per processor that are running or wait on a node, so that none is ever idle."""
 OBJECT_STORE_BYTES = 128 << 20
@@ -87,7 +89,7 @@ def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> I
             last.append(place)
         else:
             todo.append(place)
-        if not survived and sum(lost.values()) >= max(2 * TRIES, 2 * len(pending)):
+        if not survived and len(lost) >= max(DOOMED, len(pending)):
             raise CodeprefError("workers die whatever they are given to do; look at the nodes and their memory")
 
 
@@ -99,6 +101,7 @@ def connect(cluster: Cluster) -> Any:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of a Ray of our own; 15 would starve beside anything else
     try:
         import ray
         import ray.exceptions

@@ -80,7 +80,7 @@ def bucket(tmp_path_factory):
 @pytest.fixture(scope="session")
 def nodes(bucket):
     """Two nodes of a Ray cluster on this machine, with a processor each; they know the way to `bucket`."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")
     import ray
     from ray.cluster_utils import Cluster
 
