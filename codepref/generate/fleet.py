@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,7 +64,11 @@ class Server:
     places: int
     """Requests it may have in flight now."""
     served: Served
-    client: Any = None
+    connect: Callable[[], Any] = lambda: None
+    """Makes a client of the openai SDK."""
+    idle: list[Any] = field(default_factory=list, repr=False)
+    """Clients that are not in use. Each request has one for itself: the work of finding a connection in a client grows
+    with the number of its connections, and was most of the work of asking."""
     in_flight: int = 0
     known: bool = False
     """Whether it needs no question about its models any more."""
@@ -74,26 +79,29 @@ class Server:
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON of an answer, None where it is no JSON, or a `Trouble`."""
-        return await self._call(self.client.post, path, body=body)
+        return await self._call("post", path, body=body)
 
     async def models(self) -> Any:
         """The ids of the models it serves, None where it does not tell, or a `Trouble`."""
-        answer = await self._call(self.client.get, "/models", options={"timeout": LOOK_S})
+        answer = await self._call("get", "/models", options={"timeout": LOOK_S})
         if isinstance(answer, Trouble):
             return answer if answer.status is None else None
         data = answer.get("data") if isinstance(answer, dict) else None
         return [item.get("id") for item in data if isinstance(item, dict)] if isinstance(data, list) else None
 
-    async def _call(self, method: Callable[..., Any], path: str, **more: Any) -> Any:
+    async def _call(self, method: str, path: str, **more: Any) -> Any:
         import openai
 
+        client = self.idle.pop() if self.idle else self.connect()
         try:
-            return await method(path, cast_to=object, **more)
+            return await getattr(client, method)(path, cast_to=object, **more)
         except openai.APIError as error:
             # Nothing but words leaves this place: the SDK's exception holds the request with its headers.
             return Trouble(getattr(error, "status_code", None), _said(error, self.key), _wait_s(error))
         except (json.JSONDecodeError, UnicodeDecodeError):
             return None
+        finally:
+            self.idle.append(client)
 
 
 class Fleet:
@@ -118,10 +126,10 @@ class Fleet:
             server.known = len(servers) == 1
             server.places = server.most if server.known else 1
 
-    def open(self, clients: Sequence[Any]) -> None:
-        """Begins a run in the running event loop, with one client a server."""
-        for server, client in zip(self.servers, clients, strict=True):
-            server.client, server.in_flight = client, 0
+    def open(self, connect: Callable[[Server], Any]) -> None:
+        """Begins a run in the running event loop; `connect` makes a client for a server."""
+        for server in self.servers:
+            server.connect, server.idle, server.in_flight = partial(connect, server), [], 0
             if self.error is not None:
                 server.strikes, server.resume_at = 0, -math.inf
         self.error = None

@@ -7,8 +7,8 @@ request cache, a bound on what is spent, and asking again for samples that an an
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -158,8 +158,8 @@ class ServerGenerator:
         return results
 
     async def _run(self, run: "_Run") -> None:
-        async with self._clients() as clients:
-            self._fleet.open(clients)
+        async with self._connector() as connect:
+            self._fleet.open(connect)
             jobs = _jobs(run.requests, self.config.batch_choices)
             workers = [asyncio.create_task(self._work(jobs, run)) for _ in range(self.config.in_flight)]
             try:
@@ -170,24 +170,27 @@ class ServerGenerator:
                 await asyncio.gather(*workers, return_exceptions=True)
 
     @asynccontextmanager
-    async def _clients(self) -> AsyncIterator[list[Any]]:
-        """One client a server; they share their connections, of which there may be as many as requests."""
+    async def _connector(self) -> AsyncIterator[Callable[[Server], Any]]:
+        """Makes clients, and closes them at the end."""
         import httpx2
         import openai
 
         timeout = openai.Timeout(self.config.timeout_s, connect=min(CONNECT_TIMEOUT_S, self.config.timeout_s))
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-        async with openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout) as connections:
-            yield [
-                openai.AsyncOpenAI(
+        trust = httpx2.create_ssl_context()
+        async with AsyncExitStack() as stack:
+
+            def connect(server: Server) -> Any:
+                client = openai.AsyncOpenAI(
                     api_key=server.key or "none",
                     base_url=server.base_url,
                     timeout=timeout,
                     max_retries=0,
-                    http_client=connections,
+                    http_client=openai.DefaultAsyncHttpxClient(verify=trust, timeout=timeout),
                 )
-                for server in self._fleet.servers
-            ]
+                stack.push_async_callback(client.close)
+                return client
+
+            yield connect
 
     async def _work(self, jobs: Iterator["_Job"], run: "_Run") -> None:
         for job in jobs:
