@@ -1,6 +1,7 @@
 """One driver process against 1 to 8 servers on loopback: rate, CPU time of the driver, shares, and a server killed.
 
     python benchmarks/servers.py
+    python benchmarks/servers.py --ray      # Ray Data's HTTP processor, as builders/offline.py uses it
 
 Each server is a process of its own that answers `PLACES` requests at once, each after `LATENCY_S`; more have to wait.
 """
@@ -27,7 +28,7 @@ from codepref.generate.cache import Cache  # noqa: E402
 from codepref.generate.server import ServerConfig, ServerGenerator  # noqa: E402
 
 PLACES = 16
-LATENCY_S = 0.5
+LATENCY_S = 2.0
 SAMPLES = 10
 PROMPT = "Write a function that returns the sum of the even numbers of a list.\n" * 8
 CODE = "```python\n" + "def total(numbers):\n    return sum(n for n in numbers if n % 2 == 0)\n" * 8 + "```\n"
@@ -157,10 +158,10 @@ def rate_only(measured: tuple[float, float]):
 
 def groups():
     """A shard is 32 prompts x 30 samples; latencies differ by +-60 %."""
-    for shards in (1, 8):
+    for shards in (1, 4):
         with servers([LATENCY_S] * 8, spread=0.6) as (made, cache):
-            wanted = requests(8 * 960)
-            size = len(wanted) // 8 * shards
+            wanted = requests(4 * 960)
+            size = len(wanted) // 4 * shards
             parts = [wanted[i : i + size] for i in range(0, len(wanted), size)]
             rate, cpu = asked(generator(made, cache), parts)
             yield line(f"8, shards asked {shards} at a time", rate, 8 * PLACES / LATENCY_S, cpu)
@@ -192,12 +193,43 @@ def killed(rounds: int):
         yield "killed", {"missing": missing, "twice": twice, "rate_after": rate}
 
 
+def ray_data():
+    """One server asked by four workers of Ray Data, then by us; Ray is started before the clock."""
+    import ray
+    import yaml
+
+    from builders import codedpo, offline
+    from codepref import config
+
+    ray.init(log_to_driver=False)
+    with servers([LATENCY_S]) as (made, cache):
+        folder = made.logs[0].parent
+        rows = [{"prompt_id": f"p{i}", "prompt": PROMPT + str(i), "entry_point": "f"} for i in range(20)]
+        (folder / "prompts").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        values = {"prompts": str(folder / "prompts"), "codes_per_prompt": 5, "tests_per_prompt": 5}
+        values["generation"] = {"server": {"model": "m", "base_url": made.urls[0]}}
+        (folder / "config").write_text(yaml.safe_dump(values))
+        begun = time.perf_counter()
+        offline.run(config.load(codedpo.Config, folder / "config"), folder / "out", 4, 1)
+        rate = 200 / (time.perf_counter() - begun)
+        print(
+            f"Ray Data {ray.__version__}, 4 workers, 200 answers: {rate:.1f} answers/s, {rate * LATENCY_S:.1f} in flight"
+        )
+        yield "ray", {"rate": rate}
+        yield line("1, asked by codepref", *rate_only(asked(generator(made, cache), [requests(200)])))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=20, help="requests for every place (%(default)s)")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=10, help="requests for every place (%(default)s)")
+    parser.add_argument("--ray", action="store_true", help="only Ray Data's HTTP processor")
+    arguments = parser.parse_args()
+    import openai  # noqa: F401 - its import is no part of the first measurement
+
     figures = {}
-    for part in (scaling(rounds), ceiling(), groups(), killed(rounds)):
+    rounds = arguments.rounds
+    parts = (ray_data(),) if arguments.ray else (scaling(rounds), ceiling(), groups(), killed(rounds))
+    for part in parts:
         figures.update(part)
     print(json.dumps(figures))
 
