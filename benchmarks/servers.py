@@ -212,9 +212,8 @@ def ray_data():
         begun = time.perf_counter()
         offline.run(config.load(codedpo.Config, folder / "config"), folder / "out", 4, 1)
         rate = 200 / (time.perf_counter() - begun)
-        print(
-            f"Ray Data {ray.__version__}, 4 workers, 200 answers: {rate:.1f} answers/s, {rate * LATENCY_S:.1f} in flight"
-        )
+        busy = rate * LATENCY_S
+        print(f"Ray Data {ray.__version__}, 4 workers, 200 answers: {rate:.1f} answers/s, {busy:.1f} in flight")
         yield "ray", {"rate": rate}
         yield line("1, asked by codepref", *rate_only(asked(generator(made, cache), [requests(200)])))
 
