@@ -164,7 +164,8 @@ class Stats:
             f"{self.repeated:,} repeated; {self.prompt_tokens:,} prompt + {self.completion_tokens:,} completion tokens"
         )
         if self.price is not None:
-            line += f"; cost {self._cost_now():,.2f}, {self.cost:,.2f} with all before"
+            before = f", {self.cost:,.2f} with all before" if self.spent_before else ""
+            line += f"; cost {self._cost_now():,.2f}{before}"
         return "\n".join([line, *map(self._of_server, self.servers if len(self.servers) > 1 and self.answers else [])])
 
     def _of_server(self, one: Served) -> str:
