@@ -6,7 +6,6 @@ names itself with Retry-After or which doubles from strike to strike, and then f
 """
 
 import asyncio
-import itertools
 import json
 import math
 import time
@@ -149,20 +148,22 @@ class Fleet:
             GenerationError: no server is left, one does not serve the model, or `stop` was called.
         """
         last: Server | None = None
-        for tries in itertools.count(1):
+        tries = 0
+        while True:
             server = await self._place(last)
             begun = time.monotonic()
             try:
                 answer = await self._ask(server, path, body)
             finally:
                 server.in_flight -= 1
-                self._wake()
             passing = isinstance(answer, Trouble) and answer.passing
             self._strike(server, answer, begun) if passing else self._good(server)
+            self._wake()
+            # Being told to wait is no failure of this request: as long as others are answered, its turn will come.
+            tries += passing and answer.status != 429
             if not passing or tries > self.max_retries:
                 return server, answer
             last = server
-        raise AssertionError("unreachable")
 
     async def _ask(self, server: Server, path: str, body: dict[str, Any]) -> Any:
         if not server.known:
@@ -179,6 +180,7 @@ class Fleet:
 
     async def _place(self, last: Server | None) -> Server:
         """Waits for a place at a server, and takes it: the least loaded one, best not that which just failed."""
+        first = False
         while self.error is None:
             now = time.monotonic()
             free = [server for server in self.servers if server.in_flight < server.places and server.resume_at <= now]
@@ -187,8 +189,10 @@ class Fleet:
                 server.in_flight += 1
                 return server
             waiter = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiter)
+            # whoever was woken in vain stays the first in the queue
+            self._waiting.appendleft(waiter) if first else self._waiting.append(waiter)
             await waiter
+            first = True
         raise self.error
 
     def _wake(self) -> None:
@@ -205,7 +209,6 @@ class Fleet:
             self.say(f"{server.served.endpoint} answers again")
         server.strikes, server.served.aside = 0, False
         server.places = min(server.places + 1, server.most)
-        self._wake()
 
     def _strike(self, server: Server, trouble: Trouble, begun: float) -> None:
         server.served.failures += 1
