@@ -6,7 +6,7 @@
 For each base: codes, tests and repairs are drawn from it once (CodeDPO, CodeFlow, DSTC); every ranking reads the same
 matrix; every row trains a LoRA adapter on the base with `recipes/`, merges it and evaluates greedily and with 8 samples
 at T=0.8 on the 240 held-out tasks of `codepref evaluate tiny`. Finished rows are kept, so the command goes on where it
-was. `--report` prints the tables. Intervals are 95 %, from a bootstrap over held-out tasks, the same ones for all bases.
+was. `--report` prints the tables. Intervals are 95 %, from a bootstrap over held-out tasks, the same for all bases.
 """
 
 import argparse

@@ -113,8 +113,8 @@ class Result:
 def efficiency(config: Measurement, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
     """Stage `efficiency`: one efficiency pair a prompt, or the reason why there is none. It measures.
 
-    Prompts fall under `not drawn`, `too few trusted tests`, `fewer than 2 distinct candidates`, `not measurable`, `no difference`,
-    `within noise` or `direction depends on input size`.
+    Prompts fall under `not drawn`, `too few trusted tests`, `fewer than 2 distinct candidates`, `not measurable`,
+    `no difference`, `within noise` or `direction depends on input size`.
     """
     named = {row.prompt_id: row for row in from_table(candidates, Candidates)}
     ran = {row.prompt_id: row for row in from_table(outcomes, Outcomes)}

@@ -86,8 +86,13 @@ def evidence(run: Path) -> Evidence:
 
 
 def _rows(stage: Stage) -> dict[str, dict[str, Any]]:
+    """The first row of every prompt."""
     tables = (stage.read(index) for index in range(len(stage.shards())))
-    return {row["prompt_id"]: row for table in tables for row in table.to_pylist()}
+    found: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        for row in table.to_pylist():
+            found.setdefault(row["prompt_id"], row)
+    return found
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def labels(pairs: Iterable[Mapping[str, str]]) -> Labels:
 def right(work: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
     """For each prompt and its programs: which pass all hidden tests, (programs,) bool each."""
     found = ragged([(programs, read(prompt).hidden_tests()) for prompt, programs in work])
-    return [matrix.all(1) for matrix in found]
+    return [np.asarray(matrix.all(1)) for matrix in found]
 
 
 def ragged(work: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[np.ndarray]:
@@ -146,3 +151,39 @@ def interval(values: Sequence[float] | np.ndarray) -> Interval:
     means = given[np.random.default_rng(0).integers(0, len(given), (2000, len(given)))].mean(1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(given.mean()), float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prompt of a CodeDPO run to show, and the truth of its programs and tests, in the order of the matrix."""
+
+    prompt_id: str
+    passed: np.ndarray
+    """(programs, tests) bool"""
+    codes_right: tuple[bool, ...]
+    tests_right: tuple[bool, ...]
+
+
+def example(run: Path) -> Example | None:
+    """Of the first prompts, one whose best program is right and whose programs and tests are most mixed; None without.
+
+    Raises:
+        CodeprefError: the run is not finished.
+    """
+    found = inspection.read(run)
+    pairs = found.stage("pairs")
+    first = _rows(pairs)
+    ready = _rows(found.inputs(pairs)[0])
+    names = list(first)[: LOOKED_AT // 2]
+    work = [(first[name]["prompt"], [code["code"] for code in ready[name]["codes"]]) for name in names]
+    valid = ragged([([read(first[name]["prompt"]).reference], first[name]["tests"]) for name in names])
+    best: tuple[float, Example] | None = None
+    for name, codes, tests in zip(names, right(work), valid, strict=True):
+        row = first[name]
+        if not codes[row["chosen_index"]] or codes[row["rejected_index"]]:
+            continue
+        mixed = min(codes.mean(), 1 - codes.mean()) * min(tests.mean(), 1 - tests.mean())
+        shown = Example(name, np.array(row["matrix"]), tuple(codes.tolist()), tuple(tests[0].tolist()))
+        if best is None or mixed > best[0]:
+            best = mixed, shown
+    return best and best[1]
