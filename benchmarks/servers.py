@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import random
 import sys
 import tempfile
@@ -201,7 +202,7 @@ def ray_data():
     from builders import codedpo, offline
     from codepref import config
 
-    ray.init(log_to_driver=False)
+    ray.init(address="local", log_to_driver=False)
     with servers([LATENCY_S]) as (made, cache):
         folder = made.logs[0].parent
         rows = [{"prompt_id": f"p{i}", "prompt": PROMPT + str(i), "entry_point": "f"} for i in range(20)]
@@ -230,6 +231,7 @@ def main():
     parts = (ray_data(),) if arguments.ray else (scaling(rounds), ceiling(), groups(), killed(rounds))
     for part in parts:
         figures.update(part)
+    print(f"load average {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores")
     print(json.dumps(figures))
 
 

@@ -104,6 +104,7 @@ def test_ray_asks_a_server_and_a_build_takes_the_samples(file, tmp_path, root):
     out = tmp_path / "samples.jsonl"
     words = [sys.executable, "-m", "builders.offline", "--out", str(out), "--config"]
     env = os.environ | {
+        "RAY_ADDRESS": "local",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
         "OPENAI_API_KEY": "k-secret",
