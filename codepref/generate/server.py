@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -172,21 +173,10 @@ class ServerGenerator:
     @asynccontextmanager
     async def _connector(self) -> AsyncIterator[Callable[[Server], Any]]:
         """Makes clients, and closes them at the end."""
-        import httpx2
-        import openai
-
-        timeout = openai.Timeout(self.config.timeout_s, connect=min(CONNECT_TIMEOUT_S, self.config.timeout_s))
-        trust = httpx2.create_ssl_context()
         async with AsyncExitStack() as stack:
 
             def connect(server: Server) -> Any:
-                client = openai.AsyncOpenAI(
-                    api_key=server.key or "none",
-                    base_url=server.base_url,
-                    timeout=timeout,
-                    max_retries=0,
-                    http_client=openai.DefaultAsyncHttpxClient(verify=trust, timeout=timeout),
-                )
+                client = _client(server, self.config.timeout_s)
                 stack.push_async_callback(client.close)
                 return client
 
@@ -363,6 +353,26 @@ class _Run:
         if self.stopped() or self.refused:
             raise self.error()
         return [self._done[position] for position in range(len(self.requests))]
+
+
+def _client(server: Server, timeout_s: float) -> Any:
+    """A client of the openai SDK that tries once: when and where to try again is decided by the fleet."""
+    import openai
+
+    timeout = openai.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
+    connections = openai.DefaultAsyncHttpxClient(verify=_trust(), timeout=timeout)
+    key = server.key or "none"
+    return openai.AsyncOpenAI(
+        api_key=key, base_url=server.base_url, timeout=timeout, max_retries=0, http_client=connections
+    )
+
+
+@cache
+def _trust() -> Any:
+    """The certificates that servers are checked with; reading them takes longer than a request."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def _api_key(variable: str) -> str:
