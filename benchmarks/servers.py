@@ -1,7 +1,6 @@
 """One driver process against 1 to 8 servers on loopback: rate, CPU time of the driver, shares, and a server killed.
 
     python benchmarks/servers.py
-    python benchmarks/servers.py --ray      # Ray Data's HTTP processor, as builders/offline.py uses it
 
 Each server is a process of its own that answers `PLACES` requests at once, each after `LATENCY_S`; more have to wait.
 """
@@ -194,42 +193,14 @@ def killed(rounds: int):
         yield "killed", {"missing": missing, "twice": twice, "rate_after": rate}
 
 
-def ray_data():
-    """One server asked by four workers of Ray Data, then by us; Ray is started before the clock."""
-    import ray
-    import yaml
-
-    from builders import codedpo, offline
-    from codepref import config
-
-    ray.init(address="local", log_to_driver=False)
-    with servers([LATENCY_S]) as (made, cache):
-        folder = made.logs[0].parent
-        rows = [{"prompt_id": f"p{i}", "prompt": PROMPT + str(i), "entry_point": "f"} for i in range(20)]
-        (folder / "prompts").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        values = {"prompts": str(folder / "prompts"), "codes_per_prompt": 5, "tests_per_prompt": 5}
-        values["generation"] = {"server": {"model": "m", "base_url": made.urls[0]}}
-        (folder / "config").write_text(yaml.safe_dump(values))
-        begun = time.perf_counter()
-        offline.run(config.load(codedpo.Config, folder / "config"), folder / "out", 4, 1)
-        rate = 200 / (time.perf_counter() - begun)
-        busy = rate * LATENCY_S
-        print(f"Ray Data {ray.__version__}, 4 workers, 200 answers: {rate:.1f} answers/s, {busy:.1f} in flight")
-        yield "ray", {"rate": rate}
-        yield line("1, asked by codepref", *rate_only(asked(generator(made, cache), [requests(200)])))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10, help="requests for every place (%(default)s)")
-    parser.add_argument("--ray", action="store_true", help="only Ray Data's HTTP processor")
-    arguments = parser.parse_args()
+    rounds = parser.parse_args().rounds
     import openai  # noqa: F401 - its import is no part of the first measurement
 
     figures = {}
-    rounds = arguments.rounds
-    parts = (ray_data(),) if arguments.ray else (scaling(rounds), ceiling(), groups(), killed(rounds))
-    for part in parts:
+    for part in (scaling(rounds), ceiling(), groups(), killed(rounds)):
         figures.update(part)
     print(f"load average {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores")
     print(json.dumps(figures))
