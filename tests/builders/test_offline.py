@@ -111,7 +111,7 @@ def test_ray_asks_a_server_and_a_build_takes_the_samples(file, tmp_path, root):
     }
 
     def run(path):
-        return subprocess.run([*words, str(path)], cwd=root, env=env, capture_output=True, text=True)
+        return subprocess.run([*words, str(path)], cwd=root, env=env, capture_output=True, text=True, timeout=300)
 
     def plan(k, body):
         return Fault(status=400, message="too long") if broken[0] and "f2" in body["messages"][-1]["content"] else None
