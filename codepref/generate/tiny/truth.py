@@ -109,7 +109,8 @@ class Labels:
 def labels(pairs: Iterable[Mapping[str, str]]) -> Labels:
     """The truth of pairs with `prompt`, `chosen` and `rejected`, all of them programs for tasks of the family."""
     listed = list(pairs)
-    truth = np.array(right([(row["prompt"], [row["chosen"], row["rejected"]]) for row in listed])).reshape(-1, 2)
+    judged = right([(row["prompt"], [row["chosen"], row["rejected"]]) for row in listed])
+    truth = np.array(judged, dtype=bool).reshape(-1, 2)
     chosen, rejected = truth[:, 0], truth[:, 1]
     return Labels(len(listed), interval(chosen & ~rejected), float((rejected & ~chosen).mean()) if listed else 0.0)
 
