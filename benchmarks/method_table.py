@@ -47,6 +47,7 @@ ROWS = (
     Row("untrained", "", ""),
     Row("SFT on the best code", "sft", "rank/self_validation"),
     Row("KTO", "kto", "rank/self_validation"),
+    Row("KTO, twice the learning rate", "kto", "rank/self_validation", (("learning_rate", "1.0e-3"),)),
     Row("DPO", "dpo", "rank/self_validation", (("alpha", "0"),)),
     *(Row(f"DPO+NLL, {name}", "dpo", f"rank/{name}") for name in RANKINGS),
     Row("DPO+NLL, hidden truth", "dpo", "rank/truth.jsonl"),

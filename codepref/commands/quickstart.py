@@ -209,7 +209,7 @@ class _State:
         known = self.before.get(step.name)
         if known is not None and known["words"] == list(step.words) and step.call is not scores:
             print(f"{title}: kept from before", flush=True)
-            self._keep(step, known["seconds"])
+            self._add(step, known["seconds"])
             return
         self.before = {}
         print(f"{title}\n  {_typed(step.words)}" if step.words else title, flush=True)
@@ -218,17 +218,20 @@ class _State:
             self.told |= step.call(self.root)
         else:
             _run(self.root, step, again)
-        self._keep(step, time.monotonic() - began)
+        self._add(step, time.monotonic() - began)
+        self._write(page=step.call is scores)
 
-    def _keep(self, step: Step, seconds: float) -> None:
-        from codepref import report
-        from codepref.store import write_whole
-
+    def _add(self, step: Step, seconds: float) -> None:
         done = {"name": step.name, "folder": step.folder, "seconds": round(seconds, 1), "words": list(step.words)}
         self.told["steps"].append(done)
         self.told["commands"] += [_typed(step.words)] * bool(step.words)
+
+    def _write(self, page: bool) -> None:
+        from codepref import report
+        from codepref.store import write_whole
+
         write_whole(self.path, json.dumps(self.told, indent=1).encode() + b"\n")
-        if step.call is scores:
+        if page:
             report.write(self.root)
 
 
@@ -261,7 +264,7 @@ def _run(root: Path, step: Step, again: str) -> None:
 
 
 def _closing(told: Mapping[str, Any], root: Path, seconds: float) -> str:
-    lines = [""]
+    lines = ["", *([told["evidence"]["words"]] if told["evidence"]["weak"] else [])]
     for score in told["scores"]:
         lines.append(f"{score['title']:<18}" + "   ".join(f"{way} {_percent(score[way])}" for way in WAYS))
     for gain in told["gains"]:
