@@ -4,9 +4,9 @@
     python benchmarks/scale_ray.py node
 
 `overhead` runs the stage `outcomes` of CodeDPO, two workers, on shards of many prompts: the quickstart's, copied. Pool
-and Ray take turns. CPU is that of the driver with all its descendants, the start of every worker included. Told apart are
-the start of Ray, once a build, and what its own processes take, which grows with wall time, not with work. Wall seconds
-depend on whatever else the machine does.
+and Ray take turns. CPU is that of the driver with all its descendants, the start of every worker included. Told apart
+are the start of Ray, once a build, and what its own processes take, which grows with wall time, not with work. Wall
+seconds depend on whatever else the machine does.
 
 `node` builds the quickstart on two nodes of one processor each, kills one when two shards of the matrix are done, and
 compares every file with a build in one process.
@@ -111,10 +111,8 @@ def overhead(rounds: int, copies: int, shards: int) -> dict[str, Any]:
         engine: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for engine, runs in found.items()
     }
     for engine, one in middle.items():
-        print(
-            f"| {engine} | {one['cpu_s'] / shards:.1f} | {one['cpu_s']:.1f} | {one['own_cpu_s']:.1f} | {one['wall_s']:.1f} "
-            f"| {one['start_s']:.1f} | {one['start_cpu_s']:.1f} |"
-        )
+        keys = ("cpu_s", "own_cpu_s", "wall_s", "start_s", "start_cpu_s")
+        print(f"| {engine} | {one['cpu_s'] / shards:.1f} | {' | '.join(f'{one[key]:.1f}' for key in keys)} |")
     ratio = {key: middle["ray"][key] / middle["pool"][key] for key in ("cpu_s", "wall_s")}
     print(f"\nRay over pool: {ratio['cpu_s']:.3f} in CPU, {ratio['wall_s']:.3f} in wall time")
     return {"runs": found, "ratio": ratio}
