@@ -122,16 +122,12 @@ def connect(cluster: Cluster) -> Any:
         else:
             _reach(cluster.address)
             ray.init(cluster.address, **options)
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        ray.exceptions.RayError,
-        SystemExit,
-    ) as error:  # Ray exits by itself, too
+    except (Exception, SystemExit) as error:  # Ray raises a plain `Exception`, too, or ends the process
         reason = (str(error).splitlines() or [""])[0]
+        if cluster.address is None:
+            raise CodeprefError(f"Ray does not start here ({reason}); try again, or without --runner ray") from None
         remedy = "give HOST:PORT as `ray start --head` prints it (6379 unless told otherwise), on one of its nodes"
-        raise CodeprefError(f"no Ray at {cluster.address or 'this machine'} ({reason}); {remedy}") from None
+        raise CodeprefError(f"no Ray at {cluster.address} ({reason}); {remedy}") from None
     return ray
 
 
