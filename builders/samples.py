@@ -3,9 +3,10 @@
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +24,7 @@ from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
 from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
+from codepref.spill import Rows
 from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
 
@@ -69,10 +71,11 @@ def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: 
     Raises:
         CodeprefError: the file has bad lines and `skip_bad` is off; nothing was written.
     """
-    recordings, bad = read_recordings(path, skip_bad=skip_bad, codes=codes)
-    rows = sorted((_samples(recording) for recording in recordings), key=lambda row: row.prompt_id)
     depends = {"sha256": file_hash(path), "shard_size": shard_size, "skip_bad": skip_bad}
-    return runner.source("samples", _shards(rows, shard_size, bad), depends, len(rows))
+    if runner.store.stage("samples", depends).done:
+        return runner.source("samples", iter(()), depends, 0)
+    recordings, bad = read_recordings(path, skip_bad=skip_bad, codes=codes)
+    return runner.source("samples", _shards(map(_samples, recordings), shard_size, bad), depends, len(recordings))
 
 
 def _samples(recording: Recording) -> Samples:
@@ -88,10 +91,13 @@ def _samples(recording: Recording) -> Samples:
     )
 
 
-def _shards(rows: Sequence[Samples], size: int, bad: Sequence[BadLine]) -> Iterator[Shard]:
+def _shards(rows: Iterable[Samples], size: int, bad: Sequence[BadLine]) -> Iterator[Shard]:
+    """Tables of `size` rows, at least one; the first says which lines were left out."""
     skipped = tuple(Exclusion("samples", "", "line", "bad line", line.line, line.problem) for line in bad)
-    for start in range(0, max(len(rows), 1), size):
-        yield Shard(to_table(rows[start : start + size], Samples), skipped if start == 0 else ())
+    left = iter(rows)
+    yield Shard(to_table(islice(left, size), Samples), skipped)
+    while held := list(islice(left, size)):
+        yield Shard(to_table(held, Samples))
 
 
 def file_hash(path: str | Path) -> str:
@@ -156,8 +162,7 @@ def asked(
         hashes = tuple(_template_hash(question.template) for question in questions)
         counts = {question.purpose: question.n for question in questions}
         asking = _Asking(generator.name, hashes, counts, sampling, _options(generation), seed)
-        rows = sum(source.rows(index) for index in range(len(source.shards())))
-        total = rows * sum(counts.values())
+        total = source.summary()["rows_out"] * sum(counts.values())
         bar = progress(name, total, "sample", quiet=runner.quiet)
 
         def count(_: Request, done: list[Completion]) -> None:
@@ -188,7 +193,7 @@ def _template_hash(path: str) -> str:
 
 def rows_of(stage: Stage, record: type[Row]) -> Iterator[Row]:
     """The records of a finished stage."""
-    for index in range(len(stage.shards())):
+    for index in range(stage.summary()["shards"]):
         yield from from_table(stage.read(index), record)
 
 
@@ -206,7 +211,7 @@ def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
     Raises:
         CodeprefError: a line can not be used, or two have the same id.
     """
-    rows = sorted(_read_prompts(Path(path)), key=lambda row: row.prompt_id)
+    rows = _read_prompts(Path(path))
     depends = {"sha256": file_hash(path), "shard_size": shard_size}
     return runner.source("prompts", _shards(rows, shard_size, ()), depends, len(rows))
 
@@ -264,26 +269,45 @@ def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: in
             yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
 
 
-def _read_prompts(path: Path) -> Iterator[Samples]:
+def _read_prompts(path: Path) -> Rows:
+    """Rows by prompt id."""
+    found = Rows()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                row = _read_prompt(path, number, line)
+                if (first := found.first(row.prompt_id)) is not None:
+                    raise CodeprefError(f"{path}:{number}: prompt_id {row.prompt_id!r} is already on line {first}")
+                found.add(row.prompt_id, number, row)
     except (OSError, UnicodeDecodeError) as error:
         raise CodeprefError(f"{path}: {error}; give prompts=FILE, JSON lines") from None
-    seen: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            prompt_id, prompt, entry_point = (row[key] for key in ("prompt_id", "prompt", "entry_point"))
-        except (ValueError, TypeError, KeyError) as error:
-            need = 'expected {"prompt_id", "prompt", "entry_point"}'
-            raise CodeprefError(f"{path}:{number}: {type(error).__name__}: {error}; {need}") from None
-        if seen.setdefault(prompt_id, number) != number:
-            raise CodeprefError(f"{path}:{number}: prompt_id {prompt_id!r} is already on line {seen[prompt_id]}")
-        tests = row.get("tests", [])
-        if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
-            raise CodeprefError(f"{path}:{number}: tests: expected a list of texts, found {json.dumps(tests)[:60]}")
-        given = tuple(Sample(test) for test in tests)
-        yield Samples(prompt_id, prompt, entry_point, (), given, source=row.get("source"), licence=row.get("licence"))
+    return found
+
+
+def _read_prompt(path: Path, number: int, line: str) -> Samples:
+    try:
+        row = json.loads(line)
+        prompt_id, prompt, entry_point = (_written(row, key) for key in ("prompt_id", "prompt", "entry_point"))
+    except (ValueError, TypeError, KeyError) as error:
+        need = 'expected {"prompt_id", "prompt", "entry_point"}'
+        raise CodeprefError(f"{path}:{number}: {type(error).__name__}: {error}; {need}") from None
+    tests = row.get("tests", [])
+    if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
+        raise CodeprefError(f"{path}:{number}: tests: expected a list of texts, found {json.dumps(tests)[:60]}")
+    given = tuple(Sample(test) for test in tests)
+    return Samples(prompt_id, prompt, entry_point, (), given, source=row.get("source"), licence=row.get("licence"))
+
+
+def _written(row: dict[str, Any], key: str) -> str:
+    """A text that can be stored.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is none.
+    """
+    if not isinstance(row[key], str):
+        raise TypeError(f"{key} is no text")
+    row[key].encode()  # half a surrogate pair is no character
+    return str(row[key])
 
 
 def render(template: Path, values: dict[str, object]) -> str:

@@ -93,9 +93,9 @@ class Stage:
         """Number of rows of a finished shard."""
         return pq.read_metadata(self._file(index, "parquet")).num_rows  # type: ignore[no-any-return]
 
-    def read(self, index: int) -> pa.Table:
-        """A finished shard."""
-        return pq.read_table(self._file(index, "parquet"))
+    def read(self, index: int, columns: list[str] | None = None) -> pa.Table:
+        """A finished shard, whole or some of its columns."""
+        return pq.read_table(self._file(index, "parquet"), columns=columns)
 
     def measured(self, index: int) -> pa.Table | None:
         """The measurements beside a finished shard, or None."""
