@@ -63,7 +63,7 @@ def _left_out(gates: Gates, source: Stage) -> Iterator[Exclusion | None]:
     named = np.ones(total, bool)
     with Texts() as ids:
         hashes = _hashes(source, gates.entry_point, named, ids)
-        twins = first_equal(hashes, total) if gates.duplicates else _through(hashes)
+        twins = first_equal(hashes, total)
         places = np.flatnonzero(named).astype(np.int32)  # of a group of near-duplicates one must stay: one that can
         signatures = _signatures(source, named) if gates.near_duplicates else ()
         alike = overlap.near_duplicates(signatures, len(places), gates.near_duplicates or 1.0)
@@ -72,7 +72,7 @@ def _left_out(gates: Gates, source: Stage) -> Iterator[Exclusion | None]:
             like = next(alike_of) if named[n] else -1
             if not named[n]:
                 yield Exclusion("unique", ids[n], "prompt", "entry point not named")
-            elif twins is not None and twins[n] >= 0:
+            elif gates.duplicates and twins[n] >= 0:
                 yield Exclusion("unique", ids[n], "prompt", "duplicate", detail=f"of {ids[twins[n]]}")
             elif like >= 0:
                 yield Exclusion("unique", ids[n], "prompt", "near-duplicate", detail=f"of {ids[places[like]]}")
@@ -100,11 +100,6 @@ def _hashes(source: Stage, entry_point: bool, named: NDArray[np.bool_], ids: Tex
 
 def _keys(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Keys:
     return np.array([int(content_id(*(row[column] for column in columns)), 16) for row in rows], np.uint64)
-
-
-def _through(blocks: Iterator[Keys]) -> None:
-    for _ in blocks:
-        pass
 
 
 def _signatures(source: Stage, named: NDArray[np.bool_]) -> Iterator[NDArray[np.uint32]]:

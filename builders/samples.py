@@ -1,5 +1,6 @@
 """The first link of every chain: samples (codes and tests of a model), recorded by the user or asked for here."""
 
+import functools
 import hashlib
 import json
 import sys
@@ -18,7 +19,7 @@ from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.cache import Cache
 from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
-from codepref.generate.recorded import CODES, BadLine, Recording
+from codepref.generate.recorded import CODES, BadLine, Recording, RecordingError
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
@@ -71,7 +72,10 @@ def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: 
     Raises:
         CodeprefError: the file has bad lines and `skip_bad` is off; nothing was written.
     """
-    depends = {"sha256": file_hash(path), "shard_size": shard_size, "skip_bad": skip_bad}
+    try:
+        depends = {"sha256": file_hash(path), "shard_size": shard_size, "skip_bad": skip_bad}
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror}; name a .jsonl or .jsonl.gz file") from None
     if runner.store.stage("samples", depends).done:
         return runner.source("samples", iter(()), depends, 0)
     recordings, bad = read_recordings(path, skip_bad=skip_bad, codes=codes)
@@ -316,11 +320,15 @@ def render(template: Path, values: dict[str, object]) -> str:
     Raises:
         CodeprefError: it can not be read, is no template, or uses a name that is not among `values`.
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
     try:
-        return environment.from_string(template.read_text(encoding="utf-8")).render(values).strip()
+        return _compiled(template.read_text(encoding="utf-8")).render(values).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CodeprefError(f"{template}: {getattr(error, 'strerror', error)}; name a template file") from None
     except jinja2.TemplateError as error:
         line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         raise CodeprefError(f"{template}{line}: {error.message}; known names: {', '.join(values)}") from None
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(template: str) -> jinja2.Template:
+    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False).from_string(template)

@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import os
 import platform
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,9 +21,9 @@ import pyarrow.parquet as pq
 
 from codepref import __version__, cards
 from codepref.errors import CodeprefError
-from codepref.records import Exclusion, schema
+from codepref.records import schema
 from codepref.stages import describe
-from codepref.store import Stage, Store, write_whole
+from codepref.store import Stage, Store, write_lines, write_whole
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 1_000
@@ -62,7 +61,8 @@ def publish_locally(
     data = {name: _write_part(store.root, name, *part) for name, part in parts.items()}
     filled = {name: part[1] for name, part in parts.items() if data[name]["rows"]}
     _remove_others(store.root, filled)
-    left_out = _write_lines(store.root / "exclusions.jsonl", (item for stage in chain for item in stage.excluded()))
+    exclusions = (item for stage in chain for item in stage.excluded())
+    left_out = write_lines(store.root / "exclusions.jsonl", map(json.dumps, map(dataclasses.asdict, exclusions)))
     manifest = {
         "method": method,
         "versions": versions(),
@@ -105,19 +105,6 @@ def _public(value: Any) -> Any:
     if isinstance(value, str) and value and Path(value).exists():
         return Path(value).resolve().name
     return value
-
-
-def _write_lines(path: Path, items: Iterable[Exclusion]) -> int:
-    """Writes one JSON object a line, one after the other, to a file that is absent or whole; how many there are."""
-    part, count = path.with_suffix(".part"), 0
-    with part.open("w", encoding="utf-8") as file:
-        for item in items:
-            file.write(json.dumps(dataclasses.asdict(item)) + "\n")
-            count += 1
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    return count
 
 
 def _write_part(root: Path, name: str, stage: Stage, record: type) -> dict[str, Any]:

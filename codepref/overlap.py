@@ -151,9 +151,7 @@ def _blocks(file: IO[bytes]) -> Iterator[Hashes]:
         yield np.frombuffer(block, np.uint64)
 
 
-def _mark(
-    earlier: spill.Places, later: spill.Places, before: spill.Places, signatures: int, threshold: float
-) -> None:
+def _mark(earlier: spill.Places, later: spill.Places, before: spill.Places, signatures: int, threshold: float) -> None:
     """Writes down the texts that are like one before them, unless that is known already."""
     for start in range(0, len(later), _COMPARED):
         those, others = (places[start : start + _COMPARED] for places in (later, before))

@@ -50,22 +50,23 @@ class Rows:
     def __iter__(self) -> Iterator[Any]:
         """All rows by key (code points), those of one key by number."""
         for (body,) in self._database.execute("SELECT body FROM row INDEXED BY by_key ORDER BY key, number"):
-            yield pickle.loads(body)
+            yield pickle.loads(body)  # noqa: S301 - bytes of ours, from a file that nobody else can name
 
 
 class Texts:
     """Texts by number, in the order in which they are added."""
 
     def __init__(self) -> None:
-        self._texts, self._ends = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        with ExitStack() as opened:
+            self._texts, self._ends = (opened.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+            self._files = opened.pop_all()
         self._end = 0
 
     def __enter__(self) -> "Texts":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._texts.close()
-        self._ends.close()
+        self._files.close()
 
     def add(self, texts: Iterable[str]) -> None:
         """Adds texts."""

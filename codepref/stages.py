@@ -66,16 +66,17 @@ class Runner:
             CodeprefError: a worker process was killed. Finished shards stay, as they do on any other exception.
         """
         stage = self.store.stage(name, config, inputs)
-        sizes = [inputs[0].rows(index) for index in range(len(inputs[0].shards()))]
         if stage.done:
             return self._report(stage, reused=True)
-        todo = [index for index in range(len(sizes)) if not stage.has(index)]
-        with self._progress(name, sum(sizes), sum(sizes) - sum(sizes[index] for index in todo)) as bar:
+        total, shards = (inputs[0].summary()[key] for key in ("rows_out", "shards"))
+        kept = stage.finished()
+        todo = sorted(set(range(shards)).difference(kept))
+        with self._progress(name, total, sum(map(inputs[0].rows, kept))) as bar:
             pooled = self.workers > 1 and len(todo) > 1 and not here
             work = self._pooled if pooled else self._in_process
             for index in work(stage, function, config, inputs, todo):
-                bar.update(sizes[index])
-        return self._finish(stage, sum(sizes))
+                bar.update(inputs[0].rows(index))
+        return self._finish(stage, total)
 
     def _in_process(
         self, stage: Stage, function: ShardFunction, config: Any, inputs: Sequence[Stage], todo: list[int]
@@ -146,11 +147,11 @@ def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = F
 
 def counted(stage: Stage) -> dict[str, Any]:
     """What the shards of a stage hold that are there: `shards`, `rows_out`, and `excluded` by kind and rule."""
-    shards = stage.shards()
+    shards = stage.finished()
     rules = Counter((item.kind, item.rule) for item in stage.excluded())
     return {
         "shards": len(shards),
-        "rows_out": sum(stage.rows(index) for index in range(len(shards))),
+        "rows_out": sum(map(stage.rows, shards)),
         "excluded": [{"kind": kind, "rule": rule, "count": n} for (kind, rule), n in sorted(rules.items())],
     }
 

@@ -55,6 +55,19 @@ def write_whole(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> int:
+    """Writes a text line by line to a file that is either absent or complete; how many there are."""
+    part, count = path.with_name(f"{path.name}.part{os.getpid()}"), 0
+    with part.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(line + "\n")
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    return count
+
+
 def parquet_bytes(table: pa.Table) -> bytes:
     """A table as Parquet; the same rows always give the same bytes (with the pinned Arrow)."""
     sink = pa.BufferOutputStream()
@@ -81,9 +94,17 @@ class Stage:
         """Contents of the done marker."""
         return json.loads((self.path / "done.json").read_text())  # type: ignore[no-any-return]
 
+    def finished(self, suffix: str = "parquet") -> list[int]:
+        """Numbers of the finished shards, or of those that have a file with another suffix, in order."""
+        if not self.path.is_dir():
+            return []
+        with os.scandir(self.path) as entries:
+            heads = (entry.name.partition(".") for entry in entries)
+            return sorted(int(number) for number, _, end in heads if end == suffix and number.isdigit())
+
     def shards(self) -> list[Path]:
-        """Finished shards, in order."""
-        return sorted(self.path.glob("[0-9]*.parquet"))
+        """Files of the finished shards, in order."""
+        return [self._file(index, "parquet") for index in self.finished()]
 
     def has(self, index: int) -> bool:
         """Whether a shard is finished."""
@@ -104,8 +125,8 @@ class Stage:
 
     def excluded(self) -> Iterator[Exclusion]:
         """Everything the finished shards left out, in order."""
-        for path in sorted(self.path.glob("[0-9]*.excluded.jsonl")):
-            for line in path.read_text(encoding="utf-8").splitlines():
+        for index in self.finished("excluded.jsonl"):
+            for line in self._file(index, "excluded.jsonl").read_text(encoding="utf-8").splitlines():
                 yield Exclusion(**json.loads(line))
 
     def write(self, index: int, shard: Shard) -> None:

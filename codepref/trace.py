@@ -58,8 +58,9 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
     """What the stages say of a prompt, later ones over earlier ones; and its rows of the dataset, or what will be."""
     known: dict[str, Any] = {}
     pairs: list[tuple[str, dict[str, Any]]] = []
+    place = 0
     for stage in run.stages:
-        row = _find(stage.shards(), prompt_id)
+        row, place = _find(stage.shards(), prompt_id, place)
         if row and "chosen" in row:
             pairs = [pair for pair in pairs if not _same(pair[1], row)]  # a later stage may only have checked it
             pairs.append((stage.name, row))
@@ -67,7 +68,7 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
             known.update(row, prompt=known.get("prompt", row.get("prompt")))
     if run.manifest and not any(stage.path.is_dir() for stage in run.stages):
         for name, part in run.manifest["dataset"].items():
-            row = _find([run.root / item["file"] for item in part["files"]], prompt_id)
+            row, _ = _find([run.root / item["file"] for item in part["files"]], prompt_id)
             if row:
                 pairs.append((name, row))
                 known = {**row, "verdicts": row.get("matrix"), **known}
@@ -78,13 +79,20 @@ def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return (row["chosen"], row["rejected"]) == (other["chosen"], other["rejected"])
 
 
-def _find(files: Sequence[Path], prompt_id: str) -> dict[str, Any] | None:
-    for path in files:
-        if path.exists() and "prompt_id" in pq.read_schema(path).names:
-            rows = pq.read_table(path, filters=[("prompt_id", "==", prompt_id)]).to_pylist()
-            if rows:
-                return rows[0]  # type: ignore[no-any-return]
-    return None
+def _find(files: Sequence[Path], prompt_id: str, near: int = 0) -> tuple[dict[str, Any] | None, int]:
+    """The row of a prompt and the place of its file, if there is one.
+
+    Args:
+        files: Where it may be.
+        prompt_id: Which prompt.
+        near: Place to begin at: most stages have a prompt in the same shard as the stage before.
+    """
+    for place in sorted(range(len(files)), key=lambda place: abs(place - near)):
+        if files[place].exists() and "prompt_id" in (file := pq.ParquetFile(files[place])).schema_arrow.names:
+            ids = file.read(["prompt_id"])["prompt_id"].to_pylist()
+            if prompt_id in ids:
+                return file.read().slice(ids.index(prompt_id), 1).to_pylist()[0], place
+    return None, near
 
 
 def _nearest(run: Run, prompt_id: str) -> str:

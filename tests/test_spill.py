@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +18,9 @@ def test_equal_keys_are_found_whatever_the_buckets(items, size, bucket):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill, "BUCKET", bucket)
         first = spill.first_equal(blocks(items, size), len(items)).tolist()
-        found = [row for part in spill.equal(blocks(items, size), len(items)) for row in zip(*map(list, part), strict=True)]
+        found = [
+            row for part in spill.equal(blocks(items, size), len(items)) for row in zip(*map(list, part), strict=True)
+        ]
     assert first == [items.index(key) if items.index(key) < n else -1 for n, key in enumerate(items)]
     expected = [
         (n, max(k for k in range(n) if items[k] == key), items.index(key))
@@ -60,4 +60,4 @@ def test_nothing_is_left_on_disk(tmp_path, monkeypatch):
     with spill.Texts() as texts:
         texts.add(["a" * 100_000])
         spill.first_equal(blocks([1, 2, 1], 2), 3)
-        assert os.listdir(tmp_path) == []
+        assert list(tmp_path.iterdir()) == []

@@ -79,8 +79,10 @@ class _Bad(Exception):
 
 
 def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> tuple[Rows, list[BadLine]]:
-    """All recordings by prompt id, those of one id in the order of the file, and the lines that were left out. Every
-    line is looked at before this returns; blank lines are ignored. Recordings lie on disk, bad lines in memory. `codes` is the key that holds the codes: `CODES`, or `VERSIONS` for trajectories.
+    """All recordings by prompt id, those of one id in the order of the file, and the lines that were left out.
+
+    Every line is looked at before this returns; blank lines are ignored. Recordings lie on disk, bad lines in memory.
+    `codes` is the key that holds the codes: `CODES`, or `VERSIONS` for trajectories.
 
     Raises RecordingError when the file can not be opened or holds no line at all and, unless `skip_bad`, when any line
     is bad.

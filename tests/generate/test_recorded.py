@@ -148,7 +148,9 @@ def test_damaged_gzip(tmp_path, damage):
     good, bad = read(path, skip_bad=True)
     assert len(bad) == 1
     assert bad[0].line == len(good) + 1
-    assert list(good)[:3] == [Recording(**{**r, "codes": tuple(r["codes"]), "tests": tuple(r["tests"])}) for r in rows[:3]]
+    assert list(good)[:3] == [
+        Recording(**{**r, "codes": tuple(r["codes"]), "tests": tuple(r["tests"])}) for r in rows[:3]
+    ]
     assert str(caught.value) == str(bad[0])
 
 
