@@ -63,7 +63,9 @@ class Generation:
     concept_template: str = str(TEMPLATES / "concepts.jinja")
     task_template: str = str(TEMPLATES / "task.jinja")
     price_per_million: Price | None = None
-    """For the cost in `--dry-run`."""
+    """For the cost in `--dry-run` and `--estimate`."""
+    gpu_tokens_per_second: Annotated[float, Field(gt=0)] = 2500.0
+    """For `--estimate`: completion tokens that one GPU gives, all requests together. Assumed; a server logs its own."""
 
 
 def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
@@ -79,10 +81,11 @@ def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: 
     if runner.store.stage("samples", depends).done:
         return runner.source("samples", iter(()), depends, 0)
     recordings, bad = read_recordings(path, skip_bad=skip_bad, codes=codes)
-    return runner.source("samples", _shards(map(_samples, recordings), shard_size, bad), depends, len(recordings))
+    return runner.source("samples", _shards(map(sampled, recordings), shard_size, bad), depends, len(recordings))
 
 
-def _samples(recording: Recording) -> Samples:
+def sampled(recording: Recording) -> Samples:
+    """A recording as a row."""
     return Samples(
         recording.prompt_id,
         recording.prompt,

@@ -106,12 +106,12 @@ def defined(signatures, threshold):
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 0.5, 0.7, 1.0]), st.sampled_from([1, 7, 64]), st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_near_duplicates_are_those_of_the_definition(seed, threshold, block, bucket):
     rng = np.random.default_rng(seed)
     families = rng.integers(0, 2**32, (4, overlap.SIGNATURE), np.uint32)
-    signatures = families[rng.integers(0, 4, 60)]
-    changed = rng.random(signatures.shape) < rng.choice([0, 0.1, 0.3, 0.5], (60, 1))
+    signatures = families[rng.integers(0, 4, 40)]
+    changed = rng.random(signatures.shape) < rng.choice([0, 0.1, 0.3, 0.5], (40, 1))
     signatures = np.where(changed, rng.integers(0, 2**32, signatures.shape, np.uint32), signatures)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill, "BUCKET", bucket)

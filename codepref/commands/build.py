@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the run's folder")
     parser.add_argument("--dry-run", action="store_true", help="say what would be asked and run, and what it costs")
+    parser.add_argument(
+        "--estimate", metavar="N", type=positive, help="say what N prompts would take, by rates measured here"
+    )
     parser.add_argument("--workers", metavar="N", type=positive, default=cores(), help="processes (%(default)s)")
     parser.add_argument("--skip-bad", action="store_true", help="leave bad input lines out and count them")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summaries")
@@ -28,6 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     builder = importlib.import_module(f"builders.{arguments.method}")
     settings = config.load(builder.Config, arguments.config, arguments.set)
+    if arguments.estimate:
+        planned = builder.plan(settings, skip_bad=arguments.skip_bad)
+        print(
+            importlib.import_module("builders.estimate").estimate(planned, arguments.estimate, settings, arguments.out)
+        )
+        return 0
     if arguments.dry_run:
         print(builder.plan(settings, skip_bad=arguments.skip_bad))
         return 0

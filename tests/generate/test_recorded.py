@@ -199,3 +199,16 @@ def test_trajectories_have_versions_and_may_share_a_prompt(tmp_path):
         read(tmp_path / "t.jsonl")
     with pytest.raises(RecordingError, match="unknown key 'codes'"):
         read(write(tmp_path / "r.jsonl", ROW), codes=VERSIONS)
+
+
+def test_memory_does_not_grow_with_the_recordings(tmp_path):
+    peaks = []
+    for count in (200, 2000):
+        rows = (row(prompt_id=f"p{i * 7919 % count}", codes=["x" * 2000]) for i in range(count))
+        path = write(tmp_path / "r.jsonl", *rows)
+        tracemalloc.start()
+        good, _ = read(path)
+        assert sum(1 for _ in good) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1800 * 50  # bytes a recording of 2 KB
