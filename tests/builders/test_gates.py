@@ -8,6 +8,7 @@ from builders import gates, samples
 from builders.gates import Gates
 from builders.matrix import Execution, Selection, candidates, outcomes
 from builders.samples import rows_of
+from codepref import spill
 from codepref.records import Candidates, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
@@ -165,7 +166,8 @@ def long_prompts(root, count):
     return runner, runner.source("prompts", map(shard, range(0, count, 100)), {}, count)
 
 
-def test_memory_hardly_grows_with_the_prompts(tmp_path):
+def test_memory_hardly_grows_with_the_prompts(tmp_path, monkeypatch):
+    monkeypatch.setattr(spill, "BUCKET", 128)  # what is sorted at once, by default far more than there are here
     peaks = []
     for count in (500, 2_500):
         runner, source = long_prompts(tmp_path / str(count), count)
@@ -173,4 +175,4 @@ def test_memory_hardly_grows_with_the_prompts(tmp_path):
         assert gates.unique(runner, Gates(), source).summary()["rows_out"] == count * 4 // 5
         peaks.append(peak(lambda: gates.distinct(runner, "once", source, ("prompt",), "code")))  # noqa: B023 - as above
     assert peaks[2] - peaks[0] < 2_000 * 100  # bytes a prompt; an id and a signature alone take 600
-    assert peaks[3] - peaks[1] < 2_000 * 20
+    assert peaks[3] - peaks[1] < 2_000 * 60
