@@ -190,8 +190,8 @@ def agreement(stored: Stage, other: Stage) -> str:
 
 
 _WORDS = ("same pair", "same chosen, another rejected", "turned round", "other codes", "new", "gone")
-_Pairs = Mapping[str, tuple[str, str, float]]
-"""Prompt id -> chosen, rejected, confidence."""
+_Pairs = Mapping[tuple[str, int], tuple[str, str, float]]
+"""Prompt id and which of its pairs -> chosen, rejected, confidence."""
 
 
 def _compared(before: _Pairs, after: _Pairs) -> Counter[str]:
@@ -205,8 +205,11 @@ def _compared(before: _Pairs, after: _Pairs) -> Counter[str]:
 
 
 def _pairs(stage: Stage, index: int) -> _Pairs:
-    rows = stage.read(index, PAIR).to_pylist()
-    return {row["prompt_id"]: (row["chosen"], row["rejected"], row["confidence"]) for row in rows}
+    seen, found = Counter[str](), {}
+    for row in stage.read(index, PAIR).to_pylist():
+        found[row["prompt_id"], seen[row["prompt_id"]]] = row["chosen"], row["rejected"], row["confidence"]
+        seen[row["prompt_id"]] += 1
+    return found
 
 
 def _quartiles(values: "array.array[float]") -> list[str]:

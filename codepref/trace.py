@@ -60,18 +60,19 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
     pairs: list[tuple[str, dict[str, Any]]] = []
     place = 0
     for stage in run.stages:
-        row, place = _find(stage.shards(), prompt_id, place)
-        if row and "chosen" in row:
-            pairs = [pair for pair in pairs if not _same(pair[1], row)]  # a later stage may only have checked it
-            pairs.append((stage.name, row))
-        elif row:
-            known.update(row, prompt=known.get("prompt", row.get("prompt")))
+        rows, place = _find(stage.shards(), prompt_id, place)
+        if rows and "chosen" in rows[0]:
+            # a later stage may only have checked a pair
+            pairs = [pair for pair in pairs if not any(_same(pair[1], row) for row in rows)]
+            pairs += [(stage.name, row) for row in rows]
+        elif rows:
+            known.update(rows[0], prompt=known.get("prompt", rows[0].get("prompt")))
     if run.manifest and not any(stage.path.is_dir() for stage in run.stages):
         for name, part in run.manifest["dataset"].items():
-            row, _ = _find([run.root / item["file"] for item in part["files"]], prompt_id)
-            if row:
-                pairs.append((name, row))
-                known = {**row, "verdicts": row.get("matrix"), **known}
+            rows, _ = _find([run.root / item["file"] for item in part["files"]], prompt_id)
+            pairs += [(name, row) for row in rows]
+            if rows:
+                known = {**rows[0], "verdicts": rows[0].get("matrix"), **known}
     return known, pairs
 
 
@@ -79,11 +80,11 @@ def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return (row["chosen"], row["rejected"]) == (other["chosen"], other["rejected"])
 
 
-def _find(files: Sequence[Path], prompt_id: str, near: int = 0) -> tuple[dict[str, Any] | None, int]:
-    """The row of a prompt and the place of its file, if there is one.
+def _find(files: Sequence[Path], prompt_id: str, near: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a prompt and the place of their file, if there are any.
 
     Args:
-        files: Where it may be.
+        files: Where they may be, all in one.
         prompt_id: Which prompt.
         near: Place to begin at: most stages have a prompt in the same shard as the stage before.
     """
@@ -91,8 +92,9 @@ def _find(files: Sequence[Path], prompt_id: str, near: int = 0) -> tuple[dict[st
         if files[place].exists() and "prompt_id" in (file := pq.ParquetFile(files[place])).schema_arrow.names:
             ids = file.read(["prompt_id"])["prompt_id"].to_pylist()
             if prompt_id in ids:
-                return file.read().slice(ids.index(prompt_id), 1).to_pylist()[0], place
-    return None, near
+                table = file.read().take([n for n, name in enumerate(ids) if name == prompt_id])
+                return table.to_pylist(), place
+    return [], near
 
 
 def _nearest(run: Run, prompt_id: str) -> str:
