@@ -30,7 +30,7 @@ ROWS_PER_GROUP = 1_000
 CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
 """Where pages end, by content: what did not change is not uploaded again. The Hub's own client has the same."""
 PRIVATE = {"base_url", "api_key_env", "max_cost", "gpu_tokens_per_second"}
-"""Keys that no manifest and no card holds, whatever their values: addresses, and what cost is judged by or limited to."""
+"""Keys that no manifest and no card holds: addresses, and what cost is judged by or limited to."""
 
 
 def publish_locally(
