@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from builders import codedpo, codeflow, dstc, plan
-from builders.estimate import Rates, estimate, measured
+from builders.estimate import STAGES_CPU_S, Rates, estimate, measured
 from builders.samples import Generation, Price
 from codepref import cli
 from codepref.errors import CodeprefError
@@ -53,7 +53,7 @@ def test_a_thousand_times_the_prompts_is_a_thousand_times_the_plan(asked):
     assert f"at most {1_000 * whole.most:,}" in found["completion tokens"]
     assert number(found["executions"]) == 3_000 * 3 * 5
     assert number(found["shards"]) == 94
-    seconds = 45_000 * 0.001 + 3_000 * (7 * 0.0005 + 0.0012)
+    seconds = 45_000 * 0.001 + 3_000 * (7 * 0.0005 + STAGES_CPU_S)
     assert number(found["CPU-hours"]) == round(seconds / 3600, 1)
     assert number(found["GPU-hours"]) == round(3_000 * 1_600 / 2500 / 3600, 1)
     assert found["money"].startswith("not known; --set 'generation.price_per_million=")
