@@ -43,7 +43,7 @@ def test_the_whole_chain_gives_the_same_bytes_twice(settings, tmp_path):
     assert all(pair["generator"].startswith("tiny-") for pair in rows)
 
 
-@pytest.mark.parametrize(("method", "name"), [("codeflow", "pairs"), ("dstc", "dpo")])
+@pytest.mark.parametrize(("method", "name"), [("codeflow", "kto"), ("dstc", "kto")])
 def test_the_other_methods_give_the_same_bytes_twice(settings, root, tmp_path, method, name):
     builder = importlib.import_module(f"builders.{method}")
     path = root / "builders" / "configs" / method / "tiny.yaml"
@@ -52,8 +52,8 @@ def test_the_other_methods_give_the_same_bytes_twice(settings, root, tmp_path, m
     builder.build(made, tmp_path / "second", quiet=True, workers=2)
     assert parquet(tmp_path / "first") == parquet(tmp_path / "second")
     rows = load_dataset(str(tmp_path / "first"), name, split="train")
-    assert all(pair["prompt"].startswith("def solve(nums):") for pair in rows)
-    assert all(pair["chosen"].startswith("def solve(nums):") and pair["chosen"] != pair["rejected"] for pair in rows)
+    assert all(row["prompt"].startswith("def solve(nums):") for row in rows)
+    assert all(row["completion"].startswith("def solve(nums):") for row in rows)
 
 
 def test_a_prompt_of_another_kind_stops_the_build_in_one_line(settings, tmp_path):
