@@ -24,7 +24,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +37,7 @@ from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficie
 from builders.extremes import Pair, PairRule, pairs
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
+from builders.plan import Plan
 from builders.samples import Count
 from codepref import cards, dataset, inspection
 from codepref.cluster import Cluster
@@ -178,14 +179,15 @@ def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) ->
     return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> str:
+def plan(config: Config, *, skip_bad: bool = False) -> Plan:
     """What `build` would ask and run, and what it costs (`builders.intake.plan`)."""
     shapes = intake.Shapes()
-    text = intake.plan(config, skip_bad, shapes)
+    made = intake.plan(config, skip_bad, shapes)
     if not config.efficiency.enabled:
-        return text
+        return made
     most = sum(count * most_executions(config.efficiency, *shape) for shape, count in shapes.items())
-    return f"{text}\nbesides: at most {most:,} executions that measure efficiency pairs, usually far fewer"
+    said = f"besides: at most {most:,} executions that measure efficiency pairs, usually far fewer"
+    return replace(made, more=most, remarks=(said,))
 
 
 @dataclass(frozen=True)

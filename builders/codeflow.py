@@ -226,7 +226,7 @@ def _parts(
     return parts, (*chain, rows, labels, once)
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> str:
+def plan(config: Config, *, skip_bad: bool = False) -> planning.Plan:
     """What `build` would ask and run, and what it costs. Asks and runs nothing and leaves no file behind.
 
     Raises:
@@ -246,7 +246,7 @@ def plan(config: Config, *, skip_bad: bool = False) -> str:
         return planning.recorded_trajectories(samples.rows_of(begun, History))
 
 
-def _plan(config: Config, source: Any, tasks: int | None) -> str:
+def _plan(config: Config, source: Any, tasks: int | None) -> planning.Plan:
     assert config.generation is not None
     loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template)
     votes = [Question("vote", config.generation.code_template, config.repair.programs)] if config.repair.enabled else []

@@ -41,6 +41,7 @@ from builders.codedpo import Ranking, scores
 from builders.gates import Gates, telling
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
+from builders.plan import Plan
 from builders.ranking import Name as RankingName
 from builders.samples import Count
 from builders.selection import PairRule, Same, Selection, Ties, pairs
@@ -261,35 +262,40 @@ def _origin(adapter: rounds.Adapter) -> str:
 
 def _sections(pairs: Stage) -> Iterator[tuple[str, str]]:
     """What the card says about the pairs of a round: ties, codes on both sides, classes and weights for KTO."""
-    tables = [pairs.read(index).select(["equals", "same_code"]) for index in range(len(pairs.shards()))]
-    rows = [row for table in tables for row in table.to_pylist()]
+    rows = same = 0
+    tied = np.zeros(4, int)
+    for index in range(pairs.summary()["shards"]):
+        table = pairs.read(index, ["equals", "same_code"])
+        rows += table.num_rows
+        same += sum(table["same_code"].to_pylist())
+        tied += (np.array(table["equals"].to_pylist()).reshape(-1, 4) > 1).sum(axis=0)
     if not rows:
         return
-    tied = (np.array([row["equals"] for row in rows]) > 1).mean(axis=0)
     names = ("chosen code", "chosen test", "rejected code", "rejected test")
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, tied, strict=True))
-    same = sum(row["same_code"] for row in rows)
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, tied / rows, strict=True))
     yield (
         "Picks",
-        f"Picks that had equals: {shares}. {same:,} of {len(rows):,} pairs have the same code on both sides. "
+        f"Picks that had equals: {shares}. {same:,} of {rows:,} pairs have the same code on both sides. "
         "Every pair was run again as one program: each chosen side passed, each rejected side did not.",
     )
     yield (
         "Classes",
-        f"As single answers: {len(rows):,} desirable, {len(rows):,} undesirable, 1 : 1. KTO's weighted ratio should "
+        f"As single answers: {rows:,} desirable, {rows:,} undesirable, 1 : 1. KTO's weighted ratio should "
         "lie between 1 : 1 and 4 : 3: `desirable_weight` 1.0 to 1.33 with `undesirable_weight` 1.0. Rows of a prompt "
         "stand together, the desirable one first: shuffle them.",
     )
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> str:
+def plan(config: Config, *, skip_bad: bool = False) -> Plan:
     """What `build` would ask and run, and what it costs (`builders.intake.plan`)."""
     _template(config)
-    text = intake.plan(config, skip_bad) + "\nbesides: 2 executions a pair, its sides as one program each"
-    if config.rounds == 1:
-        return text
-    rounds.check(config.generation, config.train)
-    return f"{text}\nall of this in each of {config.rounds} rounds, with {config.rounds - 1} trainings between them"
+    made = intake.plan(config, skip_bad)
+    remarks = ["besides: 2 executions a pair, its sides as one program each"]
+    if config.rounds > 1:
+        rounds.check(config.generation, config.train)
+        between = f"{config.rounds - 1} trainings between them"
+        remarks.append(f"all of this in each of {config.rounds} rounds, with {between}")
+    return replace(made, more=2 * made.prompts, remarks=tuple(remarks), rounds=config.rounds)
 
 
 if __name__ == "__main__":

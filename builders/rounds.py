@@ -15,15 +15,15 @@ import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from builders.samples import Generation, file_hash, rows_of
 from codepref.errors import CodeprefError
-from codepref.records import Samples, to_table
+from codepref.records import to_table
 from codepref.stages import Runner
-from codepref.store import Shard, Stage, Store, fingerprint, write_whole
+from codepref.store import Shard, Stage, Store, fingerprint, write_lines
 
 PLACES = ("dataset", "config", "adapter", "model", "policy", "round")
 """What a word of the training command may name in braces:
@@ -95,12 +95,11 @@ def sampling_from(generation: Generation, served_as: str, adapter: Adapter, root
 
 def prompts(root: Path, samples: Stage) -> str:
     """Writes the prompts of the first round for the later ones; returns the file's path."""
-    names = ("prompt_id", "prompt", "entry_point", "source", "licence")
-    rows = (asdict(row) for row in rows_of(samples, Samples))
-    lines = "".join(json.dumps({name: row[name] for name in names}) + "\n" for row in rows)
+    names = ["prompt_id", "prompt", "entry_point", "source", "licence"]
     path = root / "rounds" / "prompts.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lines.encode())
+    rows = (row for index in range(samples.summary()["shards"]) for row in samples.read(index, names).to_pylist())
+    write_lines(path, map(json.dumps, rows))
     return str(path)
 
 

@@ -1,5 +1,6 @@
 """A run's folder, finished or not, as text for the terminal. Reads only; works for every method that has stages."""
 
+import array
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import yaml
 
 from codepref.errors import CodeprefError
@@ -174,40 +174,44 @@ def _indented(text: str) -> str:
 
 
 def agreement(stored: Stage, other: Stage) -> str:
-    """How the pairs of two stages compare, and how sure each is."""
-    before, after = _pairs(stored), _pairs(other)
-    both = [(before[name], after[name]) for name in after if name in before]
-    same = sum(old[:2] == new[:2] for old, new in both)
-    chosen = sum(old[0] == new[0] for old, new in both) - same
-    turned = sum(old[:2] == new[1::-1] for old, new in both)
-    counts = Counter({"same pair": same, "same chosen, another rejected": chosen, "turned round": turned})
-    counts["other codes"] = len(both) - counts.total()
-    counts["new"], counts["gone"] = len(after) - len(both), len(before) - len(both)
-    lines = [f"{len(after):,} pairs, stored {len(before):,}"]
-    lines += [f"  {count:>7,} {words}" for words, count in counts.items()]
+    """How the pairs of two stages of the same prompts, shard by shard, compare, and how sure each is."""
+    counts, sure = Counter[str](), (array.array("d"), array.array("d"))
+    for index in range(other.summary()["shards"]):
+        before, after = _pairs(stored, index), _pairs(other, index)
+        counts += _compared(before, after)
+        for values, pairs in zip(sure, (after, before), strict=True):
+            values.extend(confidence for *_, confidence in pairs.values())
+    lines = [f"{len(sure[0]):,} pairs, stored {len(sure[1]):,}"]
+    lines += [f"  {counts[words]:>7,} {words}" for words in _WORDS]
     quartiles = table(
         ("confidence", "lowest", "25 %", "50 %", "75 %", "highest"),
-        [("these", *_quartiles(after)), ("stored", *_quartiles(before))],
+        [("these", *_quartiles(sure[0])), ("stored", *_quartiles(sure[1]))],
     )
     return "\n".join([*lines, quartiles])
 
 
-def _pairs(stage: Stage) -> dict[tuple[str, int], tuple[str, str, float]]:
-    """Prompt id and which of its pairs -> chosen, rejected, confidence."""
-    tables = [stage.read(index).select(PAIR) for index in range(len(stage.shards()))]
-    seen = Counter[str]()
-    found = {}
-    for row in _rows(tables):
+_WORDS = ("same pair", "same chosen, another rejected", "turned round", "other codes", "new", "gone")
+_Pairs = Mapping[tuple[str, int], tuple[str, str, float]]
+"""Prompt id and which of its pairs -> chosen, rejected, confidence."""
+
+
+def _compared(before: _Pairs, after: _Pairs) -> Counter[str]:
+    both = [(before[name], after[name]) for name in after if name in before]
+    same = sum(old[:2] == new[:2] for old, new in both)
+    chosen = sum(old[0] == new[0] for old, new in both) - same
+    turned = sum(old[:2] == new[1::-1] for old, new in both)
+    others = len(both) - same - chosen - turned
+    numbers = (same, chosen, turned, others, len(after) - len(both), len(before) - len(both))
+    return Counter(dict(zip(_WORDS, numbers, strict=True)))
+
+
+def _pairs(stage: Stage, index: int) -> _Pairs:
+    seen, found = Counter[str](), {}
+    for row in stage.read(index, PAIR).to_pylist():
         found[row["prompt_id"], seen[row["prompt_id"]]] = row["chosen"], row["rejected"], row["confidence"]
         seen[row["prompt_id"]] += 1
     return found
 
 
-def _rows(tables: Iterable[pa.Table]) -> Iterable[dict[str, Any]]:
-    for found in tables:
-        yield from found.to_pylist()
-
-
-def _quartiles(pairs: Mapping[Any, tuple[str, str, float]]) -> list[str]:
-    values = [confidence for _, _, confidence in pairs.values()]
+def _quartiles(values: "array.array[float]") -> list[str]:
     return [f"{value:.3f}" for value in np.percentile(values, [0, 25, 50, 75, 100])] if values else ["-"] * 5

@@ -83,14 +83,14 @@ class Runner:
         stage = self.store.stage(name, config, inputs)
         if stage.done:
             return self._report(stage, reused=True)
-        sizes = inputs[0].sizes()
-        finished = {path.name for path in stage.shards()}
-        todo = [index for index in range(len(sizes)) if f"{index:05d}.parquet" not in finished]
+        total, shards = (inputs[0].summary()[key] for key in ("rows_out", "shards"))
+        kept = stage.finished()
+        todo = sorted(set(range(shards)).difference(kept))
         work = _Work(stage, function, config, tuple(inputs), _quarantined(inputs))
-        with self._progress(name, sum(sizes), sum(sizes) - sum(sizes[index] for index in todo)) as bar:
+        with self._progress(name, total, sum(map(inputs[0].rows, kept))) as bar:
             for index in self._engine(len(todo), here)(work, todo):
-                bar.update(sizes[index])
-        return self._finish(stage, sum(sizes))
+                bar.update(inputs[0].rows(index))
+        return self._finish(stage, total)
 
     def _engine(self, shards: int, here: bool) -> "Callable[[_Work, list[int]], Iterator[int]]":
         if here or not shards:
@@ -200,11 +200,11 @@ def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = F
 
 def counted(stage: Stage) -> dict[str, Any]:
     """What the shards of a stage hold that are there: `shards`, `rows_out`, and `excluded` by kind and rule."""
-    shards = stage.shards()
+    shards = stage.finished()
     rules = Counter((item.kind, item.rule) for item in stage.excluded())
     return {
         "shards": len(shards),
-        "rows_out": sum(stage.sizes()),
+        "rows_out": sum(map(stage.rows, shards)),
         "excluded": [{"kind": kind, "rule": rule, "count": n} for (kind, rule), n in sorted(rules.items())],
     }
 

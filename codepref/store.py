@@ -26,7 +26,6 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +96,19 @@ def opened(path: Path) -> Any:
     return str(path) if isinstance(path, Path) else path.open("rb")
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> int:
+    """Writes a text line by line to a file that is either absent or complete; how many there are."""
+    part, count = path.with_name(f"{path.name}.part{os.getpid()}"), 0
+    with part.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(line + "\n")
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    return count
+
+
 def parquet_bytes(table: pa.Table) -> bytes:
     """A table as Parquet; the same rows always give the same bytes (with the pinned Arrow)."""
     sink = pa.BufferOutputStream()
@@ -123,9 +135,19 @@ class Stage:
         """Contents of the done marker."""
         return json.loads((self.path / "done.json").read_text())  # type: ignore[no-any-return]
 
+    def finished(self, suffix: str = "parquet") -> list[int]:
+        """Numbers of the finished shards, or of those that have a file with another suffix, in order."""
+        heads = (name.partition(".") for name in self._names())
+        return sorted(int(number) for number, _, end in heads if end == suffix and number.isdigit())
+
+    def _names(self) -> list[str]:
+        if not isinstance(self.path, Path):
+            return [path.name for path in self.path.glob("[0-9]*")]
+        return os.listdir(self.path) if self.path.is_dir() else []  # noqa: PTH208 - names are enough, and quicker
+
     def shards(self) -> list[Path]:
-        """Finished shards, in order."""
-        return sorted(self.path.glob("[0-9]*.parquet"))
+        """Files of the finished shards, in order."""
+        return [self._file(index, "parquet") for index in self.finished()]
 
     def has(self, index: int) -> bool:
         """Whether a shard is finished."""
@@ -135,18 +157,11 @@ class Stage:
         """Number of rows of a finished shard."""
         return pq.read_metadata(opened(self._file(index, "parquet"))).num_rows  # type: ignore[no-any-return]
 
-    def sizes(self) -> list[int]:
-        """Number of rows of every shard of a finished stage."""
-        shards = range(len(self.shards()))
-        if isinstance(self.path, Path):
-            return [self.rows(index) for index in shards]
-        with ThreadPoolExecutor(16) as threads:  # they wait for the store, one request a shard
-            return list(threads.map(self.rows, shards))
-
-    def read(self, index: int) -> pa.Table:
-        """A finished shard."""
+    def read(self, index: int, columns: list[str] | None = None) -> pa.Table:
+        """A finished shard, whole or some of its columns."""
         path = self._file(index, "parquet")
-        return pq.read_table(path if isinstance(path, Path) else pa.BufferReader(path.read_bytes()))
+        source = path if isinstance(path, Path) else pa.BufferReader(path.read_bytes())
+        return pq.read_table(source, columns=columns)
 
     def measured(self, index: int) -> pa.Table | None:
         """The measurements beside a finished shard, or None."""
@@ -158,8 +173,8 @@ class Stage:
 
     def excluded(self) -> Iterator[Exclusion]:
         """Everything the finished shards left out, in order."""
-        for path in sorted(self.path.glob("[0-9]*.excluded.jsonl")):
-            for line in path.read_text(encoding="utf-8").splitlines():
+        for index in self.finished("excluded.jsonl"):
+            for line in self._file(index, "excluded.jsonl").read_text(encoding="utf-8").splitlines():
                 yield Exclusion(**json.loads(line))
 
     def write(self, index: int, shard: Shard) -> None:

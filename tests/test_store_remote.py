@@ -30,7 +30,12 @@ def test_a_shard_comes_back_with_what_stood_beside_it(bucket, tmp_path):
     assert stage.measured(0).to_pydict() == {"cpu_s": [0.25]}
     assert stage.measured(1) is None
     assert tuple(stage.excluded()) == excluded
-    assert (stage.sizes(), stage.has(1), stage.has(2), stage.done) == ([2, 1], True, False, False)
+    assert ([stage.rows(index) for index in stage.finished()], stage.has(1), stage.has(2), stage.done) == (
+        [2, 1],
+        True,
+        False,
+        False,
+    )
     stage.finish({"rows_out": 3})
     again = Store(tmp_path, f"{bucket}/shard").stage("outcomes", {"a": 1})
     assert (again.done, again.summary()) == (True, {"rows_out": 3})

@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, help="the run's folder")
     parser.add_argument("--dry-run", action="store_true", help="say what would be asked and run, and what it costs")
     parser.add_argument(
+        "--estimate", metavar="N", type=positive, help="say what N prompts would take, by rates measured here"
+    )
+    parser.add_argument(
         "--store", metavar="URL", help="where the stages go, e.g. s3://BUCKET/RUN (default: the run's folder)"
     )
     parser.add_argument("--workers", metavar="N", type=positive, help=f"processes ({cores()}; of a cluster, all)")
@@ -34,6 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     _take_address(arguments)
     ray = cluster(arguments)
     settings = config.load(builder.Config, arguments.config, arguments.set)
+    if arguments.estimate:
+        planned = builder.plan(settings, skip_bad=arguments.skip_bad)
+        print(
+            importlib.import_module("builders.estimate").estimate(planned, arguments.estimate, settings, arguments.out)
+        )
+        return 0
     if arguments.dry_run:
         print(builder.plan(settings, skip_bad=arguments.skip_bad))
         return 0
