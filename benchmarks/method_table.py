@@ -15,7 +15,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ PAIRS = 5
 """Pairs of one prompt at most, for every ranking and the truth."""
 WAYS = {"greedy": (1, 0.0), "sampled": (8, 0.8)}
 """Name -> samples a task and temperature."""
+WAYS_SHOWN = ("sampled", "greedy")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ ROWS = (
 )
 SLOW = "DPO+NLL, combined and efficiency pairs"
 """The row that needs times to be measured; made last, and only if it is asked for."""
+LONG = 2000
+"""Numbers in the lists that programs are timed on."""
 
 
 def main() -> None:
@@ -66,7 +69,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--bases", nargs="+", default=[], metavar="NAME=CHECKPOINT")
     parser.add_argument("--prompts", type=int, default=300)
-    parser.add_argument("--only", help="names of rows, by commas; all but the one with efficiency pairs if not given")
+    parser.add_argument(
+        "--only", help="names of rows, by semicolons; all but the one with efficiency pairs if not given"
+    )
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()
     if arguments.report:
@@ -145,7 +150,7 @@ def true_pairs(ready: Any) -> Iterator[dict[str, str]]:
     rows = [row for index in range(len(ready.shards())) for row in ready.read(index).to_pylist()]
     work = [(row["prompt"], list(dict.fromkeys(code["code"] for code in row["codes"]))) for row in rows]
     for (prompt, codes), right in zip(work, truth.right(work), strict=True):
-        good, bad = ([code for code, mine in zip(codes, right, strict=True) if mine is side] for side in (True, False))
+        good, bad = ([code for code, mine in zip(codes, right, strict=True) if mine == side] for side in (True, False))
         for chosen, rejected in list(zip(good, bad, strict=False))[:PAIRS]:
             yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
 
@@ -238,7 +243,7 @@ def report(folder: Path) -> str:
         path.parent.name: {row["name"]: row for row in lines(path.parent)} for path in folder.glob("*/results.jsonl")
     }
     bases = dict(sorted(bases.items()))
-    parts = [_evidence(folder, bases), _table(bases), _correlation(bases)]
+    parts = [_evidence(folder, bases), _table(bases), _correlation(bases), _speeds(folder, bases)]
     return "\n\n".join(parts)
 
 
@@ -258,20 +263,17 @@ def _evidence(folder: Path, bases: Bases) -> str:
 
 def _table(bases: Bases) -> str:
     names = list(bases)
-    rows = [f"| row | pairs right | {' | '.join(f'{n}: T=0.8, greedy' for n in names)} | mean gain T=0.8 | greedy |"]
-    rows.append("|---" * (4 + len(names)) + "|")
+    columns = ["row", "pairs", "right", *(f"{name}: T=0.8, greedy" for name in names), "mean gain T=0.8", "greedy"]
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for row in ROWS:
         have = [name for name in names if row.name in bases[name]]
-        if not have:
-            continue
-        right = [bases[name][row.name]["right"][0] for name in have if "right" in bases[name][row.name]]
-        cells = [_pair_of(bases[name].get(row.name)) for name in names]
-        gains = [
-            _shown(_gain(bases, have, row.name, way), signed=True) if row.method else ""
-            for way in ("sampled", "greedy")
-        ]
-        share = f"{np.mean(right):.2f}" if right else ""
-        rows.append(f"| {row.name} | {share} | {' | '.join(cells)} | {' | '.join(gains)} |")
+        if have:
+            found = [bases[name][row.name] for name in have]
+            count = f"{np.mean([each['pairs'] for each in found]):.0f}" if row.method else ""
+            share = f"{np.mean([each['right'][0] for each in found]):.2f}" if row.method else ""
+            cells = [_pair_of(bases[name].get(row.name)) for name in names]
+            gains = [_shown(_gain(bases, have, row.name, way), signed=True) if row.method else "" for way in WAYS_SHOWN]
+            rows.append(f"| {' | '.join([row.name, count, share, *cells, *gains])} |")
     return "\n".join(rows)
 
 
@@ -304,24 +306,63 @@ def _shown(values: Sequence[float], signed: bool = False) -> str:
 
 
 def _correlation(bases: Bases) -> str:
-    """Spearman's correlation over rankings of label precision with gain, each base by itself and their mean."""
+    """Spearman's correlation over rankings of what the labels are worth with gain: each base by itself and their mean."""
+    worth = {
+        "share of right pairs": lambda row: row["right"][0],
+        "number of right pairs": lambda row: row["right"][0] * row["pairs"],
+    }
+    return "\n".join(_correlated(bases, way, word, value) for word, value in worth.items() for way in WAYS_SHOWN)
+
+
+def _correlated(bases: Bases, way: str, word: str, value: Callable[[Mapping[str, Any]], float]) -> str:
     names = [f"DPO+NLL, {name}" for name in (*RANKINGS, "hidden truth")]
-    said = []
-    for way in ("sampled", "greedy"):
-        each, resampled = [], []
+    each, resampled = [], []
+    for base in bases:
+        there = [name for name in names if name in bases[base]]
+        labels_ = np.array([value(bases[base][name]) for name in there])
+        gains = np.array([_differences(bases, [base], name, way)[0] for name in there])
+        each.append(spearman(labels_, gains.mean(1)))
+        resampled.append([spearman(labels_, gains[:, draw].mean(1)) for draw in _draws(gains.shape[1])[:500]])
+    low, high = np.percentile(np.mean(resampled, 0), [2.5, 97.5])
+    listed = ", ".join(f"{base} {found:.2f}" for base, found in zip(bases, each, strict=True))
+    return f"- {word} and {way} gain: {np.mean(each):.2f} [{low:.2f}, {high:.2f}] ({listed})"
+
+
+def _speeds(folder: Path, bases: Bases) -> str:
+    """How much faster right programs are than the base's, with and without efficiency pairs, on tasks both solve."""
+    rows = ["| row | base | tasks both solve | speed-up over the base | >= 10 % faster |", "|---|---|---|---|---|"]
+    for name in ("DPO+NLL, combined", SLOW):
         for base in bases:
-            there = [name for name in names if name in bases[base]]
-            right = np.array([bases[base][name]["right"][0] for name in there])
-            gains = np.array([_differences(bases, [base], name, way)[0] for name in there])
-            each.append(spearman(right, gains.mean(1)))
-            draws = _draws(gains.shape[1])[:500]
-            resampled.append([spearman(right, gains[:, draw].mean(1)) for draw in draws])
-        low, high = np.percentile(np.mean(resampled, 0), [2.5, 97.5])
-        by_base = ", ".join(f"{base} {value:.2f}" for base, value in zip(bases, each, strict=True))
-        said.append(
-            f"Spearman, label precision and {way} gain: {np.mean(each):.2f} [{low:.2f}, {high:.2f}] ({by_base})"
-        )
-    return "\n\n".join(said)
+            if name in bases[base]:
+                found = speed(folder / base, name)
+                share = _shown([found[key] for key in ("speed_up", "low", "high")])
+                rows.append(f"| {name} | {base} | {found['problems']} | {share} | {found['optimised']:.2f} |")
+    return "\n".join(rows)
+
+
+def speed(folder: Path, name: str) -> dict[str, Any]:
+    """CPU time of the base's greedy programs over a row's, on long inputs, where both are right (median of rounds)."""
+    import random
+    from dataclasses import replace
+
+    from codepref.sandbox.calls import callers
+    from evaluation import efficiency, inputs, tiny
+    from evaluation.benchmark import Settings, rows
+
+    places = [folder / "rows" / each.replace(" ", "_") / "greedy" / "tiny" for each in ("untrained", name)]
+    programs = [{row["task_id"]: row["solution"] for row in rows(place / "samples.jsonl")} for place in places]
+    right = [
+        {row["task_id"] for row in rows(place / "verdicts.jsonl") if row["verdict"] == "passed"} for place in places
+    ]
+    rng = random.Random(0)
+    long = [[[rng.randint(-20, 20) for _ in range(LONG)]] for _ in range(3)]
+    work = [
+        (replace(problem, row={"base_input": [], "plus_input": long}), *(found[problem.task_id] for found in programs))
+        for problem in tiny.load(None)
+        if all(problem.task_id in mine for mine in right)
+    ]
+    costs = callers(work, efficiency.measure, inputs.limits(Settings()), workers=2)
+    return efficiency.summary({str(place): cost for place, cost in enumerate(costs)})
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
