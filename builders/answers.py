@@ -84,14 +84,15 @@ class Labelled(_Evidence, _Side, _Answer):
     """One row of the config `kto`."""
 
 
-def concatenated(code: str, test: str | None) -> str:
-    """The answer with a code and, unless it is None, a test: one Markdown block each, the code first."""
-    return "\n\n".join(code_block(text) for text in (code, test) if text is not None)
+def concatenated(code: str, test: str | None, fenced: bool = True) -> str:
+    """The answer with a code and, unless it is None, a test, the code first: one Markdown block each, or bare text."""
+    parts = [text for text in (code, test) if text is not None]
+    return "\n\n".join(map(code_block, parts)) if fenced else "\n".join(parts)
 
 
 def program(answer: str, test: str) -> str:
     """An answer as one program that tests itself: its blocks one after the other, or its only block and the test."""
-    blocks = extract.fenced_blocks(answer)
+    blocks = extract.fenced_blocks(answer) or [answer]
     return "\n".join(blocks if len(blocks) > 1 else [*blocks, test])
 
 

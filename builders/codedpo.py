@@ -8,7 +8,8 @@ Where the paper is silent, or we depart from it:
 - How prompts are made of source code is told in `builders/seeds.py`, what must not become a row in `builders/gates.py`
   and `builders/contamination.py`; the paper names neither filters nor decontamination.
 - Codes and tests are asked for in separate requests, so that a test is not written to fit one code.
-- One pair a prompt: highest score over lowest. A prompt whose codes all score the same gives none.
+- Highest score over lowest. A prompt whose codes all score the same gives no pair. With `pairs_per_prompt` above 1 the
+  same is done again with the codes that are left; the paper does not say how many pairs a prompt gives.
 - Equal scores are the rule. Among the best codes the one of median length is chosen (syntax tree): it is right more
   often than the shortest (`benchmarks/results/label_quality.md`). Among the worst the one nearest in length to the
   chosen one is rejected, so that length teaches nothing. What is left is decided by a seeded hash.
@@ -19,13 +20,9 @@ Where the paper is silent, or we depart from it:
 - `ranking` may name another ranking than the paper's; each has a confidence of its own (`builders.ranking`).
 """
 
-import hashlib
 import json
-import math
-import statistics
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,13 +34,14 @@ from pydantic import BeforeValidator, Field
 
 from builders import evidence, gates, intake, ranking
 from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency, most_executions
+from builders.extremes import Pair, PairRule, pairs
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
 from builders.samples import Count
 from codepref import cards, dataset, inspection
 from codepref.config import load
 from codepref.errors import CodeprefError
-from codepref.records import Candidates, Exclusion, Scores, VerdictCounts, from_table, to_table
+from codepref.records import Exclusion, Scores, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
 from codepref.store import Shard, Stage, Store
@@ -79,16 +77,6 @@ def _named(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class PairRule:
-    """Which pairs are kept."""
-
-    seed: int = 0
-    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
-    by: ranking.Name = "self_validation"
-    """The ranking that made the scores: confidence is calibrated for each."""
-
-
-@dataclass(frozen=True)
 class Config(Intake):
     """Keys of a CodeDPO configuration file, besides those of `Intake`."""
 
@@ -96,38 +84,9 @@ class Config(Intake):
     ranking: Annotated[Ranking, BeforeValidator(_named)] = Ranking()
     efficiency: Efficiency = Efficiency()  # noqa: RUF009 - frozen
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    pairs_per_prompt: Count = 1
+    """At most; pairs after the first come from the codes that are left, and are less certain."""
     pretty_name: str = "CodeDPO preference pairs"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One row of the dataset."""
-
-    prompt: Annotated[str, "the prompt, as the model saw it"]
-    chosen: Annotated[str, "the preferred program, exactly as it was run"]
-    rejected: Annotated[str, "the other program, exactly as it was run"]
-    prompt_id: Annotated[str, "id of the prompt"]
-    confidence: Annotated[float, "0 to 1: estimated probability that chosen is right and rejected wrong"]
-    entry_point: Annotated[str, "name of the function under test"]
-    chosen_id: Annotated[str, "id of the chosen code: hash of prompt id and text"]
-    rejected_id: Annotated[str, "id of the rejected code"]
-    chosen_score: Annotated[float, "score of the chosen code; compare within a prompt only"]
-    rejected_score: Annotated[float, "score of the rejected code"]
-    chosen_passed: Annotated[int, "number of tests the chosen code passes"]
-    rejected_passed: Annotated[int, "number of tests the rejected code passes"]
-    chosen_index: Annotated[int, "row of the chosen code in `matrix`"]
-    rejected_index: Annotated[int, "row of the rejected code in `matrix`"]
-    chosen_seed: Annotated[int | None, "sampling seed of the chosen code; null for recordings"]
-    rejected_seed: Annotated[int | None, "sampling seed of the rejected code; null for recordings"]
-    code_ids: Annotated[tuple[str, ...], "ids of all codes that were run, one a row of `matrix`"]
-    code_scores: Annotated[tuple[float, ...], "their scores"]
-    tests: Annotated[tuple[str, ...], "all tests that were run, one a column of `matrix`"]
-    test_scores: Annotated[tuple[float, ...], "their scores"]
-    matrix: Annotated[tuple[tuple[bool, ...], ...], "whether code i passed test j"]
-    verdict_counts: Annotated[VerdictCounts, "number of cells by verdict"]
-    generator: Annotated[str | None, "the model that wrote codes and tests"]
-    source: Annotated[str | None, "where the prompt comes from"]
-    licence: Annotated[str | None, "licence of the prompt"]
 
 
 def scores(config: Ranking, candidates: pa.Table, outcomes: pa.Table) -> Shard:
@@ -170,107 +129,6 @@ def _rank(config: Ranking, group: evidence.Group, codes: list[pa.ListScalar]) ->
 
 def _rounded(values: list[float]) -> tuple[float, ...]:
     return tuple(float(f"{value:.12g}") for value in values)
-
-
-def pairs(config: PairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
-    """Stage `pairs`: one correctness pair a prompt, or the reason why there is none."""
-    codes = {row.prompt_id: row for row in from_table(candidates, Candidates)}
-    ran = dict(zip(outcomes.column("prompt_id").to_pylist(), outcomes.column("verdicts").to_pylist(), strict=True))
-    ranked = {row.prompt_id: row for row in from_table(scores, Scores)}
-    extremes = ((name, _extremes(config.seed, codes[name], row)) for name, row in ranked.items())
-    chosen = {name: pair for name, pair in extremes if pair}
-    sure = _confidences(config.by, outcomes, chosen)
-    rows, excluded = [], list[Exclusion]()
-    for name, row in ranked.items():
-        if name not in sure:
-            excluded.append(Exclusion("pairs", name, "prompt", "all scores equal"))
-        elif sure[name] < config.min_confidence:
-            detail = f"{sure[name]:.6f} < {config.min_confidence}"
-            excluded.append(Exclusion("pairs", name, "prompt", "low confidence", detail=detail))
-        else:
-            rows.append(_pair(codes[name], ran[name], row, *chosen[name], sure[name]))
-    return Shard(to_table(rows, Pair), tuple(excluded))
-
-
-def _extremes(seed: int, row: Candidates, scores: Scores) -> tuple[int, int] | None:
-    """The chosen and the rejected code, or None when all score the same."""
-    judged = [value for value in scores.code_scores if not math.isnan(value)]
-    best, worst = max(judged), min(judged)
-    if best == worst:
-        return None
-    places = range(len(scores.code_scores))
-    return _choose(
-        seed,
-        row,
-        [i for i in places if scores.code_scores[i] == best],
-        [i for i in places if scores.code_scores[i] == worst],
-    )
-
-
-def _confidences(
-    name: ranking.Name,
-    outcomes: pa.Table,
-    chosen: Mapping[str, tuple[int, int]],
-) -> dict[str, float]:
-    """Confidence of every pair, by prompt id."""
-    names = outcomes.column("prompt_id").to_pylist()
-    result = dict[str, float]()
-    for group in evidence.read(outcomes):
-        among = [k for k, row in enumerate(group.rows) if names[row] in chosen]
-        mine = [names[group.rows[k]] for k in among]
-        if mine:
-            place = np.cumsum(group.kept) - 1  # of a code of the table among those that were judged
-            pair = place[np.array([chosen[prompt] for prompt in mine])]
-            sure = ranking.confidence(name, group.evidence.of(among), pair[:, 0], pair[:, 1])
-            result.update(zip(mine, sure.tolist(), strict=True))
-    return result
-
-
-def _pair(
-    row: Candidates, verdicts: list[list[str]], scores: Scores, chosen: int, rejected: int, confidence: float
-) -> Pair:
-    passed = tuple(tuple(verdict == "passed" for verdict in line) for line in verdicts)
-    counts = Counter(verdict for line in verdicts for verdict in line)
-    return Pair(
-        prompt=row.prompt,
-        chosen=row.codes[chosen].code,
-        rejected=row.codes[rejected].code,
-        prompt_id=row.prompt_id,
-        confidence=confidence,
-        entry_point=row.entry_point,
-        chosen_id=row.codes[chosen].code_id,
-        rejected_id=row.codes[rejected].code_id,
-        chosen_score=scores.code_scores[chosen],
-        rejected_score=scores.code_scores[rejected],
-        chosen_passed=sum(passed[chosen]),
-        rejected_passed=sum(passed[rejected]),
-        chosen_index=chosen,
-        rejected_index=rejected,
-        chosen_seed=row.codes[chosen].seed,
-        rejected_seed=row.codes[rejected].seed,
-        code_ids=tuple(code.code_id for code in row.codes),
-        code_scores=scores.code_scores,
-        tests=tuple(test.test for test in row.tests),
-        test_scores=scores.test_scores,
-        matrix=passed,
-        verdict_counts=VerdictCounts(**counts),
-        generator=row.generator,
-        source=row.source,
-        licence=row.licence,
-    )
-
-
-def _choose(seed: int, row: Candidates, best: Sequence[int], worst: Sequence[int]) -> tuple[int, int]:
-    """The pair among codes of equal score: the module docstring's rule."""
-
-    def lot(index: int) -> bytes:
-        return hashlib.sha256(f"{seed}:{row.codes[index].code_id}".encode()).digest()
-
-    middle = statistics.median_low(row.codes[i].nodes for i in best)
-    chosen = min(best, key=lambda i: (abs(row.codes[i].nodes - middle), lot(i), i))
-    length = row.codes[chosen].nodes
-    rejected = min(worst, key=lambda i: (abs(row.codes[i].nodes - length), lot(i), i))
-    return chosen, rejected
 
 
 def build(
@@ -328,6 +186,7 @@ class Choice:
     ranking: Annotated[Ranking, BeforeValidator(_named)]
     min_confidence: Annotated[float, Field(ge=0, le=1)]
     seed: int
+    pairs_per_prompt: Count = 1
 
 
 def rerank(run: inspection.Run, name: str, overrides: Sequence[str] = (), out: Path | None = None) -> str:
@@ -348,7 +207,7 @@ def rerank(run: inspection.Run, name: str, overrides: Sequence[str] = (), out: P
     """
     assert run.manifest is not None
     config = run.manifest["config"]
-    kept = [f"{key}={json.dumps(config[key])}" for key in Choice.__annotations__]
+    kept = [f"{key}={json.dumps(config[key])}" for key in Choice.__annotations__ if key in config]
     choice = load(Choice, None, [*kept, f"ranking.name={json.dumps(name)}", *overrides])
     if out is not None and out.resolve() == run.root.resolve():
         raise CodeprefError(f"{out}: this is the run itself; give another --out")
@@ -371,7 +230,7 @@ def rerank(run: inspection.Run, name: str, overrides: Sequence[str] = (), out: P
 def _ranked(choice: Config | Choice, runner: Runner, ready: Stage, ran: Stage) -> tuple[Stage, Stage]:
     """Stages `scores` and `pairs`."""
     ranked = runner.map("scores", scores, choice.ranking, [ready, ran])
-    rule = PairRule(choice.seed, choice.min_confidence, choice.ranking.name)
+    rule = PairRule(choice.seed, choice.min_confidence, choice.ranking.name, choice.pairs_per_prompt)
     return ranked, runner.map("pairs", pairs, rule, [ready, ran, ranked])
 
 

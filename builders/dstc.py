@@ -75,6 +75,8 @@ class Config(Intake):
     """Codes, different ones, that must pass the chosen test: hard tests that one code alone passes are often wrong."""
     concatenate: bool = True
     """Whether an answer is code and test, or code alone."""
+    fenced: bool = True
+    """Whether code and test stand in Markdown blocks; false: bare text, for models that go on with the prompt."""
     same_code: Same | None = None
     """Whether a prompt whose picks have the same code on both sides gives a pair; by default where they concatenate."""
     answer_template: str | None = None
@@ -163,6 +165,7 @@ def _rule(config: Config, number: int, template: str) -> PairRule:
         config.ties,
         config.min_passing,
         config.concatenate,
+        config.fenced,
         config.same_code or ("keep" if config.concatenate else "drop"),
         config.seed,
         asked.sampling.temperature if asked else None,
@@ -182,10 +185,9 @@ def _template(config: Config) -> str:
     Raises:
         CodeprefError: it can not be read or filled in.
     """
-    of_code = config.generation.code_template if config.generation else str(samples.TEMPLATES / "code.jinja")
-    path = Path(
-        config.answer_template or (str(samples.TEMPLATES / "code_and_test.jinja") if config.concatenate else of_code)
-    )
+    of_code = config.generation.code_template if config.generation else samples.TEMPLATES / "code.jinja"
+    fitting = samples.TEMPLATES / "code_and_test.jinja" if config.concatenate else of_code
+    path = Path(config.answer_template or (fitting if config.fenced else samples.TEMPLATES / "bare.jinja"))
     samples.render(path, dict.fromkeys(("prompt", "entry_point", "prompt_id"), "x"))
     return path.read_text(encoding="utf-8")
 

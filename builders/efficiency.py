@@ -14,6 +14,7 @@ among the codes that pass them all. How time is measured the paper does not say;
 Measured times are part of the row. They differ from run to run; a finished stage is not measured again.
 """
 
+import hashlib
 import math
 import platform
 from collections import Counter
@@ -49,6 +50,8 @@ class Efficiency:
     """Whether inputs too small to show a difference are scaled up."""
     min_tests: Count = 3
     """Trusted tests a prompt must have."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Of the prompts, by a hash of their id, that are measured at all: that takes a second or more each."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +113,26 @@ class Result:
 def efficiency(config: Measurement, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
     """Stage `efficiency`: one efficiency pair a prompt, or the reason why there is none. It measures.
 
-    Prompts fall under `too few trusted tests`, `fewer than 2 distinct candidates`, `not measurable`, `no difference`,
-    `within noise` or `direction depends on input size`.
+    Prompts fall under `not drawn`, `too few trusted tests`, `fewer than 2 distinct candidates`, `not measurable`,
+    `no difference`, `within noise` or `direction depends on input size`.
     """
     named = {row.prompt_id: row for row in from_table(candidates, Candidates)}
     ran = {row.prompt_id: row for row in from_table(outcomes, Outcomes)}
     rows, excluded = [], list[Exclusion]()
     for row in from_table(scores, Scores):
+        if not _drawn(row.prompt_id, config.rule.share):
+            excluded.append(Exclusion("efficiency", row.prompt_id, "prompt", "not drawn"))
+            continue
         pair = _pair(config, named[row.prompt_id], ran[row.prompt_id], row)
         if isinstance(pair, Exclusion):
             excluded.append(pair)
         else:
             rows.append(pair)
     return Shard(to_table(rows, EfficiencyPair), tuple(excluded))
+
+
+def _drawn(prompt_id: str, share: float) -> bool:
+    return int.from_bytes(hashlib.sha256(prompt_id.encode()).digest()[:8]) < share * 2**64
 
 
 def _pair(config: Measurement, row: Candidates, ran: Outcomes, scores: Scores) -> EfficiencyPair | Exclusion:

@@ -59,14 +59,28 @@ def self_validation(
     Returns:
         Scores of the codes, shape (..., codes), and of the tests, shape (..., tests).
     """
+    codes, tests = convergence(passed, damping=damping, iterations=iterations, schedule=schedule)
+    return codes[-1], tests[-1]
+
+
+def convergence(
+    passed: NDArray[np.bool_], *, damping: float = 0.85, iterations: int = 10, schedule: Schedule = "simultaneous"
+) -> tuple[Floats, Floats]:
+    """The scores on their way to `self_validation`, whose arguments these are.
+
+    Returns:
+        Scores of the codes after 0, 1, ..., T updates, shape (iterations + 1, ..., codes), and of the tests, shape
+        (iterations + 1, ..., tests).
+    """
     link = np.asarray(passed, dtype=np.float64)
     back = np.swapaxes(link, -1, -2)
-    codes, tests = np.ones(link.shape[:-1]), np.ones(back.shape[:-1])
+    codes, tests = [np.ones(link.shape[:-1])], [np.ones(back.shape[:-1])]
     for _ in range(iterations):
-        new_tests = (1 - damping) * tests + damping * _support(back, codes)
-        seen = new_tests if schedule == "tests_first" else tests
-        codes, tests = (1 - damping) * codes + damping * _support(link, seen), new_tests
-    return codes, tests
+        new_tests = (1 - damping) * tests[-1] + damping * _support(back, codes[-1])
+        seen = new_tests if schedule == "tests_first" else tests[-1]
+        codes.append((1 - damping) * codes[-1] + damping * _support(link, seen))
+        tests.append(new_tests)
+    return np.stack(codes), np.stack(tests)
 
 
 def pass_count(evidence: Evidence) -> Floats:

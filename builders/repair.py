@@ -112,18 +112,20 @@ def disputed(config: _Voting, first: pa.Table, ballots: pa.Table) -> Shard:
         Job(vote.prompt_id, vote.programs, rows[vote.prompt_id].tests, rows[vote.prompt_id].entry_point)
         for vote in votes
     ]
-    found = list[Dispute]()
+    found, cases = list[Dispute](), []
     for vote, matrix in zip(votes, sandbox.run_many(jobs), strict=True):
         row = rows[vote.prompt_id]
         for number, test in enumerate(row.tests):
             cells = [line[number] for line in matrix.cells]
             failed = [place for place, cell in enumerate(cells) if cell.verdict not in ("passed", "unjudged")]
             if len(failed) > config.rule.share * len(cells):
-                case = (vote.programs[failed[0]], (test,), [cells[failed[0]]])
-                (said,) = reports(sandbox, [case], [row.entry_point], config.running.limits)
+                cases.append((vote.programs[failed[0]], (test,), [cells[failed[0]]]))
                 head = (content_id(row.prompt_id, test), row.prompt_id, row.prompt, row.entry_point, test)
-                found.append(Dispute(*head, len(failed), len(cells), said.rpartition("\n\n")[2], vote.programs))
-    return Shard(to_table(found, Dispute))
+                found.append(Dispute(*head, len(failed), len(cells), "", vote.programs))
+    said = reports(sandbox, cases, [dispute.entry_point for dispute in found], config.running.limits)
+    errors = (text.rpartition("\n\n")[2] for text in said)
+    told = [replace(dispute, error=error) for dispute, error in zip(found, errors, strict=True)]
+    return Shard(to_table(told, Dispute))
 
 
 def _amended(row: Dispute, answers: Sequence[Sequence[Completion]], _: str) -> tuple[list[Amendment], list[Exclusion]]:

@@ -42,6 +42,7 @@ class PairRule:
     ties: Ties = "shorter"
     min_passing: int = 1
     concatenate: bool = True
+    fenced: bool = True
     same_code: Same = "keep"
     seed: int = 0
     temperature: float | None = None
@@ -144,7 +145,7 @@ def _choices(
 def _pair(config: PairRule, judged: _Judged, picks: minimax.Picks) -> Pair:
     row, codes, tests, passed = judged.row, judged.codes, judged.row.tests, judged.passed
     chosen, rejected = (
-        concatenated(codes[code].code, tests[test].test if config.concatenate else None)
+        concatenated(codes[code].code, tests[test].test if config.concatenate else None, config.fenced)
         for code, test in (
             (picks.chosen_code, picks.chosen_test),
             (picks.rejected_code, picks.rejected_test),

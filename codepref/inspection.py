@@ -191,10 +191,15 @@ def agreement(stored: Stage, other: Stage) -> str:
     return "\n".join([*lines, quartiles])
 
 
-def _pairs(stage: Stage) -> dict[str, tuple[str, str, float]]:
-    """Prompt id -> chosen, rejected, confidence."""
+def _pairs(stage: Stage) -> dict[tuple[str, int], tuple[str, str, float]]:
+    """Prompt id and which of its pairs -> chosen, rejected, confidence."""
     tables = [stage.read(index).select(PAIR) for index in range(len(stage.shards()))]
-    return {row["prompt_id"]: (row["chosen"], row["rejected"], row["confidence"]) for row in _rows(tables)}
+    seen = Counter[str]()
+    found = {}
+    for row in _rows(tables):
+        found[row["prompt_id"], seen[row["prompt_id"]]] = row["chosen"], row["rejected"], row["confidence"]
+        seen[row["prompt_id"]] += 1
+    return found
 
 
 def _rows(tables: Iterable[pa.Table]) -> Iterable[dict[str, Any]]:
@@ -202,6 +207,6 @@ def _rows(tables: Iterable[pa.Table]) -> Iterable[dict[str, Any]]:
         yield from found.to_pylist()
 
 
-def _quartiles(pairs: Mapping[str, tuple[str, str, float]]) -> list[str]:
+def _quartiles(pairs: Mapping[Any, tuple[str, str, float]]) -> list[str]:
     values = [confidence for _, _, confidence in pairs.values()]
     return [f"{value:.3f}" for value in np.percentile(values, [0, 25, 50, 75, 100])] if values else ["-"] * 5

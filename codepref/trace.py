@@ -59,18 +59,19 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
     known: dict[str, Any] = {}
     pairs: list[tuple[str, dict[str, Any]]] = []
     for stage in run.stages:
-        row = _find(stage.shards(), prompt_id)
-        if row and "chosen" in row:
-            pairs = [pair for pair in pairs if not _same(pair[1], row)]  # a later stage may only have checked it
-            pairs.append((stage.name, row))
-        elif row:
-            known.update(row, prompt=known.get("prompt", row.get("prompt")))
+        rows = _find(stage.shards(), prompt_id)
+        if rows and "chosen" in rows[0]:
+            # a later stage may only have checked a pair
+            pairs = [pair for pair in pairs if not any(_same(pair[1], row) for row in rows)]
+            pairs += [(stage.name, row) for row in rows]
+        elif rows:
+            known.update(rows[0], prompt=known.get("prompt", rows[0].get("prompt")))
     if run.manifest and not any(stage.path.is_dir() for stage in run.stages):
         for name, part in run.manifest["dataset"].items():
-            row = _find([run.root / item["file"] for item in part["files"]], prompt_id)
-            if row:
-                pairs.append((name, row))
-                known = {**row, "verdicts": row.get("matrix"), **known}
+            rows = _find([run.root / item["file"] for item in part["files"]], prompt_id)
+            pairs += [(name, row) for row in rows]
+            if rows:
+                known = {**rows[0], "verdicts": rows[0].get("matrix"), **known}
     return known, pairs
 
 
@@ -78,13 +79,14 @@ def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return (row["chosen"], row["rejected"]) == (other["chosen"], other["rejected"])
 
 
-def _find(files: Sequence[Path], prompt_id: str) -> dict[str, Any] | None:
+def _find(files: Sequence[Path], prompt_id: str) -> list[dict[str, Any]]:
+    """The rows of a prompt in the first file that has any."""
     for path in files:
         if path.exists() and "prompt_id" in pq.read_schema(path).names:
             rows = pq.read_table(path, filters=[("prompt_id", "==", prompt_id)]).to_pylist()
             if rows:
-                return rows[0]  # type: ignore[no-any-return]
-    return None
+                return rows  # type: ignore[no-any-return]
+    return []
 
 
 def _nearest(run: Run, prompt_id: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from codepref.errors import CodeprefError
-from evaluation import bigcodebench, ds1000, humaneval_plus, inputs, mbpp_plus, prompts, texts
+from evaluation import bigcodebench, ds1000, humaneval_plus, inputs, mbpp_plus, prompts, texts, tiny
 from evaluation.benchmark import Benchmark, Problem
 
 HUMANEVAL = "arXiv:2107.03374"
@@ -43,6 +43,9 @@ _NAMED: dict[str, Callable[[], Benchmark]] = {
     "ds1000": lambda: Benchmark(
         "ds1000", "arXiv:2211.11501", ds1000.load, ds1000.program, _alone, ds1000.grade, prompts.data_science, 1024,
         environment="ds1000", excused=ds1000.EXCUSED, bare=True, framed=True,
+    ),
+    "tiny": lambda: Benchmark(
+        "tiny", "codepref", tiny.load, tiny.program, _alone, texts.grade, tiny.asked, 192, bare=True,
     ),
 }  # fmt: skip
 NAMES = (*_NAMED, "bigcodebench")

@@ -9,7 +9,7 @@ from codepref.generate import Generator, Request, Sampling
 from evaluation.benchmark import Asked, Benchmark, Problem
 from evaluation.samples import Sample, cleaned
 
-BACKENDS = ("local", "server")
+BACKENDS = ("local", "server", "tiny")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ def asked(benchmark: Benchmark, problems: Sequence[Problem], model: Model) -> tu
     if model.backend == "server":
         chat = model.chat is not False
         return [benchmark.ask(problem, chat, False) for problem in problems], chat
+    if model.backend == "tiny":
+        return [benchmark.ask(problem, False, False) for problem in problems], False
     from codepref.generate.local.prefill import prefilled, template
 
     chat = bool(template(model.name, model.adapter)) if model.chat is None else model.chat
@@ -80,6 +82,10 @@ def _generator(model: Model, sampling: Sampling, chat: bool, folder: Path):  # t
 
         config = ServerConfig(model.name, model.base_url, api="chat" if chat else "completions")
         generator = ServerGenerator(config, sampling, cache, model.seed)
+    elif model.backend == "tiny":
+        from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
+
+        generator = TinyGenerator(TinyConfig(model.name), sampling, cache, model.seed)
     else:
         from codepref.generate.local import LocalConfig, LocalGenerator
 

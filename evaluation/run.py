@@ -128,7 +128,7 @@ def _fingerprint(
 
 def _template(model: Model | None) -> str | None:
     if model is None or model.backend != "local":
-        return None if model is None else "the server's"
+        return "the server's" if model is not None and model.backend == "server" else None
     from codepref.generate.local.prefill import template
 
     text = template(model.name, model.adapter)

@@ -1,6 +1,7 @@
 """A picture of a card as the Hub would show it: Markdown to HTML, HTML to PNG by a headless Chromium.
 
     python model_cards/picture.py runs/quickstart/README.md card.png
+    python model_cards/picture.py runs/quickstart/report.html report.png    # the first screens of a quickstart's report
 
 Needs markdown-it-py, pygments and pillow (all part of the development set-up) and a `chromium` (Debian: apt install
 chromium). The front matter is shown as the Hub shows it: a row of tags above the text.
@@ -20,6 +21,8 @@ sys.path.insert(0, str(ROOT))
 from codepref.release import front_matter  # noqa: E402
 
 WIDTH, HEIGHT = 960, 12_000
+PAGE_WIDTH, PAGE_HEIGHT = 1080, 2_070
+"""Of a report: to the end of one prompt's pass matrix."""
 STYLE = """
 body { font: 16px/1.6 "DejaVu Sans", sans-serif; margin: 32px 40px; color: #1f2937; background: #fff }
 h1, h2 { border-bottom: 1px solid #e5e7eb; padding-bottom: 4px } code { font: 13px "DejaVu Sans Mono", monospace }
@@ -58,18 +61,34 @@ def picture(card: Path, image: Path) -> None:
     """Writes a PNG of a card, cut below the last line."""
     from PIL import Image, ImageChops
 
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        sys.exit("no chromium found; on Debian: apt install chromium")
     with tempfile.TemporaryDirectory() as folder:
         source, shot = Path(folder) / "card.html", Path(folder) / "card.png"
         source.write_text(page(card.read_text(encoding="utf-8"), card.parent), encoding="utf-8")
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
-        where = [f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={shot}"]
-        subprocess.run([browser, *flags, *where, source.as_uri()], check=True, capture_output=True, timeout=300)
+        shoot(source, shot, (WIDTH, HEIGHT))
         whole = Image.open(shot).convert("RGB")
         bottom = ImageChops.difference(whole, Image.new("RGB", whole.size, "white")).getbbox()[3]
         whole.crop((0, 0, WIDTH, min(bottom + 32, HEIGHT))).quantize(64).save(image, optimize=True)
+
+
+def report(source: Path, image: Path) -> None:
+    """Writes a PNG of the beginning of a report."""
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as folder:
+        shoot(source, Path(folder) / "page.png", (PAGE_WIDTH, PAGE_HEIGHT))
+        Image.open(Path(folder) / "page.png").convert("RGB").quantize(64).save(image, optimize=True)
+
+
+def shoot(source: Path, shot: Path, size: tuple[int, int]) -> None:
+    """A PNG of an HTML file in a window of a size in pixels."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        sys.exit("no chromium found; on Debian: apt install chromium")
+    with tempfile.TemporaryDirectory() as profile:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+        where = [f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}", f"--screenshot={shot}"]
+        address = source.resolve().as_uri()
+        subprocess.run([browser, *flags, *where, address], check=True, capture_output=True, timeout=300)
 
 
 def _list(value: object) -> list[object]:
@@ -92,10 +111,11 @@ def _colours(code: str, language: str, _: str) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Makes one picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("card", type=Path)
+    parser.add_argument("card", type=Path, help="Markdown of a card, or HTML of a report")
     parser.add_argument("image", type=Path)
     arguments = parser.parse_args(argv)
-    picture(arguments.card, arguments.image)
+    made = report if arguments.card.suffix == ".html" else picture
+    made(arguments.card, arguments.image)
     return 0
 
 

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from builders import ranking
 from builders.evidence import NOTHING, Evidence
-from builders.ranking import FEATURES, WEIGHTS, confidence, features, self_validation
+from builders.ranking import FEATURES, WEIGHTS, confidence, convergence, features, self_validation
 
 FOUR_CODES = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 0, 0]], dtype=bool)
 TWO_CODES = np.array([[1, 1], [0, 1]], dtype=bool)
@@ -51,6 +51,16 @@ def test_more_passes_never_score_less(passed, schedule):
                 assert codes[i] >= codes[k]
             if (passed[i] == passed[k]).all():
                 assert codes[i] == codes[k]
+
+
+@given(matrices, st.sampled_from(["simultaneous", "tests_first"]))
+def test_convergence_holds_the_scores_of_every_shorter_run(passed, schedule):
+    codes, tests = convergence(passed, iterations=4, schedule=schedule)
+    assert codes.shape == (5, len(passed)) and tests.shape == (5, passed.shape[1])
+    for number in range(5):
+        shorter = self_validation(passed, iterations=number, schedule=schedule)
+        assert (codes[number] == shorter[0]).all() and (tests[number] == shorter[1]).all()
+    assert (codes[0] == 1).all() and (tests[0] == 1).all()
 
 
 @given(matrices, st.sampled_from(["simultaneous", "tests_first"]))

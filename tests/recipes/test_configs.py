@@ -17,7 +17,7 @@ MODELS = {
 
 
 def method_of(path):
-    return path.stem.removesuffix("_qlora")
+    return path.stem.removesuffix("_qlora").removesuffix("_lora")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,8 @@ def test_the_parser_takes_it(kinds, path):
         holder = next(part for part in (script, args, model) if hasattr(part, key))
         if key not in ("report_to", "lora_target_modules"):
             assert getattr(holder, key) == value or getattr(getattr(holder, key), "value", None) == value, key
-    assert path.stem.endswith("_qlora") == model.load_in_4bit == model.use_peft
+    assert path.stem.endswith("_qlora") == model.load_in_4bit
+    assert path.stem.endswith(("_qlora", "_lora")) == model.use_peft
     assert not model.load_in_4bit or model.dtype == "bfloat16"  # 4-bit weights are computed in `dtype`
     assert args.learning_rate < 1e-3 or path.parent.name == "tiny"
     assert method_of(path) in args.output_dir.replace("-", "_")

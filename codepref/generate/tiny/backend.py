@@ -100,7 +100,7 @@ class TinyGenerator:
 
     def sampling_of(self, request: Request) -> Sampling:
         """How a request's texts are drawn."""
-        if request.purpose != "test" or self.config.test_temperature is None:
+        if request.purpose not in ("test", "repair") or self.config.test_temperature is None:
             return self.sampling
         return replace(self.sampling, temperature=self.config.test_temperature)
 
@@ -153,11 +153,11 @@ def model_prompt(request: Request) -> str:
         task = read(request.prompt)
     except NotOfTheFamily as error:
         raise NotOfTheFamily(f"prompt {request.prompt_id!r}: {error}") from None
-    if request.purpose == "code":
+    if request.purpose in ("code", "vote"):
         return text.code(task.prompt)
-    if request.purpose == "test":
+    if request.purpose in ("test", "repair"):  # asked to mend a test, it can only write another one
         return text.test(task.prompt)
-    if request.purpose.startswith(("refine", "repair")):
+    if request.purpose.startswith("refine"):
         return _repair(task, request.prompt)
     raise GenerationError(
         f"prompt {request.prompt_id!r}: the tiny model writes programs, tests and repairs, and was asked for "

@@ -1,0 +1,335 @@
+"""Methods and rankings compared on the tiny model: what was trained on what, and what it gained on held-out tasks.
+
+    python benchmarks/method_table.py FOLDER --bases seed0=CHECKPOINT seed1=DIR ... [--prompts 300] [--only NAME,...]
+    python benchmarks/method_table.py FOLDER --report
+
+For each base: codes, tests and repairs are drawn from it once (CodeDPO, CodeFlow, DSTC); every ranking reads the same
+matrix; every row trains a LoRA adapter on the base with `recipes/`, merges it and evaluates greedily and with 8 samples
+at T=0.8 on the 240 held-out tasks of `codepref evaluate tiny`. Finished rows are kept, so the command goes on where it
+was. `--report` prints the tables. Intervals are 95 %, from a bootstrap over held-out tasks, the same for all bases.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS, RECIPES = ROOT / "builders" / "configs", ROOT / "recipes"
+RANKINGS = ("random", "all_pass", "pass_count", "self_validation", "dual_agreement", "output_consensus", "combined")
+PAIRS = 5
+"""Pairs of one prompt at most, for every ranking and the truth."""
+WAYS = {"greedy": (1, 0.0), "sampled": (8, 0.8)}
+"""Name -> samples a task and temperature."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training."""
+
+    name: str
+    method: str
+    """Recipe; empty for the base itself."""
+    data: str
+    """Folder or file under the base's folder."""
+    options: tuple[tuple[str, str], ...] = ()
+
+
+ROWS = (
+    Row("untrained", "", ""),
+    Row("SFT on the best code", "sft", "rank/self_validation"),
+    Row("KTO", "kto", "rank/self_validation"),
+    Row("DPO", "dpo", "rank/self_validation", (("alpha", "0"),)),
+    *(Row(f"DPO+NLL, {name}", "dpo", f"rank/{name}") for name in RANKINGS),
+    Row("DPO+NLL, hidden truth", "dpo", "rank/truth.jsonl"),
+    Row("DPO+NLL, CodeFlow's pairs", "dpo", "codeflow", (("dataset_config", "pairs"), ("num_train_epochs", "3"))),
+    Row("focal DPO+NLL, CodeFlow's pairs", "focal_dpo", "codeflow", (("dataset_config", "pairs"),)),
+    Row("KTO, DSTC's answers", "kto", "dstc", (("dataset_config", "kto"),)),
+    Row("DPO+NLL, combined and efficiency pairs", "dpo", "rank/with_efficiency.jsonl"),
+)
+SLOW = "DPO+NLL, combined and efficiency pairs"
+"""The row that needs times to be measured; made last, and only if it is asked for."""
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--bases", nargs="+", default=[], metavar="NAME=CHECKPOINT")
+    parser.add_argument("--prompts", type=int, default=300)
+    parser.add_argument("--only", help="names of rows, by commas; all but the one with efficiency pairs if not given")
+    parser.add_argument("--report", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.report:
+        print(report(arguments.folder))
+        return
+    wanted = arguments.only.split(";") if arguments.only else [row.name for row in ROWS if row.name != SLOW]
+    for number, base in enumerate(arguments.bases):
+        name, _, checkpoint = base.partition("=")
+        run_base(arguments.folder / name, checkpoint, number, arguments.prompts, wanted)
+
+
+def run_base(folder: Path, checkpoint: str, seed: int, prompts: int, wanted: Sequence[str]) -> None:
+    """All rows of one base that are not there yet; `results.jsonl` gets a line each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    datasets(folder, checkpoint, seed, prompts)
+    if SLOW in wanted:
+        efficiency(folder, checkpoint)
+    done = {line["name"] for line in lines(folder)}
+    for row in ROWS:
+        if row.name in wanted and row.name not in done:
+            found = {"base": folder.name, "name": row.name, **one(folder, checkpoint, row)}
+            with (folder / "results.jsonl").open("a") as file:
+                file.write(json.dumps(found) + "\n")
+            print(json.dumps({key: found[key] for key in ("base", "name", "greedy", "sampled")}), flush=True)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """Finished rows of a base."""
+    path = folder / "results.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def datasets(folder: Path, checkpoint: str, seed: int, prompts: int) -> None:
+    """CodeDPO, CodeFlow and DSTC from the base's own samples, every ranking, and pairs by hidden truth."""
+    from builders import codedpo
+    from codepref import inspection
+    from codepref.generate.tiny import truth
+    from codepref.generate.tiny.command import row
+    from codepref.generate.tiny.tasks import tasks
+
+    path = folder / "prompts.jsonl"
+    if not path.exists():
+        path.write_text("".join(json.dumps(row(task, truth=False)) + "\n" for task in tasks("build", prompts, seed)))
+    for method, extra in (("codedpo", [f"pairs_per_prompt={PAIRS}"]), ("codeflow", []), ("dstc", [])):
+        build(folder, method, checkpoint, extra)
+    run = inspection.read(folder / "codedpo")
+    for name in RANKINGS:
+        if not (folder / "rank" / name / "README.md").exists():
+            codedpo.rerank(run, name, (), folder / "rank" / name)
+    if not (folder / "rank" / "truth.jsonl").exists():
+        ready = run.inputs(run.stage("pairs"))[0]
+        (folder / "rank" / "truth.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in true_pairs(ready)))
+    if not (folder / "evidence.json").exists():
+        (folder / "evidence.json").write_text(json.dumps(asdict(truth.evidence(folder / "codedpo"))))
+
+
+def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> None:
+    """One dataset; what CodeDPO's samples answer is not drawn again."""
+    import importlib
+
+    from codepref import config
+
+    out, known = folder / method, folder / "codedpo" / "requests.sqlite"
+    out.mkdir(exist_ok=True)
+    if known.exists() and not (out / known.name).exists():
+        shutil.copy(known, out / known.name)
+    builder = importlib.import_module(f"builders.{method}")
+    given = [f"prompts={folder / 'prompts.jsonl'}", f"generation.tiny.checkpoint={checkpoint}", *extra]
+    builder.build(config.load(builder.Config, CONFIGS / method / "tiny.yaml", given), out, workers=2, quiet=True)
+
+
+def true_pairs(ready: Any) -> Iterator[dict[str, str]]:
+    """Right over wrong programs by the hidden tests: what no ranking can beat. As many a prompt as for a ranking."""
+    from codepref.generate.tiny import truth
+
+    rows = [row for index in range(len(ready.shards())) for row in ready.read(index).to_pylist()]
+    work = [(row["prompt"], list(dict.fromkeys(code["code"] for code in row["codes"]))) for row in rows]
+    for (prompt, codes), right in zip(work, truth.right(work), strict=True):
+        good, bad = ([code for code, mine in zip(codes, right, strict=True) if mine is side] for side in (True, False))
+        for chosen, rejected in list(zip(good, bad, strict=False))[:PAIRS]:
+            yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def efficiency(folder: Path, checkpoint: str) -> None:
+    """Adds the pairs of fast over slow code of `combined` to its correctness pairs."""
+    from datasets import load_dataset
+
+    path = folder / "rank" / "with_efficiency.jsonl"
+    if path.exists():
+        return
+    extra = [f"pairs_per_prompt={PAIRS}", "ranking=combined", "efficiency.enabled=true", "efficiency.share=0.4"]
+    build(folder, "codedpo", checkpoint, extra)
+    parts = (load_dataset(str(folder / "codedpo"), name, split="train") for name in ("correctness", "efficiency"))
+    rows = [{key: row[key] for key in ("prompt", "chosen", "rejected")} for part in parts for row in part]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def one(folder: Path, checkpoint: str, row: Row) -> dict[str, Any]:
+    """Trains one row and evaluates it."""
+    place = folder / "rows" / row.name.replace(" ", "_").replace("/", "_")
+    found: dict[str, Any] = {}
+    if row.method:
+        found |= labels(folder, row)
+        began = time.process_time()
+        checkpoint = trained(folder, checkpoint, row, place)
+        found["train_cpu_s"] = time.process_time() - began
+    return found | evaluated(checkpoint, place)
+
+
+def labels(folder: Path, row: Row) -> dict[str, Any]:
+    """How many pairs there are, and how often they are right."""
+    from datasets import load_dataset
+
+    from codepref.generate.tiny import truth
+
+    path, options = folder / row.data, dict(row.options)
+    if path.suffix == ".jsonl":
+        pairs = [json.loads(line) for line in path.read_text().splitlines()]
+    else:
+        config = {"kto": "dpo"}.get(options.get("dataset_config", ""), options.get("dataset_config"))
+        pairs = list(load_dataset(str(path), config, split="train").select_columns(["prompt", "chosen", "rejected"]))
+    return asdict(truth.labels(pairs))
+
+
+def trained(folder: Path, checkpoint: str, row: Row, place: Path) -> str:
+    """A merged checkpoint of base and adapter."""
+    import importlib
+
+    import torch
+
+    sys.path.insert(0, str(RECIPES))
+    torch.set_num_threads(1)
+    import merge
+
+    options = {
+        "model_name_or_path": checkpoint, "dataset_name": str(folder / row.data), "output_dir": str(place / "adapter"),
+        "disable_tqdm": "true", "logging_steps": "50", "dataset_config": "", **dict(row.options),
+    }  # fmt: skip
+    words = [word for key, value in options.items() if value for word in (f"--{key}", value)]
+    config = str(RECIPES / "tiny" / f"{row.method}_lora.yaml")
+    if not options["dataset_config"] and row.method == "kto":
+        words += ["--dataset_config", "correctness"]
+    importlib.import_module(row.method).main(["--config", config, *words])
+    merge.merge(place / "adapter", place / "merged", "float32", "trained")
+    return str(place / "merged")
+
+
+def evaluated(checkpoint: str, place: Path) -> dict[str, Any]:
+    """Share of right samples of every held-out task, and pass@1, both ways."""
+    from evaluation import results
+    from evaluation.catalogue import benchmark
+    from evaluation.generation import Model
+    from evaluation.run import Options, run
+
+    found: dict[str, Any] = {"checkpoint": checkpoint, "tasks": {}}
+    for way, (n, temperature) in WAYS.items():
+        model = Model(checkpoint, "tiny", n=n, temperature=temperature)
+        scored = run(benchmark("tiny"), Options(place / way, model=model, workers=1, quiet=True))
+        counted = results.counts(results.read_rows(place / way / "tiny" / "verdicts.jsonl"), "verdict")
+        found[way] = scored["score"]["pass@1"]["value"]
+        found[f"{way}_groups"] = {name: part["pass@1"]["value"] for name, part in scored["by_group"].items()}
+        found["tasks"][way] = [right / n for n, right in counted.values()]
+    return found
+
+
+def report(folder: Path) -> str:
+    """Tables over bases, and how label precision and gain go together."""
+    bases = {
+        path.parent.name: {row["name"]: row for row in lines(path.parent)} for path in folder.glob("*/results.jsonl")
+    }
+    bases = dict(sorted(bases.items()))
+    parts = [_evidence(folder, bases), _table(bases), _correlation(bases)]
+    return "\n\n".join(parts)
+
+
+Bases = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def _evidence(folder: Path, bases: Bases) -> str:
+    head = "| base | programs right | tests right | AUC of self-validation |\n|---|---|---|---|"
+    rows = [head]
+    for name in bases:
+        found = json.loads((folder / name / "evidence.json").read_text())
+        rows.append(
+            f"| {name} | {_shown(found['codes_right'])} | {_shown(found['tests_right'])} | {found['auc']:.3f} |"
+        )
+    return "\n".join(rows)
+
+
+def _table(bases: Bases) -> str:
+    names = list(bases)
+    rows = [f"| row | pairs right | {' | '.join(f'{n}: T=0.8, greedy' for n in names)} | mean gain T=0.8 | greedy |"]
+    rows.append("|---" * (4 + len(names)) + "|")
+    for row in ROWS:
+        have = [name for name in names if row.name in bases[name]]
+        if not have:
+            continue
+        right = [bases[name][row.name]["right"][0] for name in have if "right" in bases[name][row.name]]
+        cells = [_pair_of(bases[name].get(row.name)) for name in names]
+        gains = [
+            _shown(_gain(bases, have, row.name, way), signed=True) if row.method else ""
+            for way in ("sampled", "greedy")
+        ]
+        share = f"{np.mean(right):.2f}" if right else ""
+        rows.append(f"| {row.name} | {share} | {' | '.join(cells)} | {' | '.join(gains)} |")
+    return "\n".join(rows)
+
+
+def _pair_of(found: Mapping[str, Any] | None) -> str:
+    return "-" if found is None else f"{found['sampled']:.3f}, {found['greedy']:.3f}"
+
+
+def _gain(bases: Bases, names: Sequence[str], row: str, way: str) -> list[float]:
+    """Mean over bases of the gain over the untrained base, with its interval over held-out tasks."""
+    return _interval(_differences(bases, names, row, way).mean(0))
+
+
+def _differences(bases: Bases, names: Sequence[str], row: str, way: str) -> np.ndarray:
+    """(bases, tasks)"""
+    return np.array([np.subtract(bases[n][row]["tasks"][way], bases[n]["untrained"]["tasks"][way]) for n in names])
+
+
+def _interval(values: np.ndarray) -> list[float]:
+    means = values[_draws(len(values))].mean(1)
+    return [float(values.mean()), *map(float, np.percentile(means, [2.5, 97.5]))]
+
+
+def _draws(n: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, n, (2000, n))
+
+
+def _shown(values: Sequence[float], signed: bool = False) -> str:
+    mean, low, high = values
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" if signed else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _correlation(bases: Bases) -> str:
+    """Spearman's correlation over rankings of label precision with gain, each base by itself and their mean."""
+    names = [f"DPO+NLL, {name}" for name in (*RANKINGS, "hidden truth")]
+    said = []
+    for way in ("sampled", "greedy"):
+        each, resampled = [], []
+        for base in bases:
+            there = [name for name in names if name in bases[base]]
+            right = np.array([bases[base][name]["right"][0] for name in there])
+            gains = np.array([_differences(bases, [base], name, way)[0] for name in there])
+            each.append(spearman(right, gains.mean(1)))
+            draws = _draws(gains.shape[1])[:500]
+            resampled.append([spearman(right, gains[:, draw].mean(1)) for draw in draws])
+        low, high = np.percentile(np.mean(resampled, 0), [2.5, 97.5])
+        by_base = ", ".join(f"{base} {value:.2f}" for base, value in zip(bases, each, strict=True))
+        said.append(
+            f"Spearman, label precision and {way} gain: {np.mean(each):.2f} [{low:.2f}, {high:.2f}] ({by_base})"
+        )
+    return "\n\n".join(said)
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation; ties share their mean rank."""
+    return float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    return np.array([(values < value).sum() + (values == value).sum() / 2 for value in values])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""What only the tiny family can say: which of a model's programs, tests and pairs are right.
+
+Every task brings hidden tests and a reference, so what a dataset is worth can be measured before anything is trained on
+it. A ranking needs tests that are right often enough; where they are not, training on its pairs has nothing to teach.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codepref import inspection
+from codepref.generate.tiny.tasks import ENTRY_POINT, read
+from codepref.sandbox import Job, Limits, execute
+from codepref.store import Stage
+
+LIMITS = Limits(cpu_s=0.5)
+LOOKED_AT = 120
+"""Prompts of a run whose programs are judged, at most."""
+WEAK_AUC, WEAK_TESTS = 0.65, 0.25
+"""Below one of these a base is too weak: a half-trained one with 0.59 and 21 % gained nothing, trained ones with 0.73
+and 30 % or more gained (benchmarks/results/method_table.md). In between nothing was measured."""
+
+Interval = tuple[float, float, float]
+"""Mean over prompts and its 95 % bootstrap interval."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a CodeDPO run has to rank with."""
+
+    prompts: int
+    codes_right: Interval
+    tests_right: Interval
+    tests_dead: float
+    """Share of the tests that no program passes."""
+    auc: float
+    """Probability that a right program scores higher than a wrong one of its prompt."""
+
+    @property
+    def weak(self) -> bool:
+        """Whether training on such pairs is unlikely to gain."""
+        return self.auc < WEAK_AUC or self.tests_right[0] < WEAK_TESTS
+
+    @property
+    def words(self) -> str:
+        """The evidence in a line for people."""
+        line = (
+            f"{self.codes_right[0]:.0%} of the programs and {self.tests_right[0]:.0%} of the tests are right; a right "
+            f"program outranks a wrong one in {self.auc:.0%} of the cases"
+        )
+        return f"{line}: too weak a base, do not expect a gain" if self.weak else line
+
+
+def evidence(run: Path) -> Evidence:
+    """The evidence of a finished CodeDPO run on prompts of the family.
+
+    Raises:
+        CodeprefError: it is none, or not finished.
+        NotOfTheFamily: it has prompts of another kind.
+    """
+    found = inspection.read(run)
+    ready, ran, ranked = (_rows(stage) for stage in found.inputs(found.stage("pairs")))
+    names = list(ready)[:LOOKED_AT]
+    prompts = [ready[name]["prompt"] for name in names]
+    codes = [[item["code"] for item in ready[name]["codes"]] for name in names]
+    tests = [[item["test"] for item in ready[name]["tests"]] for name in names]
+    truth = right(list(zip(prompts, codes, strict=True)))
+    valid = ragged([([read(prompt).reference], some) for prompt, some in zip(prompts, tests, strict=True)])
+    passed = [np.array(ran[name]["verdicts"]) == "passed" for name in names]
+    areas = [
+        area(np.array(ranked[name]["code_scores"], dtype=float), mine)
+        for name, mine in zip(names, truth, strict=True)
+        if name in ranked and mine.any() and not mine.all()
+    ]
+    return Evidence(
+        len(names),
+        interval([mine.mean() for mine in truth]),
+        interval([row.mean() for row in valid if row.size]),
+        float(np.mean(np.concatenate([~matrix.any(0) for matrix in passed if matrix.size]))),
+        float(np.mean(areas)) if areas else 0.5,
+    )
+
+
+def _rows(stage: Stage) -> dict[str, dict[str, Any]]:
+    """The first row of every prompt."""
+    tables = (stage.read(index) for index in range(len(stage.shards())))
+    found: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        for row in table.to_pylist():
+            found.setdefault(row["prompt_id"], row)
+    return found
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How often the pairs of a dataset are right."""
+
+    pairs: int
+    right: Interval
+    """Chosen passes all hidden tests of its task, rejected does not."""
+    inverted: float
+    """The other way round."""
+
+
+def labels(pairs: Iterable[Mapping[str, str]]) -> Labels:
+    """The truth of pairs with `prompt`, `chosen` and `rejected`, all of them programs for tasks of the family."""
+    listed = list(pairs)
+    truth = np.array(right([(row["prompt"], [row["chosen"], row["rejected"]]) for row in listed])).reshape(-1, 2)
+    chosen, rejected = truth[:, 0], truth[:, 1]
+    return Labels(len(listed), interval(chosen & ~rejected), float((rejected & ~chosen).mean()) if listed else 0.0)
+
+
+def right(work: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
+    """For each prompt and its programs: which pass all hidden tests, (programs,) bool each."""
+    found = ragged([(programs, read(prompt).hidden_tests()) for prompt, programs in work])
+    return [np.asarray(matrix.all(1)) for matrix in found]
+
+
+def ragged(work: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[np.ndarray]:
+    """Whether program i of an entry passes its test j: (programs, tests) bool each. Equal texts run once."""
+    jobs = [
+        Job(str(n), tuple(dict.fromkeys(programs)), tuple(tests), ENTRY_POINT)
+        for n, (programs, tests) in enumerate(work)
+    ]
+    busy = [job for job in jobs if job.codes and job.tests]
+    ran = {matrix.job_id: matrix.cells for matrix in execute(busy, LIMITS, workers=2)}
+    found = []
+    for job, (programs, tests) in zip(jobs, work, strict=True):
+        cells = dict(zip(job.codes, ran.get(job.job_id, itertools.repeat(())), strict=False))
+        rows = [[cell.verdict == "passed" for cell in cells[text]] for text in programs]
+        found.append(np.array(rows, dtype=bool).reshape(len(programs), len(tests)))
+    return found
+
+
+def area(scores: np.ndarray, truth: np.ndarray) -> float:
+    """AUC: the probability that a right program (`truth`) scores higher than a wrong one; scores may be NaN."""
+    kept = ~np.isnan(scores)
+    gaps = scores[kept & truth][:, None] - scores[kept & ~truth][None, :]
+    return float((gaps > 0).mean() + (gaps == 0).mean() / 2) if gaps.size else 0.5
+
+
+def interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """Mean and 95 % bootstrap interval (2,000 resamples, fixed seed); zeros where there is nothing."""
+    given = np.asarray(values, dtype=float)
+    if not len(given):
+        return 0.0, 0.0, 0.0
+    means = given[np.random.default_rng(0).integers(0, len(given), (2000, len(given)))].mean(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(given.mean()), float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prompt of a CodeDPO run to show, and the truth of its programs and tests, in the order of the matrix."""
+
+    prompt_id: str
+    passed: np.ndarray
+    """(programs, tests) bool"""
+    codes_right: tuple[bool, ...]
+    tests_right: tuple[bool, ...]
+
+
+def example(run: Path) -> Example | None:
+    """Of the first prompts, one whose best program is right and whose programs and tests are most mixed; None without.
+
+    Raises:
+        CodeprefError: the run is not finished.
+    """
+    found = inspection.read(run)
+    pairs = found.stage("pairs")
+    first = _rows(pairs)
+    ready = _rows(found.inputs(pairs)[0])
+    names = list(first)[: LOOKED_AT // 2]
+    work = [(first[name]["prompt"], [code["code"] for code in ready[name]["codes"]]) for name in names]
+    valid = ragged([([read(first[name]["prompt"]).reference], first[name]["tests"]) for name in names])
+    best: tuple[float, Example] | None = None
+    for name, codes, tests in zip(names, right(work), valid, strict=True):
+        row = first[name]
+        if not codes[row["chosen_index"]] or codes[row["rejected_index"]]:
+            continue
+        mixed = min(codes.mean(), 1 - codes.mean()) * min(tests.mean(), 1 - tests.mean())
+        shown = Example(name, np.array(row["matrix"]), tuple(codes.tolist()), tuple(tests[0].tolist()))
+        if best is None or mixed > best[0]:
+            best = mixed, shown
+    return best and best[1]
