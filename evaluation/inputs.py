@@ -1,13 +1,14 @@
 """Grading by data: a function is called on inputs, and what it returns is compared outside its process.
 
 Expected values are what the reference solution returns on the same inputs in the same sandbox; they are computed once
-and kept by fingerprint. A comparison is exact, or within the tolerance of the problem (EvalPlus' rule: numpy's
-allclose with a relative tolerance of 1e-7, and 1e-6 for floats where the problem names none). Problems that accept
-more than one answer carry a condition of their own, as data.
+and kept by fingerprint, and that run is the reference's own grading, too. A comparison is exact, or within the
+tolerance of the problem (evaluation/tolerance.py). Problems that accept more than one answer carry a condition of their
+own, as data.
 
 Deviations from EvalPlus 0.3.1, all in what dishonest or borderline programs get: arguments that a program changed are
 not used for judging it, an object of the program's own class equals nothing, the tolerance that one float needs is not
-kept for later values, and limits count CPU time instead of wall time.
+kept for later values, limits count CPU time instead of wall time, and both groups of inputs may run in one process,
+each in a fresh module.
 """
 
 import hashlib
