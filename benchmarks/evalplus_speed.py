@@ -35,6 +35,8 @@ Cost = tuple[float, float]
 CUT = re.compile(r"\n(?=class|def|#|if|print)")
 """Where CodeT cuts a sample."""
 A_TASK = 10
+TITLES = {"one": "one a task", "ten": f"{A_TASK} a task of a weak model", "all": "all"}
+SETS = (("one", "humaneval"), ("one", "mbpp"), ("ten", "humaneval"), ("all", "mbpp"), ("all", "humaneval"))
 FILES = {"humaneval": "HumanEvalPlus-v0.1.10.jsonl.gz", "mbpp": "MbppPlus-v0.2.0.jsonl.gz"}
 IMPORTS = (
     "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, string\nfrom typing import *\n"
@@ -118,25 +120,23 @@ def theirs(peer: str, name: str, used: Path, samples: Path, folder: Path, jobs: 
     return Outcome(cost, verdicts)
 
 
-def measure(name: str, args: argparse.Namespace, folder: Path) -> None:
-    """Prints the first run of both, then alternating runs: one output a task, then all outputs."""
+def measure(name: str, part: str, args: argparse.Namespace, folder: Path) -> None:
+    """Prints alternating runs on one set of samples; before "one", the first run of both, which fills the caches."""
     used, samples = prepare(args.data, name, folder)
-    one = samples.with_name(f"{name}_one.jsonl")
     first = {json.loads(line)["task_id"]: line for line in reversed(samples.read_text().splitlines())}
-    one.write_text("".join(f"{line}\n" for line in first.values()))
+    paths = {"all": samples, "one": samples.with_name(f"{name}_one.jsonl"), "ten": codet(args.data, folder)}
+    paths["one"].write_text("".join(f"{line}\n" for line in first.values()))
     peers: dict[str, Callable[[Path], Outcome]] = {
         "codepref": lambda path: ours(name, used, path, folder, args.jobs),
         "evalplus": lambda path: theirs(args.peer, name, used, path, folder, args.jobs),
     }
 
-    def rounds(path: Path, count: int) -> list[dict[str, Outcome]]:
-        return [{who: run(path) for who, run in peers.items()} for _ in range(count)]
+    def rounds(count: int) -> list[dict[str, Outcome]]:
+        return [{who: run(paths[part]) for who, run in peers.items()} for _ in range(count)]
 
-    show(name, "one a task, first run", rounds(one, 1))
-    show(name, "one a task", rounds(one, args.rounds))
-    show(name, "all", rounds(samples, args.rounds_all))
-    if name == "humaneval":
-        show(name, f"{A_TASK} a task of a weak model", rounds(codet(args.data, folder), args.rounds_all))
+    if part == "one":
+        show(name, f"{TITLES[part]}, first run", rounds(1))
+    show(name, TITLES[part], rounds(args.rounds if part == "one" else args.rounds_all))
 
 
 def codet(data: Path, folder: Path) -> Path:
@@ -176,12 +176,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--peer", required=True)
     parser.add_argument("--rounds", type=int, default=3, help="with one output a task (%(default)s)")
-    parser.add_argument("--rounds-all", type=int, default=1, help="with all outputs (%(default)s)")
+    parser.add_argument("--rounds-all", type=int, default=1, help="with the larger sets (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for name in FILES:
-            measure(name, args, Path(folder))
+        for part, name in SETS:
+            measure(name, part, args, Path(folder))
 
 
 if __name__ == "__main__":
