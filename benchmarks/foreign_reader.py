@@ -1,7 +1,7 @@
 """Is a published dataset read by a server that is not ours? olah (PyPI, MIT), an independent mirror of the Hub.
 
     python -m venv ~/olah && ~/olah/bin/pip install olah
-    python benchmarks/foreign_reader.py runs/quickstart --olah ~/olah/bin/python
+    python benchmarks/foreign_reader.py runs/dataset --olah ~/olah/bin/python
 
 The files that `codepref publish` would send become a git repository with the tag v1.0.0; olah serves it on loopback;
 `load_dataset` and `snapshot_download` read it by that tag; every hash is compared with what would be sent. It is not

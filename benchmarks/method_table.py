@@ -10,6 +10,7 @@ was. `--report` prints the tables. Intervals are 95 %, from a bootstrap over hel
 """
 
 import argparse
+import functools
 import json
 import shutil
 import sys
@@ -46,6 +47,7 @@ ROWS = (
     Row("untrained", "", ""),
     Row("SFT on the best code", "sft", "rank/self_validation"),
     Row("KTO", "kto", "rank/self_validation"),
+    Row("KTO, twice the learning rate", "kto", "rank/self_validation", (("learning_rate", "1.0e-3"),)),
     Row("DPO", "dpo", "rank/self_validation", (("alpha", "0"),)),
     *(Row(f"DPO+NLL, {name}", "dpo", f"rank/{name}") for name in RANKINGS),
     Row("DPO+NLL, hidden truth", "dpo", "rank/truth.jsonl"),
@@ -167,25 +169,25 @@ def one(folder: Path, checkpoint: str, row: Row) -> dict[str, Any]:
     place = folder / "rows" / row.name.replace(" ", "_").replace("/", "_")
     found: dict[str, Any] = {}
     if row.method:
-        found |= labels(folder, row)
+        found |= labels(folder / row.data, dict(row.options).get("dataset_config"))
         began = time.process_time()
         checkpoint = trained(folder, checkpoint, row, place)
         found["train_cpu_s"] = time.process_time() - began
     return found | evaluated(checkpoint, place)
 
 
-def labels(folder: Path, row: Row) -> dict[str, Any]:
+@functools.cache
+def labels(path: Path, config: str | None) -> dict[str, Any]:
     """How many pairs there are, and how often they are right."""
     from datasets import load_dataset
 
     from codepref.generate.tiny import truth
 
-    path, options = folder / row.data, dict(row.options)
     if path.suffix == ".jsonl":
         pairs = [json.loads(line) for line in path.read_text().splitlines()]
     else:
-        config = {"kto": "dpo"}.get(options.get("dataset_config", ""), options.get("dataset_config"))
-        pairs = list(load_dataset(str(path), config, split="train").select_columns(["prompt", "chosen", "rejected"]))
+        loaded = load_dataset(str(path), "dpo" if config == "kto" else config, split="train")
+        pairs = list(loaded.select_columns(["prompt", "chosen", "rejected"]))
     return asdict(truth.labels(pairs))
 
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from builders import seeds
-from builders.samples import Generation, Price, Question, questions, requests_of
+from builders.samples import Generation, Question, questions, requests_of
 from builders.trajectories import History, Version
-from codepref.generate import Sampling
+from codepref.generate import Price, Sampling
 from codepref.records import Candidates, Samples
 
 CHARACTERS_A_TOKEN = 4

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -12,9 +12,10 @@ from typing import Annotated, Any, TypeVar
 import jinja2
 import pyarrow as pa
 from pydantic import Field
+from tqdm import tqdm
 
 from codepref.errors import CodeprefError
-from codepref.generate import Completion, Generator, Request, Sampling
+from codepref.generate import Completion, Generator, Price, Request, Sampling
 from codepref.generate.cache import Cache
 from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
 from codepref.generate.recorded import CODES, BadLine, Recording
@@ -27,16 +28,11 @@ from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
 
 TEMPLATES = Path(__file__).parent / "prompts"
+AHEAD = 20
+"""Shards are asked for together until they hold this many times the requests that servers take at once: at the end of
+each group the servers run dry, for about one part in so many of the time."""
 Count = Annotated[int, Field(ge=1)]
 Row = TypeVar("Row")
-
-
-@dataclass(frozen=True)
-class Price:
-    """Price of a million tokens, in any currency."""
-
-    prompt: Annotated[float, Field(ge=0)]
-    completion: Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class Generation:
     """How samples are asked for."""
 
     server: ServerConfig | None = None
-    """An OpenAI-compatible endpoint; this, `local`, `tiny` or `script`."""
+    """An OpenAI-compatible server, or several of one model; this, `local`, `tiny` or `script`."""
     local: LocalConfig | None = None
     """A model that runs here, with transformers."""
     script: str | None = None
@@ -60,7 +56,10 @@ class Generation:
     concept_template: str = str(TEMPLATES / "concepts.jinja")
     task_template: str = str(TEMPLATES / "task.jinja")
     price_per_million: Price | None = None
-    """For the cost in `--dry-run`."""
+    """For the cost in `--dry-run` and while servers are asked."""
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+    """Servers are asked nothing more when all answers in the run's folder together cost this; what they are just
+    writing is still paid for."""
 
 
 def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
@@ -152,31 +151,72 @@ def asked(
         sampling: How tokens are drawn.
         seed: Run seed; every sample's own seed is derived from it.
     """
-    with _connected(generation, sampling, runner.store.root / "requests.sqlite", seed) as generator:
+    with ExitStack() as stack:
+        cache = runner.store.root / "requests.sqlite"
+        say = _silent if runner.quiet else _say
+        generator = stack.enter_context(_connected(generation, sampling, cache, seed, say))
         hashes = tuple(_template_hash(question.template) for question in questions)
         counts = {question.purpose: question.n for question in questions}
         asking = _Asking(generator.name, hashes, counts, sampling, _options(generation), seed)
         rows = sum(source.rows(index) for index in range(len(source.shards())))
         total = rows * sum(counts.values())
-        bar = progress(name, total, "sample", quiet=runner.quiet)
+        bar = stack.enter_context(progress(name, total, "sample", quiet=runner.quiet))
 
         def count(_: Request, done: list[Completion]) -> None:
             bar.update(len(done))
+            bar.set_postfix_str(generator.stats.progress(total - int(bar.n)), refresh=False)
+
+        stage = runner.store.stage(name, asking, [source])
+        todo = [index for index in range(len(source.shards())) if not stage.has(index)]
+        shards = (_requests(source.read(index), records[0], questions) for index in todo)
+        answers = _in_groups(shards, generation, lambda requests: generator.generate(requests, on_done=count))
 
         def ask(_: _Asking, table: pa.Table) -> Shard:
+            found = iter(next(answers))
             shard: list[Any] = list(from_table(table, records[0]))
-            requests = [request for row in shard for request in requests_of(row, questions)]
-            answers = iter(generator.generate(requests, on_done=count))
-            made = [answered(row, [next(answers) for _ in questions], generator.name) for row in shard]
+            made = [answered(row, [next(found) for _ in questions], generator.name) for row in shard]
             excluded = tuple(item for _, items in made for item in items)
             return Shard(to_table([row for rows, _ in made for row in rows], records[1]), excluded)
 
-        with bar:
+        try:
             stage = replace(runner, quiet=True).map(name, ask, asking, [source], here=True)
-        if not runner.quiet:
-            print(describe(stage.summary()), file=sys.stderr)
-            print(f"{name:<11} {generator.stats}", file=sys.stderr)
+        finally:
+            bar.close()
+            say(f"{name:<11} {generator.stats}")
+        say(describe(stage.summary()))
         return stage
+
+
+def _requests(table: pa.Table, record: type, questions: Sequence[Question]) -> list[Request]:
+    shard: list[Any] = list(from_table(table, record))
+    return [request for row in shard for request in requests_of(row, questions)]
+
+
+def _in_groups(
+    shards: Iterator[list[Request]],
+    generation: Generation,
+    generate: Callable[[list[Request]], list[list[Completion]]],
+) -> Iterator[list[list[Completion]]]:
+    """The answers to the requests of each shard, asked for in groups of shards that keep all servers busy."""
+    most = 0 if generation.server is None else AHEAD * generation.server.in_flight
+    for shard in shards:
+        group = [shard]
+        while sum(request.n for requests in group for request in requests) < most:
+            following = next(shards, None)
+            if following is None:
+                break
+            group.append(following)
+        answers = iter(generate([request for requests in group for request in requests]))
+        for requests in group:
+            yield [next(answers) for _ in requests]
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 def _template_hash(path: str) -> str:
@@ -245,19 +285,24 @@ def _options(generation: Generation) -> dict[str, Any]:
 
 
 @contextmanager
-def _connected(generation: Generation, sampling: Sampling, cache: Path, seed: int) -> Iterator[Generator]:
+def _connected(
+    generation: Generation, sampling: Sampling, cache: Path, seed: int, say: Callable[[str], None]
+) -> Iterator[Generator]:
     backends = [generation.server, generation.local, generation.tiny, generation.script]
     if sum(backend is not None for backend in backends) != 1:
         raise CodeprefError(
             "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model), 'tiny' or "
             "'script' (a file)"
         )
+    price, most = generation.price_per_million, generation.max_cost
+    if most is not None and (generation.server is None or price is None):
+        raise CodeprefError("configuration: 'generation.max_cost' needs a 'server' and its 'price_per_million'")
     if generation.script is not None:
         yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
         return
     with Cache(cache) as answers:
         if generation.server is not None:
-            yield ServerGenerator(generation.server, sampling, answers, run_seed=seed)
+            yield ServerGenerator(generation.server, sampling, answers, seed, price, most, say)
         elif generation.local is not None:
             yield LocalGenerator(generation.local, sampling, answers, run_seed=seed)
         elif generation.tiny is not None:

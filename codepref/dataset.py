@@ -25,7 +25,8 @@ from codepref.store import Stage, Store, write_whole
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 1_000
-PRIVATE = {"base_url", "api_key_env"}
+PRIVATE = {"base_url", "api_key_env", "max_cost"}
+"""Keys that no manifest and no card holds, whatever their values: addresses, and what was set aside for paying them."""
 
 
 def publish_locally(

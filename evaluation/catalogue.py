@@ -45,7 +45,7 @@ _NAMED: dict[str, Callable[[], Benchmark]] = {
         environment="ds1000", excused=ds1000.EXCUSED, bare=True, framed=True,
     ),
     "tiny": lambda: Benchmark(
-        "tiny", "codepref", tiny.load, tiny.program, _alone, texts.grade, tiny.asked, 192, bare=True,
+        "tiny", "codepref", tiny.load, tiny.program, _alone, tiny.grade, tiny.asked, 192, bare=True,
     ),
 }  # fmt: skip
 NAMES = (*_NAMED, "bigcodebench")

@@ -5,13 +5,18 @@ code. Scores are split by how many steps of a task are planted misconceptions, w
 corpus get wrong: a gain there is a repair of what was planted.
 """
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+from codepref.generate.tiny import truth
 from codepref.generate.tiny.steps import STEPS, USUAL
 from codepref.generate.tiny.tasks import ENTRY_POINT, Task, read, tasks
-from evaluation.benchmark import Asked, Problem, require, rows
+from evaluation.benchmark import Asked, Graded, Problem, Settings, Work, require, rows
 
 TASKS = 240
+BATCH = 60
+"""Problems that are graded together."""
 GROUPS = ("no misconception", "1 misconception", "2 misconceptions", "3 misconceptions")
 
 
@@ -39,6 +44,16 @@ def _problem(task: Task, reference: str, tests: list[str]) -> Problem:
 def program(_: Problem, text: str) -> str:
     """The model's answers are whole programs."""
     return text
+
+
+def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
+    """Verdicts on programs, problem by problem, in order; the first test that is not passed decides."""
+    left = iter(work)
+    while some := list(islice(left, BATCH)):
+        asked = [(programs, problem.row["tests"]) for problem, programs in some]
+        options = {"python": settings.python, "allow_unisolated": settings.allow_unisolated}
+        for cells in truth.judged(asked, settings.workers, **options):
+            yield [Graded(cell.verdict, error=cell.error, cpu_s=cell.cpu_s) for cell in cells]
 
 
 def asked(problem: Problem, chat: bool, prefill: bool) -> Asked:

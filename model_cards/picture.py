@@ -1,6 +1,6 @@
 """A picture of a card as the Hub would show it: Markdown to HTML, HTML to PNG by a headless Chromium.
 
-    python model_cards/picture.py runs/quickstart/README.md card.png
+    python model_cards/picture.py runs/dataset/README.md card.png
     python model_cards/picture.py runs/quickstart/report.html report.png    # the first screens of a quickstart's report
 
 Needs markdown-it-py, pygments and pillow (all part of the development set-up) and a `chromium` (Debian: apt install

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from codepref.errors import CodeprefError
@@ -52,9 +54,41 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Price:
+    """Price of a million tokens, in any currency."""
+
+    prompt: float
+    completion: float
+
+    def __post_init__(self) -> None:
+        if not (self.prompt >= 0 and self.completion >= 0):
+            raise ValueError("prices must not be negative")
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What so many tokens cost."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
+
+@dataclass
+class Served:
+    """What one server has done for this generator."""
+
+    endpoint: str
+    """Its address as it may be shown."""
+    requests: int = 0
+    """Requests it answered."""
+    failures: int = 0
+    """Requests that went on to another try: no connection, no byte in time, told to wait, HTTP 5xx."""
+    completion_tokens: int = 0
+    aside: bool = False
+    """Set aside at the moment, because it does not answer."""
+
+
 @dataclass
 class Stats:
-    """Running totals of one generator. `str(stats)` is the one line that is shown to people."""
+    """Running totals of one generator. `str(stats)` is what is shown to people: one line, and one for each of several
+    servers."""
 
     answers: int = 0
     """Answers that a model gave, each holding one or more choices."""
@@ -68,12 +102,78 @@ class Stats:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     """Tokens of the answers that a model gave; what lay in the cache costs nothing."""
+    samples: int = 0
+    """Choices with text in the answers of servers."""
+    servers: list[Served] = field(default_factory=list)
+    price: Price | None = None
+    spent_before: float = 0.0
+    """Cost of the answers that were in the request cache before."""
+    _seconds: float = 0.0
+    _since: float | None = None
+
+    @property
+    def cost(self) -> float:
+        """What all answers in the request cache cost, old and new, by the servers' counts; 0 without a price."""
+        return self.spent_before + self._cost_now()
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time under `clock`."""
+        return self._seconds + (0.0 if self._since is None else time.monotonic() - self._since)
+
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """The time in which servers are asked, for rates."""
+        self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds, self._since = self.seconds, None
+
+    def add(self, served: Served, choices: Sequence[Completion]) -> None:
+        """Counts an answer of a server."""
+        blank = sum(not choice.text.strip() for choice in choices)
+        self.answers += 1
+        self.empty += blank
+        self.samples += len(choices) - blank
+        self.prompt_tokens += sum(choice.prompt_tokens for choice in choices)
+        tokens = sum(choice.completion_tokens for choice in choices)
+        self.completion_tokens += tokens
+        served.requests += 1
+        served.completion_tokens += tokens
+
+    def progress(self, missing: int) -> str:
+        """A few words for a progress bar: rate, servers, cost until now and, if `missing` samples cost as much as those
+        that were paid until now, in all."""
+        words = []
+        if self.servers:
+            words.append(f"{self.completion_tokens / max(self.seconds, 1e-9):,.0f} tokens/s")
+        if len(self.servers) > 1:
+            words.append(f"{sum(not one.aside for one in self.servers)} of {len(self.servers)} servers")
+        if self.price is not None:
+            rate = self._cost_now() / max(self.samples, 1)
+            words.append(f"cost {self.cost:,.2f}, about {self.cost + missing * rate:,.2f} in all")
+        return ", ".join(words)
+
+    def _cost_now(self) -> float:
+        return 0.0 if self.price is None else self.price.of(self.prompt_tokens, self.completion_tokens)
 
     def __str__(self) -> str:
-        return (
+        line = (
             f"{self.answers:,} answers, {self.cached:,} completions from cache, {self.empty:,} empty, "
             f"{self.repeated:,} repeated; {self.prompt_tokens:,} prompt + {self.completion_tokens:,} completion tokens"
         )
+        if self.price is not None:
+            before = f", {self.cost:,.2f} with all before" if self.spent_before else ""
+            line += f"; cost {self._cost_now():,.2f}{before}"
+        return "\n".join([line, *map(self._of_server, self.servers if len(self.servers) > 1 and self.answers else [])])
+
+    def _of_server(self, one: Served) -> str:
+        rate = one.completion_tokens / max(self.seconds, 1e-9)
+        share = one.requests / max(self.answers, 1)
+        end = ", set aside" if one.aside else ""
+        words = f"{one.requests:,} answers ({share:.0%}), {rate:,.0f} tokens/s, {one.failures:,} failures{end}"
+        return f"  {one.endpoint}  {words}"
 
 
 def repeats(completions: Sequence[Completion]) -> int:

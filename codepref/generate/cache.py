@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS answers (
 SELECT = """
 SELECT text, seed, finish_reason, prompt_tokens, completion_tokens FROM answers WHERE key = ? ORDER BY choice
 """
+TOKENS = "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM answers"
 
 
 def payload_key(payload: Mapping[str, Any]) -> bytes:
@@ -89,6 +90,14 @@ class Cache:
         with self._lock:
             try:
                 self._insert(key, rows)
+            except sqlite3.Error as error:
+                raise self._trouble(error) from None
+
+    def tokens(self) -> tuple[int, int]:
+        """Prompt and completion tokens of all answers together. Reads the whole file."""
+        with self._lock:
+            try:
+                return tuple(self._connection.execute(TOKENS).fetchone())
             except sqlite3.Error as error:
                 raise self._trouble(error) from None
 

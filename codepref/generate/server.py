@@ -1,31 +1,36 @@
 """Samples from any OpenAI-compatible endpoint: vLLM, SGLang, llama.cpp, `transformers serve`, hosted services.
 
-Retries, backoff and Retry-After are the openai SDK's. What is added here: a seed for every sample, a request cache, a
-bound on the requests in flight, and asking again for samples that an answer left out.
+One server or many: `fleet.py` decides who is asked, and when again. What is added here: a seed for every sample, a
+request cache, a bound on what is spent, and asking again for samples that an answer left out.
 """
 
 import asyncio
 import itertools
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from codepref.generate import loop
+from codepref.generate.answer import read_choices
 from codepref.generate.base import (
     Completion,
     GenerationError,
     OnDone,
+    Price,
     Request,
     Sampling,
+    Served,
     Stats,
     check_requests,
     repeats,
     sample_seed,
 )
 from codepref.generate.cache import Cache, payload_key
+from codepref.generate.fleet import Fleet, Say, Server, Trouble, shown
 
 FRUITLESS_LIMIT = 4
 """Answers in a row without any text, for the same sample, before its prompt is given up."""
@@ -41,19 +46,21 @@ class PromptRefused(GenerationError):
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """Where and how to ask. The key itself is never here: only the name of the environment variable that holds it."""
+    """Where and how to ask. A key itself is never here: only the name of the environment variable that holds it."""
 
     model: str
-    base_url: str
-    """Up to and including the version, e.g. `http://localhost:8000/v1`."""
-    api_key_env: str = "OPENAI_API_KEY"
+    base_url: str | tuple[str, ...]
+    """Up to and including the version, e.g. `http://localhost:8000/v1`; or a list of servers of the same model."""
+    api_key_env: str | tuple[str, ...] = "OPENAI_API_KEY"
+    """One variable for all servers, or a list with one for each."""
     api: Literal["chat", "completions"] = "chat"
     """`chat` sends messages and leaves the template to the server; `completions` sends the prompt as it is."""
     concurrency: int = 16
-    """Requests in flight."""
+    """Requests in flight at each server."""
     timeout_s: float = 600.0
     """Seconds without any byte from the server before a request is tried again."""
     max_retries: int = 8
+    """Tries of a request after the first one, wherever; and of servers of which none answers, before the run ends."""
     batch_choices: bool = False
     """Ask for all samples of a prompt in one request with one seed. Cheaper for long prompts; servers may ignore it,
     then what is missing is asked for again with other seeds. Off: one request and one seed for each sample."""
@@ -61,9 +68,14 @@ class ServerConfig:
     """Further fields of the request body, e.g. `top_k`; a null value removes a field the server does not accept."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"base_url {self.base_url!r} is no address; write e.g. http://localhost:8000/v1")
+        for url in self.base_urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"base_url {url!r} is no address; write e.g. http://localhost:8000/v1")
+        if not self.base_urls or len(set(self.base_urls)) < len(self.base_urls):
+            raise ValueError("base_url must name at least one server, and each of them once")
+        if len(self.key_variables) != len(self.base_urls):
+            raise ValueError(f"api_key_env lists {len(self.api_key_env)} variables for {len(self.base_urls)} servers")
         if self.api not in ("chat", "completions"):
             raise ValueError(f"api {self.api!r} is unknown; write chat or completions")
         if self.concurrency < 1 or self.timeout_s <= 0 or self.max_retries < 0:
@@ -73,22 +85,62 @@ class ServerConfig:
             raise ValueError(f"extra must not set {', '.join(taken)}: the generator does")
 
     @property
-    def endpoint(self) -> str:
-        """The address as it may be shown: without user name, password and query."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    def base_urls(self) -> tuple[str, ...]:
+        """All servers."""
+        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The variable that holds the key, for every server."""
+        one = isinstance(self.api_key_env, str)
+        return (str(self.api_key_env),) * len(self.base_urls) if one else tuple(self.api_key_env)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight at all servers together."""
+        return self.concurrency * len(self.base_urls)
 
 
 class ServerGenerator:
     """See `Generator`. Everything a server answers goes into `cache` before anything else is done with it."""
 
-    def __init__(self, config: ServerConfig, sampling: Sampling, cache: Cache, run_seed: int = 0) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        sampling: Sampling,
+        cache: Cache,
+        run_seed: int = 0,
+        price: Price | None = None,
+        max_cost: float | None = None,
+        say: Say = lambda line: None,
+    ) -> None:
+        """Raises ValueError for a `max_cost` without a price.
+
+        Args:
+            config: Where and how to ask.
+            sampling: How tokens are drawn.
+            cache: Where answers are kept; what they cost counts as spent.
+            run_seed: Every sample's own seed is derived from it.
+            price: For the cost in `stats`.
+            max_cost: Nothing more is asked once this is spent; what is in flight then is still paid for.
+            say: Gets a line when a server is set aside and when it is back.
+        """
+        if max_cost is not None and price is None:
+            raise ValueError("max_cost needs price_per_million, the prices that the answers are counted with")
         self.name = config.model
         self.config = config
         self.sampling = sampling
         self.cache = cache
         self.run_seed = run_seed
-        self.stats = Stats()
+        self.max_cost = max_cost
+        self.stats = Stats(price=price, servers=[Served(shown(url)) for url in config.base_urls])
+        if price is not None:
+            self.stats.spent_before = price.of(*cache.tokens())
+        servers = [
+            Server(url, _api_key(name), config.concurrency, config.concurrency, served)
+            for url, name, served in zip(config.base_urls, config.key_variables, self.stats.servers, strict=True)
+        ]
+        self._fleet = Fleet(servers, config.model, config.max_retries, say)
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """See `Generator.generate`. Ctrl-C drops what is in flight; what was answered is in the cache.
@@ -100,22 +152,17 @@ class ServerGenerator:
         if self.config.api == "completions" and any(request.system is not None for request in requests):
             raise ValueError('api "completions" has no place for a system text; put it into the prompt')
         run = _Run(requests, on_done)
-        loop.run(self._run(run))
+        with self.stats.clock():
+            loop.run(self._run(run))
         results = run.results()
         self.stats.repeated += sum(map(repeats, results))
         return results
 
     async def _run(self, run: "_Run") -> None:
-        import openai
-
-        async with openai.AsyncOpenAI(
-            api_key=_api_key(self.config.api_key_env) or "none",
-            base_url=self.config.base_url,
-            timeout=openai.Timeout(self.config.timeout_s, connect=min(CONNECT_TIMEOUT_S, self.config.timeout_s)),
-            max_retries=self.config.max_retries,
-        ) as client:
+        async with self._connector() as connect:
+            self._fleet.open(connect)
             jobs = _jobs(run.requests, self.config.batch_choices)
-            workers = [asyncio.create_task(self._work(client, jobs, run)) for _ in range(self.config.concurrency)]
+            workers = [asyncio.create_task(self._work(jobs, run)) for _ in range(self.config.in_flight)]
             try:
                 await asyncio.gather(*workers)
             finally:
@@ -123,7 +170,19 @@ class ServerGenerator:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _work(self, client: Any, jobs: Iterator["_Job"], run: "_Run") -> None:
+    @asynccontextmanager
+    async def _connector(self) -> AsyncIterator[Callable[[Server], Any]]:
+        """Makes clients, and closes them at the end."""
+        async with AsyncExitStack() as stack:
+
+            def connect(server: Server) -> Any:
+                client = _client(server, self.config.timeout_s)
+                stack.push_async_callback(client.close)
+                return client
+
+            yield connect
+
+    async def _work(self, jobs: Iterator["_Job"], run: "_Run") -> None:
         for job in jobs:
             if run.stopped():
                 return
@@ -131,13 +190,15 @@ class ServerGenerator:
             await asyncio.sleep(0)
             if job.position not in run.refused:
                 try:
-                    completions = await self._collect(client, job, run)
+                    completions = await self._collect(job, run)
                 except GenerationError as error:
                     run.trouble(job, error)
+                    if run.stopped():
+                        self._fleet.stop(run.error())
                 else:
                     run.add(job, completions)
 
-    async def _collect(self, client: Any, job: "_Job", run: "_Run") -> list[Completion]:
+    async def _collect(self, job: "_Job", run: "_Run") -> list[Completion]:
         """`job.want` completions with text. Asks again, with a new seed, for what an answer left out."""
         got: list[Completion] = []
         fruitless = 0
@@ -149,11 +210,11 @@ class ServerGenerator:
             choices = self.cache.get(key)
             asked = choices is None
             if choices is None:
-                choices = await self._ask(client, job.request, body, seed)
+                choices = await self._ask(job.request, body, seed)
                 self.cache.put(key, choices)
             usable = [choice for choice in choices if choice.text.strip()][: job.want - len(got)]
             got += usable
-            self._count(choices, usable)
+            self.stats.cached += 0 if asked else len(usable)
             if len(got) == job.want:
                 return got
             if run.stopped():
@@ -184,56 +245,52 @@ class ServerGenerator:
             body["prompt"] = request.prompt
         return {name: value for name, value in {**body, **self.config.extra}.items() if value is not None}
 
-    async def _ask(self, client: Any, request: Request, body: dict[str, Any], seed: int) -> list[Completion]:
-        import openai
-
+    async def _ask(self, request: Request, body: dict[str, Any], seed: int) -> list[Completion]:
+        self._check_cost()
         path = "/chat/completions" if self.config.api == "chat" else "/completions"
-        trouble: openai.APIError
-        try:
-            return _choices(await client.post(path, cast_to=object, body=body), seed)
-        except openai.APIError as error:
-            trouble = error
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            return _choices(None, seed)
-        # Raised out here so that the SDK's exception, which holds the request with its headers, does not travel along.
-        raise self._explain(trouble, request)
+        server, answer = await self._fleet.ask(path, body)
+        if isinstance(answer, Trouble):
+            raise self._explain(server, answer, request)
+        choices = read_choices(answer, seed)
+        self.stats.add(server.served, choices)
+        return choices
 
-    def _count(self, choices: Sequence[Completion], usable: Sequence[Completion]) -> None:
-        if choices[0].cached:
-            self.stats.cached += len(usable)
+    def _check_cost(self) -> None:
+        if self.max_cost is None:
             return
-        self.stats.answers += 1
-        self.stats.empty += sum(not choice.text.strip() for choice in choices)
-        self.stats.prompt_tokens += sum(choice.prompt_tokens for choice in choices)
-        self.stats.completion_tokens += sum(choice.completion_tokens for choice in choices)
+        if self.stats.answers and not self.stats.prompt_tokens + self.stats.completion_tokens:
+            raise GenerationError("max_cost can not be kept: the server counts no tokens (`usage`); leave max_cost out")
+        if self.stats.cost >= self.max_cost:
+            raise GenerationError(
+                f"max_cost is reached: {self.stats.cost:,.2f} of {self.max_cost:,.2f} spent. Answers until now are "
+                "kept: the same command with a larger generation.max_cost goes on"
+            )
 
-    def _explain(self, error: Any, request: Request) -> GenerationError:
-        """One line for an exception of the SDK, without the key."""
-        status = getattr(error, "status_code", None)
-        where = f"{self.config.endpoint}, prompt {request.prompt_id!r}"
-        said = _said(error, _api_key(self.config.api_key_env))
+    def _explain(self, server: Server, trouble: Trouble, request: Request) -> GenerationError:
+        variable = self.config.key_variables[self._fleet.servers.index(server)]
+        where = f"{server.served.endpoint}, prompt {request.prompt_id!r}"
         remedies = {
             400: "see whether the prompt is too long or a field unknown to the server (`extra` can remove it)",
-            401: f"put a valid key into the environment variable {self.config.api_key_env}",
-            403: f"the key in {self.config.api_key_env} may not use model {self.config.model!r}; use another",
+            401: f"put a valid key into the environment variable {variable}",
+            403: f"the key in {variable} may not use model {self.config.model!r}; use another",
             404: f"check base_url (it usually ends in /v1) and model ({self.config.model!r})",
             413: "the prompt is too long for this server",
             422: "see whether the prompt is too long or a field unknown to the server (`extra` can remove it)",
         }
-        if status is None:
+        if trouble.status is None:
             return GenerationError(
-                f"{where}: no answer after {self.config.max_retries + 1} tries ({said}); see whether the server runs. "
-                "Answers until now are kept: run again to go on"
+                f"{where}: no answer after {self.config.max_retries + 1} tries ({trouble}); see whether the server "
+                "runs. Answers until now are kept: run again to go on"
             )
-        remedy = remedies.get(status, "try again later or lower concurrency. Answers until now are kept")
-        kind = PromptRefused if status in (400, 413, 422) else GenerationError
-        return kind(f"{where}: HTTP {status} ({said}); {remedy}")
+        remedy = remedies.get(trouble.status, "try again later or lower concurrency. Answers until now are kept")
+        kind = PromptRefused if trouble.status in (400, 413, 422) else GenerationError
+        return kind(f"{where}: {trouble}; {remedy}")
 
     def _no_text(self, request: Request, choices: Sequence[Completion]) -> GenerationError:
         reason = choices[-1].finish_reason
         remedy = "raise max_tokens" if reason == "length" else "change the prompt, the stop texts or the run seed"
         return PromptRefused(
-            f"{self.config.endpoint}, prompt {request.prompt_id!r}: {FRUITLESS_LIMIT} answers in a row without text "
+            f"{self.config.model}, prompt {request.prompt_id!r}: {FRUITLESS_LIMIT} answers in a row without text "
             f"(finish_reason {reason}); {remedy}"
         )
 
@@ -298,33 +355,24 @@ class _Run:
         return [self._done[position] for position in range(len(self.requests))]
 
 
-def _choices(answer: Any, seed: int) -> list[Completion]:
-    """The choices of an answer's JSON body, at least one: an answer without any counts as one that holds no text."""
-    body = answer if isinstance(answer, dict) else {}
-    choices = body.get("choices")
-    usage = body.get("usage")
-    found = (
-        [_choice(choice, seed) for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+def _client(server: Server, timeout_s: float) -> Any:
+    """A client of the openai SDK that tries once: when and where to try again is decided by the fleet."""
+    import openai
+
+    timeout = openai.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
+    connections = openai.DefaultAsyncHttpxClient(verify=_trust(), timeout=timeout)
+    key = server.key or "none"
+    return openai.AsyncOpenAI(
+        api_key=key, base_url=server.base_url, timeout=timeout, max_retries=0, http_client=connections
     )
-    first, *rest = found or [("", seed, "missing")]
-    carrier = Completion(
-        *first, prompt_tokens=_tokens(usage, "prompt_tokens"), completion_tokens=_tokens(usage, "completion_tokens")
-    )
-    return [carrier, *(Completion(*choice) for choice in rest)]
 
 
-def _choice(choice: Mapping[str, Any], seed: int) -> tuple[str, int, str]:
-    message = choice.get("message")
-    text = message.get("content") if isinstance(message, dict) else choice.get("text")
-    reason = choice.get("finish_reason")
-    # Half a surrogate pair is valid JSON but neither UTF-8 nor Arrow can hold it.
-    clean = text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""
-    return clean, seed, reason if isinstance(reason, str) else "unknown"
+@cache
+def _trust() -> Any:
+    """The certificates that servers are checked with; reading them takes longer than a request."""
+    import httpx2
 
-
-def _tokens(usage: Any, name: str) -> int:
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) else 0
+    return httpx2.create_ssl_context()
 
 
 def _api_key(variable: str) -> str:
@@ -333,12 +381,3 @@ def _api_key(variable: str) -> str:
     if not key.isascii() or any(not 32 < ord(character) < 127 for character in key):
         raise GenerationError(f"the key in {variable} holds blanks or control characters; set it again")
     return key
-
-
-def _said(error: Any, key: str) -> str:
-    """What the server said, or why it could not be reached: one line, at most 300 characters, without the key."""
-    body = getattr(error, "body", None)
-    inner = body.get("error", body) if isinstance(body, dict) else body
-    text = (inner.get("message") or inner.get("detail")) if isinstance(inner, dict) else inner
-    line = " ".join(str(text or error.__cause__ or error.message).split())
-    return (line.replace(key, "***") if key else line)[:300]

@@ -24,6 +24,14 @@ TESTS = [
 ]
 
 
+def test_bare_answers_are_the_texts_themselves():
+    assert concatenated(CODE, None, fenced=False) == CODE
+    assert program(concatenated(CODE, None, fenced=False), TESTS[0]) == f"{CODE}\n{TESTS[0]}"
+    whole = concatenated(CODE, TESTS[0], fenced=False)
+    assert whole == f"{CODE}\n{TESTS[0]}"
+    assert program(whole, TESTS[0]).startswith(whole)
+
+
 def test_the_code_comes_first():
     assert concatenated(CODE, TESTS[0]) == (
         "```python\ndef f(x):\n    return x + 1\n```\n\n```python\nassert f(1) == 2\n```"

@@ -14,6 +14,7 @@ import yaml
 
 from builders import codedpo
 from codepref import config
+from codepref.errors import CodeprefError
 
 from generate.fake_server import FakeServer, Fault  # isort: skip
 
@@ -99,3 +100,83 @@ def test_where_the_model_is_served_does_not_matter(files, tmp_path):
     with FakeServer(text=answer) as other:
         codedpo.build(config.load(codedpo.Config, files(other.base_url)), tmp_path / "run", quiet=True)
         assert other.seen == []
+
+
+def published(folder):
+    """Bytes of everything a build leaves to be published."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and "stages" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if "requests" not in path.name}
+
+
+def test_servers_come_and_go_and_the_bytes_are_those_of_one_server(files, tmp_path, root):
+    with FakeServer(text=answer) as server:
+        path = files(server.base_url)
+        codedpo.build(config.load(codedpo.Config, path), tmp_path / "one", quiet=True)
+
+    quick = {"retry-after-ms": "1"}
+    words = [sys.executable, "-m", "codepref.cli", "build", "codedpo", "--config", str(path), "--workers", "1"]
+    words += ["--out", str(tmp_path / "many"), "--set", "generation.server.max_retries=1"]
+    env = os.environ | {"KEY_A": "secret-key-a", "KEY_B": "secret-key-b"}
+
+    def run(*urls):
+        keys = "generation.server.api_key_env=[KEY_A, KEY_B]"
+        more = ["--set", f"generation.server.base_url=[{', '.join(urls)}]", "--set", keys]
+        return subprocess.run([*words, *more], cwd=root, env=env, capture_output=True, text=True)
+
+    def dies(key):
+        fault = Fault(status=503, headers=quick, message=f"{key} overheated")
+        return lambda k, body: fault if k >= 12 else None
+
+    with FakeServer(dies("secret-key-a"), text=answer) as a, FakeServer(dies("secret-key-b"), text=answer) as b:
+        first = run(a.base_url.replace("//", "//me:password@"), b.base_url)
+        paid = a.paid + b.paid
+    assert first.returncode == 2
+    assert "HTTP 503 (*** overheated)" in first.stderr.splitlines()[-1]
+    assert "kept" in first.stderr.splitlines()[-1]
+    assert len(paid) == 24
+    with FakeServer(text=answer, delay_s=0.01) as c, FakeServer(text=answer, delay_s=0.01) as d:
+        second = run(c.base_url, d.base_url)
+        assert {one.authorization for one in c.seen + d.seen} == {"Bearer secret-key-a", "Bearer secret-key-b"}
+        paid += c.paid + d.paid
+    assert second.returncode == 0, second.stderr
+    assert len(paid) == len(set(paid)) == 56
+    for server in (c, d):
+        assert f"{server.base_url}  {len(server.paid)} answers" in second.stderr
+
+    one, many = published(tmp_path / "one"), published(tmp_path / "many")
+    for name in one:  # the manifest tells the other max_retries, and the card shows the manifest's configuration
+        if name in ("manifest.json", "README.md"):
+            one[name] = one[name].replace(b'"max_retries": 8', b'"max_retries": 1')
+    assert one == many
+    everything = b"".join(path.read_bytes() for path in (tmp_path / "many").rglob("*") if path.is_file())
+    for secret in (b"secret-key", b"KEY_A", b"password", b"127.0.0.1"):
+        assert secret not in everything
+    assert "secret-key" not in first.stderr + second.stderr + first.stdout + second.stdout
+    assert "password" not in first.stderr + second.stderr
+
+
+def test_a_build_stops_at_max_cost_and_goes_on_with_more(files, tmp_path, capsys):
+    prices = ["generation.price_per_million={prompt: 1000000, completion: 100000}"]  # an answer costs 7.5
+    with FakeServer(text=answer, delay_s=0.01) as server:
+        path = files(server.base_url)
+
+        def build(folder, *more):
+            settings = config.load(codedpo.Config, path, prices + list(more))
+            return codedpo.build(settings, tmp_path / folder)
+
+        with pytest.raises(CodeprefError, match=r"max_cost is reached: 1[0-9.]+ of 150.00 spent"):
+            build("run", "generation.max_cost=150")
+        assert 20 <= len(server.paid) <= 23
+        spent = len(server.paid) * 7.5
+        assert f"cost {spent:,.2f}\n" in capsys.readouterr().err
+        build("run", "generation.max_cost=500")
+        assert f"cost {420 - spent:,.2f}, 420.00 with all before" in capsys.readouterr().err
+        assert len(server.paid) == len(set(server.paid)) == 56
+        build("free")
+    assert published(tmp_path / "run") == published(tmp_path / "free")
+
+
+def test_max_cost_needs_a_server_and_prices(files, tmp_path):
+    settings = config.load(codedpo.Config, files("http://127.0.0.1:9/v1"), ["generation.max_cost=1"])
+    with pytest.raises(CodeprefError, match="max_cost' needs a 'server' and its 'price_per_million'"):
+        codedpo.build(settings, tmp_path / "run", quiet=True)

@@ -196,6 +196,18 @@ def test_the_options_reuse_the_matrix(built, tmp_path):
     assert seen["ranked"]["vacuous"].code_passes == (1, 0)
 
 
+def test_answers_may_be_bare_text_that_goes_on_with_the_prompt(built, tmp_path):
+    folder, _ = built
+    shutil.copytree(folder / "stages", tmp_path / "run" / "stages")
+    build(folder.parent / "generations.jsonl", tmp_path / "run", fenced=False, concatenate=False)
+    rows = rows_of(tmp_path / "run", "dpo")
+    assert rows
+    for row in rows:
+        assert row.prompt == row.task
+        assert row.chosen == row.codes[row.chosen_code_index]
+        assert row.rejected == row.codes[row.rejected_code_index]
+
+
 def test_vacuous_tests_may_stay(built, tmp_path):
     shutil.copytree(built[0] / "stages", tmp_path / "run" / "stages")
     build(built[0].parent / "generations.jsonl", tmp_path / "run", gates=Gates(False, False, None, False))

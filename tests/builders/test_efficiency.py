@@ -119,6 +119,19 @@ def test_faster_on_small_and_slower_on_large_inputs_is_no_pair():
     assert stage(Efficiency(), *rows([steep, flat], SMALL)) == ([], [("direction depends on input size", "prompt")])
 
 
+def test_only_the_share_that_is_drawn_is_measured():
+    shells = rows([LINEAR, QUADRATIC], SMALL[:1], matrix=[["passed"], ["passed"]])
+    many = [[replace(record, prompt_id=f"p{n}") for n in range(400)] for record in shells]
+    tables = [to_table(records, type(records[0])) for records in many]
+
+    def rules(share):
+        return [item.rule for item in efficiency(Measurement(Efficiency(share=share), LIMITS), *tables).excluded]
+
+    assert rules(1.0) == ["too few trusted tests"] * 400
+    assert 60 < rules(0.25).count("too few trusted tests") < 140
+    assert set(rules(0.25)) == {"too few trusted tests", "not drawn"}
+
+
 def test_exclusions():
     few = stage(Efficiency(), *rows([LINEAR, QUADRATIC], [*SMALL[:2], "assert f([1]) in (False,)"]))
     assert few == ([], [("too few trusted tests", "prompt")])

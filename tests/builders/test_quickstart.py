@@ -1,4 +1,4 @@
-"""The dataset of `make quickstart`, against the hidden truth of its codes and tests."""
+"""The dataset of `make dataset`, against the hidden truth of its codes and tests."""
 
 import hashlib
 import json

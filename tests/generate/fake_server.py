@@ -1,9 +1,12 @@
 """An OpenAI-compatible server on loopback whose answers and faults the test decides.
 
 Text is a function of (prompt, seed, choice), as if a real model had drawn it, so tests can tell which sample they see.
+As a program (`fake_server.py DELAY_S`) it is a server that can be killed: it prints its address, then a line of JSON for
+every answer.
 """
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -59,8 +62,19 @@ class _Http(ThreadingHTTPServer):
 class FakeServer:
     """Context manager. `seen` lists the requests in the order in which they were answered."""
 
-    def __init__(self, plan: Plan | None = None, wait_for: int = 0, text: Text = text_of) -> None:
+    def __init__(
+        self,
+        plan: Plan | None = None,
+        wait_for: int = 0,
+        text: Text = text_of,
+        delay_s: float = 0.0,
+        models: list[str] | None = None,
+        port: int = 0,
+    ) -> None:
+        """`models` is what it lists at /v1/models; None: it knows no such page."""
         self.text = text
+        self.delay_s = delay_s
+        self.models = models
         self.plan = plan or (lambda k, body: None)
         self.seen: list[Seen] = []
         self.in_flight = 0
@@ -68,7 +82,7 @@ class FakeServer:
         self.arrived = 0
         self._wait_for = wait_for
         self._changed = threading.Condition()
-        self._http = _Http(("127.0.0.1", 0), self._handler())
+        self._http = _Http(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -117,10 +131,20 @@ class FakeServer:
             protocol_version = "HTTP/1.1"
             wbufsize = -1  # head and body in one packet: else every answer waits for a delayed acknowledgement
 
+            def do_GET(self) -> None:
+                found = self.path == "/v1/models" and server.models is not None
+                data = json.dumps({"data": [{"id": name} for name in server.models or []]}).encode()
+                self.send_response(200 if found else 404)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 index = server._enter()
                 fault = server.plan(index, body) or Fault()
+                time.sleep(server.delay_s)
                 if fault.hold is not None:
                     fault.hold.wait(30)
                 server._leave(Seen(self.path, body, self.headers.get("authorization"), fault.status))
@@ -171,3 +195,19 @@ def answer(body: dict[str, Any], fault: Fault, path: str, text: Text) -> dict[st
         ],
         "usage": {"prompt_tokens": 7, "completion_tokens": 5 * count, "total_tokens": 7 + 5 * count},
     }
+
+
+def main() -> None:
+    """Answers until it is killed."""
+
+    def told(prompt: str, seed: int, choice: int) -> str:
+        print(json.dumps([prompt, seed]), flush=True)
+        return text_of(prompt, seed, choice)
+
+    with FakeServer(text=told, delay_s=float(sys.argv[1])) as server:
+        print(server.base_url, flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

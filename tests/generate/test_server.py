@@ -16,6 +16,7 @@ from fake_server import FakeServer, Fault, prompt_of, text_of
 import codepref
 from codepref.generate import GenerationError, Request, Sampling, sample_seed
 from codepref.generate.cache import Cache
+from codepref.generate.fleet import shown
 from codepref.generate.server import FRUITLESS_LIMIT, REFUSED_LIMIT, ServerConfig, ServerGenerator
 
 KEY = "sk-very-secret-0123456789"
@@ -400,6 +401,10 @@ def test_key_may_be_absent_or_unusable(cache, monkeypatch):
     ("changes", "words"),
     [
         ({"base_url": "localhost:8000"}, "no address"),
+        ({"base_url": ("http://x/v1", "x")}, "'x' is no address"),
+        ({"base_url": ()}, "at least one server"),
+        ({"base_url": ("http://x/v1", "http://x/v1")}, "each of them once"),
+        ({"api_key_env": ("A", "B")}, "lists 2 variables for 1 servers"),
         ({"api": "responses"}, "chat or completions"),
         ({"concurrency": 0}, "must be positive"),
         ({"extra": {"n": 3, "seed": 5}}, "must not set n, seed"),
@@ -411,8 +416,8 @@ def test_config_is_checked(changes, words):
 
 
 def test_shown_address_holds_no_password():
-    assert ServerConfig("m", "https://me:pw@host:8/v1?key=k").endpoint == "https://host:8/v1"
-    assert ServerConfig("m", "http://[::1]:8000/v1").endpoint == "http://[::1]:8000/v1"
+    assert shown("https://me:pw@host:8/v1?key=k") == "https://host:8/v1"
+    assert shown("http://[::1]:8000/v1") == "http://[::1]:8000/v1"
 
 
 def test_system_text_needs_chat(cache):
@@ -432,6 +437,7 @@ CLIENT = """
 import asyncio, sys
 from codepref.generate import Request, Sampling
 from codepref.generate.cache import Cache
+from codepref.generate.fleet import shown
 from codepref.generate.server import ServerConfig, ServerGenerator
 def run():
     with Cache(sys.argv[2]) as cache:

@@ -77,6 +77,8 @@ def test_what_the_model_reads():
         f"{task.prompt}<|code|>{program}<|fail|>assert solve([1]) == []<|fix|>"
     )
     assert model_prompt(Request("p", "refine2", ASKED.format(task.prompt))) == task.prompt
+    assert model_prompt(Request("p", "vote", ASKED.format(task.prompt))) == task.prompt
+    assert model_prompt(Request("p", "repair", ASKED.format(task.prompt))) == task.prompt + text.TEST
 
 
 def test_what_it_was_never_taught_is_said_in_one_line(cache):

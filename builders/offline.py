@@ -1,0 +1,184 @@
+"""Samples by Ray Data, for a Ray cluster on which no servers are to be kept: vLLM engines answer in batches.
+
+    python -m builders.offline --config mine.yaml --engines 8 --out samples.jsonl
+    codepref build codedpo --config mine.yaml --set prompts=null --set generations=samples.jsonl --out runs/mine
+
+The configuration is that of `codepref build codedpo` for `prompts`. The model of `generation.local` runs in `--engines`
+vLLM engines of `--gpus` GPUs each. With `generation.server` one server is asked by Ray Data's HTTP processor instead;
+`codepref build` does that better, without Ray (docs/scale.md).
+
+Prompts and seeds are those of `codepref build`. A line is written when its prompt and all before it are answered; the
+same command goes on after the last line.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from builders import codedpo
+from builders.samples import Generation, prompts, questions, requests_of, rows_of
+from codepref import config
+from codepref.errors import CodeprefError
+from codepref.generate import sample_seed
+from codepref.records import Samples
+from codepref.stages import Runner, progress
+from codepref.store import Store
+
+Row = dict[str, Any]
+KEPT = ("prompt_id", "purpose", "prompt", "entry_point", "source", "licence")
+
+
+def plain(row: Samples) -> Row:
+    """A prompt as texts that Arrow can hold; None becomes an empty text."""
+    return {name: getattr(row, name) or "" for name in KEPT if name != "purpose"}
+
+
+def to_ask(row: Row, settings: codedpo.Config, generation: Generation) -> list[Row]:
+    """One row for every sample of a `plain` prompt: what `KEPT` names, the messages, the sampling with its own seed."""
+    asks = questions(generation, settings.codes_per_prompt, settings.tests_per_prompt)
+    sample = Samples(row["prompt_id"], row["prompt"], row["entry_point"], (), ())
+    sampling = {name: value for name, value in asdict(generation.sampling).items() if value or name != "stop"}
+    return [
+        {
+            **row,
+            "purpose": request.purpose,
+            "messages": [{"role": "user", "content": request.prompt}],
+            "sampling_params": {
+                **sampling,
+                "seed": sample_seed(settings.seed, sample.prompt_id, request.purpose, index),
+            },
+        }
+        for request in requests_of(sample, asks)
+        for index in range(request.n)
+    ]
+
+
+def processor(generation: Generation, engines: int, gpus: int) -> Any:
+    """A Ray Data processor that turns rows of `to_ask` into rows of `KEPT` and `text`."""
+    from ray.data.llm import HttpRequestProcessorConfig, build_processor, vLLMEngineProcessorConfig
+
+    def kept(row: Row, text: str) -> Row:
+        return {**{name: row[name] for name in KEPT}, "text": text}
+
+    if generation.local is not None:
+        engine = vLLMEngineProcessorConfig(
+            model_source=generation.local.model, engine_kwargs={"tensor_parallel_size": gpus}, concurrency=engines
+        )
+        return build_processor(engine, postprocess=lambda row: kept(row, row["generated_text"]))
+    server = generation.server
+    assert server is not None
+    model = server.model
+    key = os.environ.get(server.key_variables[0], "")
+    http = HttpRequestProcessorConfig(
+        url=f"{server.base_urls[0]}/chat/completions",
+        headers={"Authorization": f"Bearer {key}"} if key else None,
+        batch_size=8,
+        concurrency=engines,
+        max_retries=server.max_retries,
+    )
+    return build_processor(
+        http,
+        preprocess=lambda row: {
+            "payload": {"model": model, "messages": list(row["messages"]), **_filled(row["sampling_params"])}
+        },
+        postprocess=lambda row: kept(row, row["http_response"]["choices"][0]["message"]["content"] or ""),
+    )
+
+
+def _filled(values: Row) -> Row:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def lines(rows: Iterator[Row], generator: str) -> Iterator[str]:
+    """A line of recorded samples (README, "Your own samples") for every run of rows of one prompt."""
+    for prompt_id, group in itertools.groupby(rows, key=lambda row: row["prompt_id"]):
+        found = list(group)
+        texts = {p: [row["text"] for row in found if row["purpose"] == p] for p in ("code", "test")}
+        head = {"prompt_id": prompt_id, **{name: found[0][name] for name in KEPT[2:] if found[0][name]}}
+        entry = {**head, "generator": generator, "codes": texts["code"], "tests": texts["test"]}
+        yield json.dumps(entry, ensure_ascii=False) + "\n"
+
+
+def finished(path: Path) -> set[str]:
+    """Ids of the prompts that an earlier run has written; half a line at the end is cut off."""
+    if not path.exists():
+        return set()
+    with path.open("rb+") as file:
+        whole = file.read()
+        end = whole.rfind(b"\n") + 1
+        file.truncate(end)
+    return {json.loads(line)["prompt_id"] for line in whole[:end].splitlines()}
+
+
+def run(settings: codedpo.Config, out: Path, engines: int, gpus: int) -> int:
+    """Writes the samples of all prompts that `out` does not hold yet; their number.
+
+    Raises:
+        CodeprefError: the configuration names no prompts, or neither `generation.local` nor one `generation.server`.
+    """
+    generation = settings.generation
+    if settings.prompts is None or generation is None or (generation.local is None) == (generation.server is None):
+        raise CodeprefError(
+            "offline: the configuration needs 'prompts' and 'generation' with either 'local' or 'server'"
+        )
+    if generation.server is not None and (len(generation.server.base_urls) > 1 or generation.server.api != "chat"):
+        raise CodeprefError("offline: Ray Data asks one chat server; for several use codepref build")
+    if generation.local is not None and generation.local.adapter is not None:
+        raise CodeprefError(
+            "offline: merge the adapter first (codepref train --merge), or serve it and use codepref build"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        stage = prompts(Runner(Store(Path(folder)), quiet=True), settings.prompts, settings.shard_size)
+        done = finished(out)
+        todo = [row for row in rows_of(stage, Samples) if row.prompt_id not in done]
+    if not todo:
+        return 0
+    import ray
+
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    samples = ray.data.from_items([plain(row) for row in todo]).flat_map(lambda row: to_ask(row, settings, generation))
+    model = generation.local or generation.server
+    assert model is not None
+    try:
+        with progress("samples", len(todo), "prompt") as bar, out.open("a", encoding="utf-8") as file:
+            for line in lines(processor(generation, engines, gpus)(samples).iter_rows(), model.model):
+                file.write(line)
+                file.flush()
+                bar.update()
+    except ray.exceptions.RayError as error:
+        why = next(line for line in reversed(str(error.__cause__ or error).splitlines()) if line.strip())
+        remedy = f"what is in {out} stays: run again to go on"
+        raise CodeprefError(f"offline: Ray gave up: {why.strip()[:300]}; {remedy}") from None
+    return len(todo)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="builders.offline", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", metavar="FILE", required=True, help="as for codepref build codedpo")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="recorded samples, JSON lines")
+    parser.add_argument(
+        "--engines", metavar="N", type=int, default=1, help="vLLM engines, or HTTP workers (%(default)s)"
+    )
+    parser.add_argument("--gpus", metavar="N", type=int, default=1, help="GPUs of each engine (%(default)s)")
+    arguments = parser.parse_args(argv)
+    try:
+        settings = config.load(codedpo.Config, arguments.config, arguments.set)
+        count = run(settings, arguments.out, arguments.engines, arguments.gpus)
+    except CodeprefError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{count} prompts; codepref build codedpo --set prompts=null --set generations={arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
