@@ -50,6 +50,6 @@ $(VENV)/installed-train: $(VENV)/installed
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e ".[train,tracking]" --group dev -c constraints.txt; else \
-		$(BIN)/python -m pip install --quiet -e ".[train,tracking]" --group dev -c constraints.txt; fi
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e ".[train,tracking,ray,s3]" --group dev -c constraints.txt; else \
+		$(BIN)/python -m pip install --quiet -e ".[train,tracking,ray,s3]" --group dev -c constraints.txt; fi
 	@touch $@

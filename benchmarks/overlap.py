@@ -107,7 +107,7 @@ def near_duplicate_lines(data: Path):
     start = time.perf_counter()
     signatures = np.stack([overlap.signature(text) for text in texts])
     spent = time.perf_counter() - start
-    earlier = overlap.near_duplicates(signatures, 0.7)
+    earlier = overlap.near_duplicates([signatures], len(signatures), 0.7)
     sets = [{tuple(text[i : i + 3]) for i in range(len(text) - 2)} for text in texts]
     pairs = [len(sets[i] & sets[j]) / len(sets[i] | sets[j]) for i, j in enumerate(earlier) if j >= 0]
     best = [max((len(a & b) / len(a | b) for b in sets[:n]), default=0.0) for n, a in enumerate(sets)]

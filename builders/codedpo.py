@@ -24,7 +24,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,13 +37,15 @@ from builders.efficiency import Efficiency, EfficiencyPair, Measurement, efficie
 from builders.extremes import Pair, PairRule, pairs
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
+from builders.plan import Plan
 from builders.samples import Count
 from codepref import cards, dataset, inspection
+from codepref.cluster import Cluster
 from codepref.config import load
 from codepref.errors import CodeprefError
 from codepref.records import Exclusion, Scores, to_table
 from codepref.sandbox import Limits
-from codepref.stages import Runner
+from codepref.stages import Runner, runner_in
 from codepref.store import Shard, Stage, Store
 
 CITATION = """@inproceedings{zhang2025codedpo,
@@ -132,7 +134,14 @@ def _rounded(values: list[float]) -> tuple[float, ...]:
 
 
 def build(
-    config: Config, out: Path, *, workers: int = 1, skip_bad: bool = False, quiet: bool = False
+    config: Config,
+    out: Path,
+    *,
+    workers: int = 1,
+    skip_bad: bool = False,
+    quiet: bool = False,
+    cluster: Cluster | None = None,
+    url: str | None = None,
 ) -> dict[str, Any]:
     """Builds the dataset.
 
@@ -142,6 +151,8 @@ def build(
         workers: Processes; the result does not depend on their number.
         skip_bad: Leave out (and count) bad lines of the recordings instead of refusing the file.
         quiet: No progress and no summaries.
+        cluster: Ray, to run on instead of processes of this machine.
+        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -149,10 +160,9 @@ def build(
     Raises:
         CodeprefError: the configuration or the input can not be used.
     """
-    store = Store(Path(out))
-    runner = Runner(store, workers, quiet)
-    with store.lock():
-        return _publish(store, asdict(config), _chain(config, runner, skip_bad))
+    runner = runner_in(out, workers, quiet, cluster, url)
+    with runner.store.lock():
+        return _publish(runner.store, asdict(config), _chain(config, runner, skip_bad))
 
 
 def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) -> dict[str, Any]:
@@ -169,14 +179,15 @@ def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) ->
     return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> str:
+def plan(config: Config, *, skip_bad: bool = False) -> Plan:
     """What `build` would ask and run, and what it costs (`builders.intake.plan`)."""
     shapes = intake.Shapes()
-    text = intake.plan(config, skip_bad, shapes)
+    made = intake.plan(config, skip_bad, shapes)
     if not config.efficiency.enabled:
-        return text
+        return made
     most = sum(count * most_executions(config.efficiency, *shape) for shape, count in shapes.items())
-    return f"{text}\nbesides: at most {most:,} executions that measure efficiency pairs, usually far fewer"
+    said = f"besides: at most {most:,} executions that measure efficiency pairs, usually far fewer"
+    return replace(made, more=most, remarks=(said,))
 
 
 @dataclass(frozen=True)

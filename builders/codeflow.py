@@ -44,11 +44,12 @@ from builders.repair import Repair, mended
 from builders.samples import Count, Generation, Question
 from builders.trajectories import History, Running, Trajectory
 from codepref import cards, dataset
+from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.generate.recorded import VERSIONS
 from codepref.records import Samples
 from codepref.sandbox import Limits
-from codepref.stages import Runner
+from codepref.stages import Runner, runner_in
 from codepref.store import Stage, Store
 
 CITATION = """@inproceedings{wu2025codeflow,
@@ -103,7 +104,14 @@ class Config:
 
 
 def build(
-    config: Config, out: Path, *, workers: int = 1, skip_bad: bool = False, quiet: bool = False
+    config: Config,
+    out: Path,
+    *,
+    workers: int = 1,
+    skip_bad: bool = False,
+    quiet: bool = False,
+    cluster: Cluster | None = None,
+    url: str | None = None,
 ) -> dict[str, Any]:
     """Builds the dataset.
 
@@ -113,6 +121,8 @@ def build(
         workers: Processes; the result does not depend on their number.
         skip_bad: Leave out (and count) bad lines of the trajectories instead of refusing the file.
         quiet: No progress and no summaries.
+        cluster: Ray, to run on instead of processes of this machine.
+        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -121,8 +131,8 @@ def build(
         CodeprefError: the configuration or the input can not be used.
     """
     _check(config)
-    store = Store(Path(out))
-    runner = Runner(store, workers, quiet)
+    runner = runner_in(out, workers, quiet, cluster, url)
+    store = runner.store
     with store.lock():
         stages = _histories(config, runner, skip_bad)
         histories = stages[-1]
@@ -216,7 +226,7 @@ def _parts(
     return parts, (*chain, rows, labels, once)
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> str:
+def plan(config: Config, *, skip_bad: bool = False) -> planning.Plan:
     """What `build` would ask and run, and what it costs. Asks and runs nothing and leaves no file behind.
 
     Raises:
@@ -236,7 +246,7 @@ def plan(config: Config, *, skip_bad: bool = False) -> str:
         return planning.recorded_trajectories(samples.rows_of(begun, History))
 
 
-def _plan(config: Config, source: Any, tasks: int | None) -> str:
+def _plan(config: Config, source: Any, tasks: int | None) -> planning.Plan:
     assert config.generation is not None
     loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template)
     votes = [Question("vote", config.generation.code_template, config.repair.programs)] if config.repair.enabled else []

@@ -41,12 +41,14 @@ from builders.codedpo import Ranking, scores
 from builders.gates import Gates, telling
 from builders.intake import Intake
 from builders.matrix import Execution, outcomes
+from builders.plan import Plan
 from builders.ranking import Name as RankingName
 from builders.samples import Count
 from builders.selection import PairRule, Same, Selection, Ties, pairs
 from codepref import cards, dataset
+from codepref.cluster import Cluster
 from codepref.sandbox import Limits
-from codepref.stages import Runner
+from codepref.stages import Runner, runner_in
 from codepref.store import Stage, Store
 
 CITATION = """@article{liu2024dstc,
@@ -94,7 +96,14 @@ class Config(Intake):
 
 
 def build(
-    config: Config, out: Path, *, workers: int = 1, skip_bad: bool = False, quiet: bool = False
+    config: Config,
+    out: Path,
+    *,
+    workers: int = 1,
+    skip_bad: bool = False,
+    quiet: bool = False,
+    cluster: Cluster | None = None,
+    url: str | None = None,
 ) -> dict[str, Any]:
     """Builds the dataset: configs `dpo` and `kto`, or `round1_dpo`, `round1_kto`, `round2_dpo`, ... of several rounds.
 
@@ -104,6 +113,8 @@ def build(
         workers: Processes; the result does not depend on their number.
         skip_bad: Leave out (and count) bad lines of the recordings instead of refusing the file.
         quiet: No progress and no summaries.
+        cluster: Ray, to run on instead of processes of this machine.
+        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -114,8 +125,8 @@ def build(
     template = _template(config)
     if config.rounds > 1:
         rounds.check(config.generation, config.train)
-    store = Store(Path(out))
-    runner = Runner(store, workers, quiet)
+    runner = runner_in(out, workers, quiet, cluster, url)
+    store = runner.store
     with store.lock():
         made, trained = list[_Round](), list[tuple[Stage, rounds.Adapter]]()
         while True:
@@ -251,35 +262,40 @@ def _origin(adapter: rounds.Adapter) -> str:
 
 def _sections(pairs: Stage) -> Iterator[tuple[str, str]]:
     """What the card says about the pairs of a round: ties, codes on both sides, classes and weights for KTO."""
-    tables = [pairs.read(index).select(["equals", "same_code"]) for index in range(len(pairs.shards()))]
-    rows = [row for table in tables for row in table.to_pylist()]
+    rows = same = 0
+    tied = np.zeros(4, int)
+    for index in range(pairs.summary()["shards"]):
+        table = pairs.read(index, ["equals", "same_code"])
+        rows += table.num_rows
+        same += sum(table["same_code"].to_pylist())
+        tied += (np.array(table["equals"].to_pylist()).reshape(-1, 4) > 1).sum(axis=0)
     if not rows:
         return
-    tied = (np.array([row["equals"] for row in rows]) > 1).mean(axis=0)
     names = ("chosen code", "chosen test", "rejected code", "rejected test")
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, tied, strict=True))
-    same = sum(row["same_code"] for row in rows)
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, tied / rows, strict=True))
     yield (
         "Picks",
-        f"Picks that had equals: {shares}. {same:,} of {len(rows):,} pairs have the same code on both sides. "
+        f"Picks that had equals: {shares}. {same:,} of {rows:,} pairs have the same code on both sides. "
         "Every pair was run again as one program: each chosen side passed, each rejected side did not.",
     )
     yield (
         "Classes",
-        f"As single answers: {len(rows):,} desirable, {len(rows):,} undesirable, 1 : 1. KTO's weighted ratio should "
+        f"As single answers: {rows:,} desirable, {rows:,} undesirable, 1 : 1. KTO's weighted ratio should "
         "lie between 1 : 1 and 4 : 3: `desirable_weight` 1.0 to 1.33 with `undesirable_weight` 1.0. Rows of a prompt "
         "stand together, the desirable one first: shuffle them.",
     )
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> str:
+def plan(config: Config, *, skip_bad: bool = False) -> Plan:
     """What `build` would ask and run, and what it costs (`builders.intake.plan`)."""
     _template(config)
-    text = intake.plan(config, skip_bad) + "\nbesides: 2 executions a pair, its sides as one program each"
-    if config.rounds == 1:
-        return text
-    rounds.check(config.generation, config.train)
-    return f"{text}\nall of this in each of {config.rounds} rounds, with {config.rounds - 1} trainings between them"
+    made = intake.plan(config, skip_bad)
+    remarks = ["besides: 2 executions a pair, its sides as one program each"]
+    if config.rounds > 1:
+        rounds.check(config.generation, config.train)
+        between = f"{config.rounds - 1} trainings between them"
+        remarks.append(f"all of this in each of {config.rounds} rounds, with {between}")
+    return replace(made, more=2 * made.prompts, remarks=tuple(remarks), rounds=config.rounds)
 
 
 if __name__ == "__main__":

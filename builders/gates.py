@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
 from codepref import overlap
 from codepref.records import Candidates, Exclusion, Outcomes, content_id, from_table, to_table
+from codepref.spill import Keys, Texts, first_equal
 from codepref.stages import Runner
 from codepref.store import Shard, Stage
 
@@ -37,19 +39,18 @@ OPEN = Gates(False, False, None, False)
 def unique(runner: Runner, gates: Gates, source: Stage) -> Stage:
     """Stage `unique`: the prompts that name their entry point and say something no earlier one says.
 
-    One function sees all rows, one shard at a time; memory grows by 1.6 KB a prompt (measured with 100,000). The
-    result is a function of the order of the prompts alone.
+    The result is a function of the order of the prompts alone. Prompts lie on disk while they are compared; 13 bytes of
+    each stay in memory.
     """
     if not (gates.entry_point or gates.duplicates or gates.near_duplicates):
         return source
     settings = {"gates": replace(gates, vacuous_tests=False), "input": source.key}
-    total = sum(source.rows(index) for index in range(len(source.shards())))
-    return runner.source("unique", _unique(gates, source), settings, total)
+    return runner.source("unique", _unique(gates, source), settings, source.summary()["rows_out"])
 
 
 def _unique(gates: Gates, source: Stage) -> Iterator[Shard]:
     found = _left_out(gates, source)
-    for index in range(len(source.shards())):
+    for index in range(source.summary()["shards"]):
         table = source.read(index)
         here = [next(found) for _ in range(table.num_rows)]
         keep = pa.array([item is None for item in here], pa.bool_())
@@ -58,49 +59,56 @@ def _unique(gates: Gates, source: Stage) -> Iterator[Shard]:
 
 def _left_out(gates: Gates, source: Stage) -> Iterator[Exclusion | None]:
     """For every prompt why it is left out, or None."""
-    total = sum(source.rows(index) for index in range(len(source.shards())))
-    ids, hashes, named = list[str](), list[str](), np.ones(total, bool)
-    signatures = np.zeros((total if gates.near_duplicates else 0, overlap.SIGNATURE), np.uint32)
-    for n, row in enumerate(_heads(source)):
-        prompt, entry_point = row["prompt"], row["entry_point"]
-        ids.append(row["prompt_id"])
-        hashes.append(content_id(prompt, entry_point))
-        if gates.entry_point:
-            named[n] = re.search(rf"\b{re.escape(entry_point)}\b", prompt) is not None
-        if gates.near_duplicates:
-            signatures[n] = overlap.signature(overlap.words(prompt, entry_point))
-    none = np.full(total, -1, np.int64)
-    twins = _equal(hashes) if gates.duplicates else none
-    alike = _alike(signatures, named, gates.near_duplicates) if gates.near_duplicates else none
-    for n, prompt_id in enumerate(ids):
-        if not named[n]:
-            yield Exclusion("unique", prompt_id, "prompt", "entry point not named")
-        elif twins[n] >= 0:
-            yield Exclusion("unique", prompt_id, "prompt", "duplicate", detail=f"of {ids[twins[n]]}")
-        elif alike[n] >= 0:
-            yield Exclusion("unique", prompt_id, "prompt", "near-duplicate", detail=f"of {ids[alike[n]]}")
-        else:
-            yield None
+    total = source.summary()["rows_out"]
+    named = np.ones(total, bool)
+    with Texts() as ids:
+        hashes = _hashes(source, gates.entry_point, named, ids)
+        twins = first_equal(hashes, total)
+        places = np.flatnonzero(named).astype(np.int32)  # of a group of near-duplicates one must stay: one that can
+        signatures = _signatures(source, named) if gates.near_duplicates else ()
+        alike = overlap.near_duplicates(signatures, len(places), gates.near_duplicates or 1.0)
+        alike_of = iter(alike)
+        for n in range(total):
+            like = next(alike_of) if named[n] else -1
+            if not named[n]:
+                yield Exclusion("unique", ids[n], "prompt", "entry point not named")
+            elif gates.duplicates and twins[n] >= 0:
+                yield Exclusion("unique", ids[n], "prompt", "duplicate", detail=f"of {ids[twins[n]]}")
+            elif like >= 0:
+                yield Exclusion("unique", ids[n], "prompt", "near-duplicate", detail=f"of {ids[places[like]]}")
+            else:
+                yield None
 
 
-def _heads(source: Stage) -> Iterator[dict[str, Any]]:
-    for index in range(len(source.shards())):
-        yield from source.read(index).select(["prompt_id", "prompt", "entry_point"]).to_pylist()
+def _heads(source: Stage) -> Iterator[list[dict[str, Any]]]:
+    for index in range(source.summary()["shards"]):
+        yield source.read(index, ["prompt_id", "prompt", "entry_point"]).to_pylist()
 
 
-def _equal(hashes: list[str]) -> NDArray[np.int64]:
-    """For every item the position of the first equal one before it, or -1."""
-    first: dict[str, int] = {}
-    return np.array([at if (at := first.setdefault(key, n)) < n else -1 for n, key in enumerate(hashes)], np.int64)
+def _hashes(source: Stage, entry_point: bool, named: NDArray[np.bool_], ids: Texts) -> Iterator[Keys]:
+    """Hashes of the prompts, shard by shard. On the way, ids are kept, and what does not name its entry point is told
+    in `named` if that is asked."""
+    start = 0
+    for rows in _heads(source):
+        ids.add(row["prompt_id"] for row in rows)
+        if entry_point:
+            found = [re.search(rf"\b{re.escape(row['entry_point'])}\b", row["prompt"]) is not None for row in rows]
+            named[start : start + len(rows)] = found
+        start += len(rows)
+        yield _keys(rows, ("prompt", "entry_point"))
 
 
-def _alike(signatures: NDArray[np.uint32], named: NDArray[np.bool_], threshold: float) -> NDArray[np.int64]:
-    """Near-duplicates among the prompts that another gate does not leave out: of a group, one must stay."""
-    places = np.flatnonzero(named)
-    found = overlap.near_duplicates(signatures[named], threshold)
-    alike = np.full(len(signatures), -1, np.int64)
-    alike[places[found >= 0]] = places[found[found >= 0]]
-    return alike
+def _keys(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Keys:
+    return np.array([int(content_id(*(row[column] for column in columns)), 16) for row in rows], np.uint64)
+
+
+def _signatures(source: Stage, named: NDArray[np.bool_]) -> Iterator[NDArray[np.uint32]]:
+    start = 0
+    for rows in _heads(source):
+        mine = [row for row, wanted in zip(rows, named[start : start + len(rows)], strict=True) if wanted]
+        start += len(rows)
+        if mine:
+            yield np.stack([overlap.signature(overlap.words(row["prompt"], row["entry_point"])) for row in mine])
 
 
 def telling(runner: Runner, candidates: Stage, outcomes: Stage) -> tuple[Stage, Stage]:
@@ -160,21 +168,21 @@ def timing_evidence(row: Outcomes) -> tuple[bool, ...]:
 
 
 def distinct(runner: Runner, name: str, source: Stage, columns: Sequence[str], kind: Literal["pair", "code"]) -> Stage:
-    """The rows of a stage that differ from all earlier ones in some columns (rule `duplicate`)."""
-    total = sum(source.rows(index) for index in range(len(source.shards())))
+    """The rows of a stage that differ from all earlier ones in some columns (rule `duplicate`).
+
+    4 bytes of each row stay in memory.
+    """
+    total = source.summary()["rows_out"]
     return runner.source(name, _distinct(name, source, columns, kind), {"columns": columns, "input": source.key}, total)
 
 
 def _distinct(name: str, source: Stage, columns: Sequence[str], kind: Literal["pair", "code"]) -> Iterator[Shard]:
-    seen = set[str]()
-    for index in range(len(source.shards())):
+    shards, total = (source.summary()[key] for key in ("shards", "rows_out"))
+    blocks = (_keys(source.read(index, list(columns)).to_pylist(), columns) for index in range(shards))
+    first, start = first_equal(blocks, total), 0
+    for index in range(shards):
         table = source.read(index)
-        keep, excluded = list[bool](), list[Exclusion]()
-        values = table.select(["prompt_id", *columns]).to_pylist()
-        for row in values:
-            key = content_id(*(row[column] for column in columns))
-            keep.append(key not in seen)
-            seen.add(key)
-            if not keep[-1]:
-                excluded.append(Exclusion(name, row["prompt_id"], kind, "duplicate"))
-        yield Shard(table.filter(pa.array(keep, pa.bool_())), tuple(excluded))
+        keep = pa.array(first[start : start + table.num_rows] < 0)
+        start += table.num_rows
+        gone = table.select(["prompt_id"]).filter(pc.invert(keep))["prompt_id"].to_pylist()
+        yield Shard(table.filter(keep), tuple(Exclusion(name, item, kind, "duplicate") for item in gone))

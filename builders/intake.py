@@ -76,8 +76,8 @@ Shapes = Counter[tuple[int, int]]
 """Number of prompts with so many different codes and tests."""
 
 
-def plan(config: Intake, skip_bad: bool = False, shapes: Shapes | None = None) -> str:
-    """What `candidates` would ask, what is run on its result, and what it costs, in words for people.
+def plan(config: Intake, skip_bad: bool = False, shapes: Shapes | None = None) -> planning.Plan:
+    """What `candidates` would ask, what is run on its result, and what it costs.
 
     Asks and runs nothing and leaves no file behind. Input and benchmarks are read: the gates decide what is asked.
 
@@ -109,7 +109,7 @@ def plan(config: Intake, skip_bad: bool = False, shapes: Shapes | None = None) -
 
 
 def _count(stage: Stage) -> int:
-    return sum(stage.rows(index) for index in range(len(stage.shards())))
+    return int(stage.summary()["rows_out"])
 
 
 def _ready(stages: Sequence[Stage]) -> Iterator[Candidates]:

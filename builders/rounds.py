@@ -15,15 +15,15 @@ import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from builders.samples import Generation, file_hash, rows_of
 from codepref.errors import CodeprefError
-from codepref.records import Samples, to_table
+from codepref.records import to_table
 from codepref.stages import Runner
-from codepref.store import Shard, Stage, Store, fingerprint, write_whole
+from codepref.store import Shard, Stage, Store, fingerprint, write_lines
 
 PLACES = ("dataset", "config", "adapter", "model", "policy", "round")
 """What a word of the training command may name in braces:
@@ -51,7 +51,7 @@ class Adapter:
 class _RoundStore(Store):
     """A store whose stages are named after their round."""
 
-    number: int
+    number: int = 1
 
     def stage(self, name: str, depends: Any, inputs: Any = ()) -> Stage:
         return super().stage(f"round{self.number}_{name}", depends, inputs)
@@ -62,7 +62,8 @@ def runner_of(runner: Runner, number: int, adapter: Adapter | None) -> Runner:
     if adapter is None:
         return runner
     folder = runner.store.root / "rounds" / f"round{number}-{adapter.sha256[:16]}"
-    return replace(runner, store=_RoundStore(folder, number))
+    url = f"{runner.store.url}/{folder.name}" if runner.store.url else None
+    return replace(runner, store=_RoundStore(folder, url, number))
 
 
 def check(generation: Generation | None, train: Sequence[str]) -> None:
@@ -94,12 +95,11 @@ def sampling_from(generation: Generation, served_as: str, adapter: Adapter, root
 
 def prompts(root: Path, samples: Stage) -> str:
     """Writes the prompts of the first round for the later ones; returns the file's path."""
-    names = ("prompt_id", "prompt", "entry_point", "source", "licence")
-    rows = (asdict(row) for row in rows_of(samples, Samples))
-    lines = "".join(json.dumps({name: row[name] for name in names}) + "\n" for row in rows)
+    names = ["prompt_id", "prompt", "entry_point", "source", "licence"]
     path = root / "rounds" / "prompts.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lines.encode())
+    rows = (row for index in range(samples.summary()["shards"]) for row in samples.read(index, names).to_pylist())
+    write_lines(path, map(json.dumps, rows))
     return str(path)
 
 

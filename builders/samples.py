@@ -1,11 +1,13 @@
 """The first link of every chain: samples (codes and tests of a model), recorded by the user or asked for here."""
 
+import functools
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,12 +20,13 @@ from codepref.errors import CodeprefError
 from codepref.generate import Completion, Generator, Price, Request, Sampling
 from codepref.generate.cache import Cache
 from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
-from codepref.generate.recorded import CODES, BadLine, Recording
+from codepref.generate.recorded import CODES, BadLine, Recording, RecordingError
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
 from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
+from codepref.spill import Rows
 from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
 
@@ -56,10 +59,12 @@ class Generation:
     concept_template: str = str(TEMPLATES / "concepts.jinja")
     task_template: str = str(TEMPLATES / "task.jinja")
     price_per_million: Price | None = None
-    """For the cost in `--dry-run` and while servers are asked."""
+    """For the cost in `--dry-run` and `--estimate`, and while servers are asked."""
     max_cost: Annotated[float, Field(gt=0)] | None = None
     """Servers are asked nothing more when all answers in the run's folder together cost this; what they are just
     writing is still paid for."""
+    gpu_tokens_per_second: Annotated[float, Field(gt=0)] = 2500.0
+    """For `--estimate`: completion tokens that one GPU gives, all requests together. Assumed; a server logs its own."""
 
 
 def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
@@ -68,13 +73,18 @@ def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: 
     Raises:
         CodeprefError: the file has bad lines and `skip_bad` is off; nothing was written.
     """
+    try:
+        depends = {"sha256": file_hash(path), "shard_size": shard_size, "skip_bad": skip_bad}
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror}; name a .jsonl or .jsonl.gz file") from None
+    if runner.store.stage("samples", depends).done:
+        return runner.source("samples", iter(()), depends, 0)
     recordings, bad = read_recordings(path, skip_bad=skip_bad, codes=codes)
-    rows = sorted((_samples(recording) for recording in recordings), key=lambda row: row.prompt_id)
-    depends = {"sha256": file_hash(path), "shard_size": shard_size, "skip_bad": skip_bad}
-    return runner.source("samples", _shards(rows, shard_size, bad), depends, len(rows))
+    return runner.source("samples", _shards(map(sampled, recordings), shard_size, bad), depends, len(recordings))
 
 
-def _samples(recording: Recording) -> Samples:
+def sampled(recording: Recording) -> Samples:
+    """A recording as a row."""
     return Samples(
         recording.prompt_id,
         recording.prompt,
@@ -87,10 +97,13 @@ def _samples(recording: Recording) -> Samples:
     )
 
 
-def _shards(rows: Sequence[Samples], size: int, bad: Sequence[BadLine]) -> Iterator[Shard]:
+def _shards(rows: Iterable[Samples], size: int, bad: Sequence[BadLine]) -> Iterator[Shard]:
+    """Tables of `size` rows, at least one; the first says which lines were left out."""
     skipped = tuple(Exclusion("samples", "", "line", "bad line", line.line, line.problem) for line in bad)
-    for start in range(0, max(len(rows), 1), size):
-        yield Shard(to_table(rows[start : start + size], Samples), skipped if start == 0 else ())
+    left = iter(rows)
+    yield Shard(to_table(islice(left, size), Samples), skipped)
+    while held := list(islice(left, size)):
+        yield Shard(to_table(held, Samples))
 
 
 def file_hash(path: str | Path) -> str:
@@ -158,8 +171,7 @@ def asked(
         hashes = tuple(_template_hash(question.template) for question in questions)
         counts = {question.purpose: question.n for question in questions}
         asking = _Asking(generator.name, hashes, counts, sampling, _options(generation), seed)
-        rows = sum(source.rows(index) for index in range(len(source.shards())))
-        total = rows * sum(counts.values())
+        total = source.summary()["rows_out"] * sum(counts.values())
         bar = stack.enter_context(progress(name, total, "sample", quiet=runner.quiet))
 
         def count(_: Request, done: list[Completion]) -> None:
@@ -228,7 +240,7 @@ def _template_hash(path: str) -> str:
 
 def rows_of(stage: Stage, record: type[Row]) -> Iterator[Row]:
     """The records of a finished stage."""
-    for index in range(len(stage.shards())):
+    for index in range(stage.summary()["shards"]):
         yield from from_table(stage.read(index), record)
 
 
@@ -246,7 +258,7 @@ def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
     Raises:
         CodeprefError: a line can not be used, or two have the same id.
     """
-    rows = sorted(_read_prompts(Path(path)), key=lambda row: row.prompt_id)
+    rows = _read_prompts(Path(path))
     depends = {"sha256": file_hash(path), "shard_size": shard_size}
     return runner.source("prompts", _shards(rows, shard_size, ()), depends, len(rows))
 
@@ -309,26 +321,45 @@ def _connected(
             yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
 
 
-def _read_prompts(path: Path) -> Iterator[Samples]:
+def _read_prompts(path: Path) -> Rows:
+    """Rows by prompt id."""
+    found = Rows()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                row = _read_prompt(path, number, line)
+                if (first := found.first(row.prompt_id)) is not None:
+                    raise CodeprefError(f"{path}:{number}: prompt_id {row.prompt_id!r} is already on line {first}")
+                found.add(row.prompt_id, number, row)
     except (OSError, UnicodeDecodeError) as error:
         raise CodeprefError(f"{path}: {error}; give prompts=FILE, JSON lines") from None
-    seen: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            prompt_id, prompt, entry_point = (row[key] for key in ("prompt_id", "prompt", "entry_point"))
-        except (ValueError, TypeError, KeyError) as error:
-            need = 'expected {"prompt_id", "prompt", "entry_point"}'
-            raise CodeprefError(f"{path}:{number}: {type(error).__name__}: {error}; {need}") from None
-        if seen.setdefault(prompt_id, number) != number:
-            raise CodeprefError(f"{path}:{number}: prompt_id {prompt_id!r} is already on line {seen[prompt_id]}")
-        tests = row.get("tests", [])
-        if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
-            raise CodeprefError(f"{path}:{number}: tests: expected a list of texts, found {json.dumps(tests)[:60]}")
-        given = tuple(Sample(test) for test in tests)
-        yield Samples(prompt_id, prompt, entry_point, (), given, source=row.get("source"), licence=row.get("licence"))
+    return found
+
+
+def _read_prompt(path: Path, number: int, line: str) -> Samples:
+    try:
+        row = json.loads(line)
+        prompt_id, prompt, entry_point = (_written(row, key) for key in ("prompt_id", "prompt", "entry_point"))
+    except (ValueError, TypeError, KeyError) as error:
+        need = 'expected {"prompt_id", "prompt", "entry_point"}'
+        raise CodeprefError(f"{path}:{number}: {type(error).__name__}: {error}; {need}") from None
+    tests = row.get("tests", [])
+    if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
+        raise CodeprefError(f"{path}:{number}: tests: expected a list of texts, found {json.dumps(tests)[:60]}")
+    given = tuple(Sample(test) for test in tests)
+    return Samples(prompt_id, prompt, entry_point, (), given, source=row.get("source"), licence=row.get("licence"))
+
+
+def _written(row: dict[str, Any], key: str) -> str:
+    """A text that can be stored.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is none.
+    """
+    if not isinstance(row[key], str):
+        raise TypeError(f"{key} is no text")
+    row[key].encode()  # half a surrogate pair is no character
+    return str(row[key])
 
 
 def render(template: Path, values: dict[str, object]) -> str:
@@ -337,11 +368,15 @@ def render(template: Path, values: dict[str, object]) -> str:
     Raises:
         CodeprefError: it can not be read, is no template, or uses a name that is not among `values`.
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
     try:
-        return environment.from_string(template.read_text(encoding="utf-8")).render(values).strip()
+        return _compiled(template.read_text(encoding="utf-8")).render(values).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CodeprefError(f"{template}: {getattr(error, 'strerror', error)}; name a template file") from None
     except jinja2.TemplateError as error:
         line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         raise CodeprefError(f"{template}{line}: {error.message}; known names: {', '.join(values)}") from None
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(template: str) -> jinja2.Template:
+    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False).from_string(template)

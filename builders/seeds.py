@@ -11,6 +11,8 @@ The paper says that concepts are extracted from open code and tasks written from
 """
 
 import ast
+import hashlib
+import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +27,9 @@ from codepref import extract
 from codepref.errors import CodeprefError
 from codepref.generate import Completion
 from codepref.records import Exclusion, Samples, content_id, to_table
+from codepref.spill import Rows
 from codepref.stages import Runner
-from codepref.store import Shard, Stage, fingerprint
+from codepref.store import Shard, Stage
 
 MIN_LINES = 3
 MAX_CHARACTERS = 8_000
@@ -95,33 +98,48 @@ def seeds(runner: Runner, where: str, licence: str | None, limit: int | None, sh
     Raises:
         CodeprefError: the source can not be read, or holds no usable seed.
     """
-    taken, left_out = list[Seed](), list[Exclusion]()
+    rows, taken, left_out = Rows(), 0, list[Exclusion]()
     for item in _distinct(read(where, licence)):
         if isinstance(item, Exclusion):
             left_out.append(item)
             continue
-        taken.append(item)
-        if len(taken) == limit:
+        rows.add("", taken, item)
+        taken += 1
+        if taken == limit:
             break
     if not taken:
         raise CodeprefError(f"{where}: no usable function among {len(left_out)} pieces; give Python functions")
-    depends = {"seeds": fingerprint({"taken": taken, "left out": left_out}), "shard_size": shard_size}
-    return runner.source("seeds", _shards(taken, shard_size, left_out), depends, len(taken) + len(left_out))
+    depends = {"seeds": _fingerprint(rows, left_out), "shard_size": shard_size}
+    return runner.source("seeds", _shards(rows, shard_size, left_out), depends, taken + len(left_out))
 
 
-def _shards(taken: Sequence[Seed], size: int, left_out: Sequence[Exclusion]) -> Iterator[Shard]:
-    for start in range(0, len(taken), size):
-        yield Shard(to_table(taken[start : start + size], Seed), tuple(left_out) if start == 0 else ())
+def _fingerprint(taken: Iterable[Any], left_out: Iterable[Any]) -> str:
+    """`codepref.store.fingerprint` of the two as lists, without a text of all of them."""
+    digest = hashlib.sha256()
+    for head, items in (('{"left out": [', left_out), ('], "taken": [', taken)):
+        digest.update(head.encode())
+        for number, item in enumerate(items):
+            text = json.dumps(asdict(item), sort_keys=True, ensure_ascii=False)
+            digest.update(f"{', ' if number else ''}{text}".encode("utf-8", "surrogatepass"))
+    digest.update(b"]}")
+    return digest.hexdigest()[:16]
+
+
+def _shards(taken: Iterable[Seed], size: int, left_out: Sequence[Exclusion]) -> Iterator[Shard]:
+    rows, excluded = iter(taken), tuple(left_out)
+    while held := list(islice(rows, size)):
+        yield Shard(to_table(held, Seed), excluded)
+        excluded = ()
 
 
 def _distinct(items: Iterable[Seed | Exclusion]) -> Iterator[Seed | Exclusion]:
-    seen = set[str]()
+    seen = Rows()
     for item in items:
-        if isinstance(item, Seed) and item.seed_id in seen:
+        if isinstance(item, Seed) and seen.first(item.seed_id) is not None:
             yield Exclusion("seeds", item.seed_id, "seed", "duplicate", detail=item.source)
             continue
         if isinstance(item, Seed):
-            seen.add(item.seed_id)
+            seen.add(item.seed_id, 0, None)
         yield item
 
 

@@ -65,9 +65,9 @@ FILTERED = ("empty D-", "comments only", "too many lines", "too long", "same syn
 
 def balance(labels: Stage) -> str:
     """How many completions are desirable and undesirable, and what that asks of a KTO trainer."""
-    tables = [labels.read(index)["label"] for index in range(len(labels.shards()))]
-    good = sum(pc.sum(column).as_py() or 0 for column in tables)
-    bad = sum(len(column) for column in tables) - good
+    shards = range(labels.summary()["shards"])
+    good = sum(pc.sum(labels.read(index, ["label"])["label"]).as_py() or 0 for index in shards)
+    bad = labels.summary()["rows_out"] - good
     if not good or not bad:
         return f"{good:,} desirable, {bad:,} undesirable."
     return (

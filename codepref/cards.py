@@ -1,5 +1,6 @@
 """Manifests -> Markdown, through the templates in model_cards/."""
 
+import array
 import json
 import typing
 from collections import Counter
@@ -112,20 +113,19 @@ def _statistics(root: Path, manifest: Mapping[str, Any], name: str) -> dict[str,
     licences: Counter[str] = Counter()
     generators: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
-    confidence: list[float] = []
+    confidence = array.array("d")
     example = None
     wanted = ["prompt_id", "licence", "generator", "confidence", "verdict_counts"]
     for path in files:
         has = set(pq.read_schema(path).names)
-        table = pq.read_table(path, columns=[column for column in wanted if column in has])
-        ids.update(benchmark_of(prompt_id) for prompt_id in table["prompt_id"].to_pylist())
-        licences.update(value or "not stated" for value in table["licence"].to_pylist())
-        generators.update(value or "not stated" for value in table["generator"].to_pylist())
-        for counts in table["verdict_counts"].to_pylist() if "verdict_counts" in has else ():
-            verdicts.update(counts)
-        confidence += pc.fill_null(table["confidence"], 0.0).to_pylist() if "confidence" in has else []
-        if example is None and table.num_rows:
-            example = _example(path)
+        for batch in pq.ParquetFile(path).iter_batches(1000, columns=[column for column in wanted if column in has]):
+            ids.update(benchmark_of(prompt_id) for prompt_id in batch["prompt_id"].to_pylist())
+            licences.update(value or "not stated" for value in batch["licence"].to_pylist())
+            generators.update(value or "not stated" for value in batch["generator"].to_pylist())
+            for counts in batch["verdict_counts"].to_pylist() if "verdict_counts" in has else ():
+                verdicts.update(counts)
+            confidence.extend(pc.fill_null(batch["confidence"], 0.0).to_pylist() if "confidence" in has else [])
+            example = example or _example(path)
     quartiles = np.percentile(confidence, [0, 25, 50, 75, 100]).round(3).tolist() if confidence else []
     return {
         "benchmarks": sorted(benchmark for benchmark in ids if benchmark),

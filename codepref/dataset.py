@@ -9,24 +9,28 @@ DIR/stages/                   the run itself (not part of the dataset)
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import platform
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from codepref import __version__, cards
 from codepref.errors import CodeprefError
 from codepref.records import schema
 from codepref.stages import describe
-from codepref.store import Stage, Store, write_whole
+from codepref.store import Stage, Store, write_lines, write_whole
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 1_000
-PRIVATE = {"base_url", "api_key_env", "max_cost"}
-"""Keys that no manifest and no card holds, whatever their values: addresses, and what was set aside for paying them."""
+CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
+"""Where pages end, by content: what did not change is not uploaded again. The Hub's own client has the same."""
+PRIVATE = {"base_url", "api_key_env", "max_cost", "gpu_tokens_per_second"}
+"""Keys that no manifest and no card holds: addresses, and what cost is judged by or limited to."""
 
 
 def publish_locally(
@@ -58,16 +62,15 @@ def publish_locally(
     data = {name: _write_part(store.root, name, *part) for name, part in parts.items()}
     filled = {name: part[1] for name, part in parts.items() if data[name]["rows"]}
     _remove_others(store.root, filled)
-    exclusions = [dataclasses.asdict(item) for stage in chain for item in stage.excluded()]
-    lines = "".join(json.dumps(item) + "\n" for item in exclusions)
-    write_whole(store.root / "exclusions.jsonl", lines.encode())
+    exclusions = (item for stage in chain for item in stage.excluded())
+    left_out = write_lines(store.root / "exclusions.jsonl", map(json.dumps, map(dataclasses.asdict, exclusions)))
     manifest = {
         "method": method,
         "versions": versions(),
         "config": _public(dict(config) if isinstance(config, Mapping) else dataclasses.asdict(config)),
         "stages": [stage.summary() for stage in chain],
         "dataset": data,
-        "exclusions": {"file": "exclusions.jsonl", "count": len(exclusions)},
+        "exclusions": {"file": "exclusions.jsonl", "count": left_out},
     }
     write_whole(store.root / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
     if not filled:
@@ -106,20 +109,17 @@ def _public(value: Any) -> Any:
 
 
 def _write_part(root: Path, name: str, stage: Stage, record: type) -> dict[str, Any]:
-    import datasets
-
     folder = root / name
-    rows = sum(stage.rows(index) for index in range(len(stage.shards())))
+    rows = stage.summary()["rows_out"]
     if not rows:
         return {"rows": 0, "num_bytes": 0, "files": []}
     folder.mkdir(exist_ok=True)
-    count = max(1, -(-rows // ROWS_PER_FILE))
-    files, size = [], 0
-    datasets.disable_progress_bars()
-    for index, table in enumerate(_rebatched(stage, record)):
+    count = -(-rows // ROWS_PER_FILE)
+    files, size, groups = [], 0, _groups(stage, record)
+    for index in range(count):
         path = folder / f"train-{index:05d}-of-{count:05d}.parquet"
         part = path.with_suffix(".part")
-        size += datasets.Dataset(table).to_parquet(part, batch_size=ROWS_PER_GROUP)
+        size += _write_file(part, record, itertools.islice(groups, ROWS_PER_FILE // ROWS_PER_GROUP))
         part.replace(path)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -128,6 +128,23 @@ def _write_part(root: Path, name: str, stage: Stage, record: type) -> dict[str, 
         if f"{name}/{old.name}" not in {item["file"] for item in files}:
             old.unlink()
     return {"rows": rows, "num_bytes": size, "files": files}
+
+
+def _write_file(path: Path, record: type, groups: Iterable[pa.Table]) -> int:
+    """Writes one file, a row group at a time; bytes of the rows in memory.
+
+    The bytes are those of `datasets.Dataset.to_parquet`, which wants to hold all rows of the file.
+    """
+    import datasets
+
+    columns = datasets.Features.from_arrow_schema(schema(record)).arrow_schema
+    with pq.ParquetWriter(path, columns, use_content_defined_chunking=CHUNKING, write_page_index=True) as writer:
+        size = 0
+        for group in groups:
+            writer.write_table(group.replace_schema_metadata(columns.metadata))
+            size += group.nbytes
+        writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
+    return size
 
 
 def _remove_others(root: Path, names: Container[str]) -> None:
@@ -139,12 +156,16 @@ def _remove_others(root: Path, names: Container[str]) -> None:
                 path.parent.rmdir()
 
 
-def _rebatched(stage: Stage, record: type) -> Iterator[pa.Table]:
-    """The rows of a stage, at least one, in tables of `ROWS_PER_FILE`."""
-    held = schema(record).empty_table()
-    for index in range(len(stage.shards())):
-        held = pa.concat_tables([held, stage.read(index)])
-        while held.num_rows > ROWS_PER_FILE:
-            yield held.slice(0, ROWS_PER_FILE).combine_chunks()
-            held = held.slice(ROWS_PER_FILE)
-    yield held.combine_chunks()
+def _groups(stage: Stage, record: type) -> Iterator[pa.Table]:
+    """The rows of a stage in tables of `ROWS_PER_GROUP`; the last one may have fewer."""
+    held, rows = [schema(record).empty_table()], 0
+    for index in range(stage.summary()["shards"]):
+        held.append(stage.read(index))
+        rows += held[-1].num_rows
+        while rows >= ROWS_PER_GROUP:
+            table = pa.concat_tables(held)
+            yield table.slice(0, ROWS_PER_GROUP).combine_chunks()
+            held = [table.slice(ROWS_PER_GROUP)]
+            rows -= ROWS_PER_GROUP
+    if rows:
+        yield pa.concat_tables(held).combine_chunks()

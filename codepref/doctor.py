@@ -13,7 +13,7 @@ from pathlib import Path
 from codepref import __version__
 from codepref.sandbox import probe
 
-EXTRAS = {"train": ("torch", "trl", "peft", "bitsandbytes"), "ray": ("ray",), "tracking": ("trackio",)}
+EXTRAS = {"train": ("torch", "trl", "peft", "bitsandbytes"), "ray": ("ray",), "s3": ("s3fs",), "tracking": ("trackio",)}
 
 
 @dataclass(frozen=True)

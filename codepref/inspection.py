@@ -1,5 +1,6 @@
 """A run's folder, finished or not, as text for the terminal. Reads only; works for every method that has stages."""
 
+import array
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import yaml
 
 from codepref.errors import CodeprefError
 from codepref.stages import counted
-from codepref.store import Stage
+from codepref.store import Stage, store
 
 PAIR = ["prompt_id", "chosen", "rejected", "confidence"]
 """Columns by which two sets of pairs are compared."""
@@ -78,7 +78,8 @@ def read(root: Path) -> Run:
     """
     if not root.is_dir():
         raise CodeprefError(f"{root}: no such folder; give the --out folder of a build")
-    names = sorted((root / "stages").glob("*-*"), key=_age)
+    stored = store(root).stages
+    names = sorted(stored.glob("*-*"), key=_age)
     begun = {path.name: _stage(path) for path in names if path.is_dir()}
     if not (root / "manifest.json").exists():
         if not begun:
@@ -86,7 +87,7 @@ def read(root: Path) -> Run:
         return Run(root, None, tuple(begun.values()))
     manifest = _manifest(root / "manifest.json")
     mine = [f"{item['stage']}-{item['key']}" for item in manifest["stages"]]
-    stages = tuple(_stage(root / "stages" / name) for name in mine)
+    stages = tuple(_stage(stored / name) for name in mine)
     return Run(root, manifest, stages, tuple(stage for name, stage in begun.items() if name not in mine))
 
 
@@ -98,7 +99,7 @@ def _stage(path: Path) -> Stage:
 def _age(path: Path) -> tuple[int, str]:
     """When the first shard was written, or else the folder."""
     first = path / "00000.parquet"
-    return (first if first.exists() else path).stat().st_mtime_ns, path.name
+    return int((first if first.exists() else path).stat().st_mtime * 1e6), path.name
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -173,40 +174,44 @@ def _indented(text: str) -> str:
 
 
 def agreement(stored: Stage, other: Stage) -> str:
-    """How the pairs of two stages compare, and how sure each is."""
-    before, after = _pairs(stored), _pairs(other)
-    both = [(before[name], after[name]) for name in after if name in before]
-    same = sum(old[:2] == new[:2] for old, new in both)
-    chosen = sum(old[0] == new[0] for old, new in both) - same
-    turned = sum(old[:2] == new[1::-1] for old, new in both)
-    counts = Counter({"same pair": same, "same chosen, another rejected": chosen, "turned round": turned})
-    counts["other codes"] = len(both) - counts.total()
-    counts["new"], counts["gone"] = len(after) - len(both), len(before) - len(both)
-    lines = [f"{len(after):,} pairs, stored {len(before):,}"]
-    lines += [f"  {count:>7,} {words}" for words, count in counts.items()]
+    """How the pairs of two stages of the same prompts, shard by shard, compare, and how sure each is."""
+    counts, sure = Counter[str](), (array.array("d"), array.array("d"))
+    for index in range(other.summary()["shards"]):
+        before, after = _pairs(stored, index), _pairs(other, index)
+        counts += _compared(before, after)
+        for values, pairs in zip(sure, (after, before), strict=True):
+            values.extend(confidence for *_, confidence in pairs.values())
+    lines = [f"{len(sure[0]):,} pairs, stored {len(sure[1]):,}"]
+    lines += [f"  {counts[words]:>7,} {words}" for words in _WORDS]
     quartiles = table(
         ("confidence", "lowest", "25 %", "50 %", "75 %", "highest"),
-        [("these", *_quartiles(after)), ("stored", *_quartiles(before))],
+        [("these", *_quartiles(sure[0])), ("stored", *_quartiles(sure[1]))],
     )
     return "\n".join([*lines, quartiles])
 
 
-def _pairs(stage: Stage) -> dict[tuple[str, int], tuple[str, str, float]]:
-    """Prompt id and which of its pairs -> chosen, rejected, confidence."""
-    tables = [stage.read(index).select(PAIR) for index in range(len(stage.shards()))]
-    seen = Counter[str]()
-    found = {}
-    for row in _rows(tables):
+_WORDS = ("same pair", "same chosen, another rejected", "turned round", "other codes", "new", "gone")
+_Pairs = Mapping[tuple[str, int], tuple[str, str, float]]
+"""Prompt id and which of its pairs -> chosen, rejected, confidence."""
+
+
+def _compared(before: _Pairs, after: _Pairs) -> Counter[str]:
+    both = [(before[name], after[name]) for name in after if name in before]
+    same = sum(old[:2] == new[:2] for old, new in both)
+    chosen = sum(old[0] == new[0] for old, new in both) - same
+    turned = sum(old[:2] == new[1::-1] for old, new in both)
+    others = len(both) - same - chosen - turned
+    numbers = (same, chosen, turned, others, len(after) - len(both), len(before) - len(both))
+    return Counter(dict(zip(_WORDS, numbers, strict=True)))
+
+
+def _pairs(stage: Stage, index: int) -> _Pairs:
+    seen, found = Counter[str](), {}
+    for row in stage.read(index, PAIR).to_pylist():
         found[row["prompt_id"], seen[row["prompt_id"]]] = row["chosen"], row["rejected"], row["confidence"]
         seen[row["prompt_id"]] += 1
     return found
 
 
-def _rows(tables: Iterable[pa.Table]) -> Iterable[dict[str, Any]]:
-    for found in tables:
-        yield from found.to_pylist()
-
-
-def _quartiles(pairs: Mapping[Any, tuple[str, str, float]]) -> list[str]:
-    values = [confidence for _, _, confidence in pairs.values()]
+def _quartiles(values: "array.array[float]") -> list[str]:
     return [f"{value:.3f}" for value in np.percentile(values, [0, 25, 50, 75, 100])] if values else ["-"] * 5

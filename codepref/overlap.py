@@ -5,12 +5,18 @@ matter; the entry point is replaced by a fixed word, so that a renamed function 
 left out, because they say nothing about a task. Runs of n words are kept as 64-bit hashes, never as text.
 """
 
+import os
 import re
+import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from codepref import spill
 
 Hashes = NDArray[np.uint64]
 
@@ -31,6 +37,8 @@ BANDS = 32
 """Groups of 4 minima. Texts of similarity 0.7 agree in at least one group with probability 0.9998, of 0.3 with 0.23."""
 SHINGLE = 3
 """Words a shingle: the median task has 14 (MBPP) to 239 words (BigCodeBench), the shortest 7."""
+_COMPARED = 4096
+"""Pairs of texts that are compared at once."""
 _random = np.random.Generator(np.random.PCG64(20241105))
 _MULTIPLIERS = _random.integers(0, 2**64, SIGNATURE, dtype=np.uint64) | np.uint64(1)
 _OFFSETS = _random.integers(0, 2**64, SIGNATURE, dtype=np.uint64)
@@ -101,29 +109,59 @@ def signature(items: Sequence[str]) -> NDArray[np.uint32]:
     return (minima >> np.uint64(32)).astype(np.uint32)
 
 
-def near_duplicates(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.int64]:
+def near_duplicates(signatures: Iterable[NDArray[np.uint32]], total: int, threshold: float) -> spill.Places:
     """For every text the position of an earlier one that says nearly the same, or -1.
 
-    Locality-sensitive hashing: only texts that share a band are compared, each with the first text of that band and
-    with the one just before it. The first of a group of duplicates is never marked, so something of it always stays.
-    Memory: a few integers a text besides its signature (0.5 KB), whatever its length.
+    Locality-sensitive hashing: only texts that share a band are compared, each with the text of that band just before
+    it and with the first one; of all that are alike, the one of the first band counts. The first of a group of
+    duplicates is never marked, so something of it always stays. Signatures and bands lie on disk (0.8 KB a text).
 
     Args:
-        signatures: texts x SIGNATURE.
+        signatures: texts x SIGNATURE, in blocks.
+        total: Number of texts.
         threshold: Least share of equal minima, the estimate of the Jaccard similarity of the shingle sets.
     """
-    earlier = np.full(len(signatures), -1, np.int64)
-    for band in np.split(signatures, BANDS, axis=1) if len(signatures) else []:
-        keys = np.zeros(len(signatures), np.uint64)
-        for column in band.T:
-            keys = _mixed(keys * _FACTOR + column)
-        order = np.argsort(keys, kind="stable")  # texts of one band stay in their order
-        same = keys[order[1:]] == keys[order[:-1]]
-        starts = np.concatenate([[0], np.flatnonzero(~same) + 1])
-        firsts = order[np.repeat(starts, np.diff([*starts, len(order)]))]
-        for later, before in ((order[1:], order[:-1]), (order, firsts)):
-            pairs = (later > before) & (keys[later] == keys[before]) & (earlier[later] < 0)
-            later, before = later[pairs], before[pairs]  # noqa: PLW2901 - narrowed
-            alike = (signatures[later] == signatures[before]).mean(axis=1) >= threshold
-            earlier[later[alike]] = before[alike]
+    earlier = np.full(total, -1, np.int32)
+    with ExitStack() as open_:
+        texts, *bands = [open_.enter_context(tempfile.TemporaryFile()) for _ in range(1 + BANDS)]
+        for block in signatures:
+            texts.write(block.tobytes())
+            for file, keys in zip(bands, _band_keys(block).T, strict=True):
+                file.write(keys.tobytes())
+        texts.flush()
+        for file in bands:
+            for later, previous, first in spill.equal(_blocks(file), total):
+                for before in (previous, first):
+                    _mark(earlier, later, before, texts.fileno(), threshold)
     return earlier
+
+
+def _band_keys(signatures: NDArray[np.uint32]) -> Hashes:
+    """One hash a band, shape (texts, BANDS)."""
+    minima = signatures.reshape(len(signatures), BANDS, -1)
+    keys = np.zeros((len(signatures), BANDS), np.uint64)
+    for place in range(minima.shape[2]):
+        keys = _mixed(keys * _FACTOR + minima[:, :, place])
+    return keys
+
+
+def _blocks(file: IO[bytes]) -> Iterator[Hashes]:
+    file.seek(0)
+    while block := file.read(8 * spill.BUCKET):
+        yield np.frombuffer(block, np.uint64)
+
+
+def _mark(earlier: spill.Places, later: spill.Places, before: spill.Places, signatures: int, threshold: float) -> None:
+    """Writes down the texts that are like one before them, unless that is known already."""
+    for start in range(0, len(later), _COMPARED):
+        those, others = (places[start : start + _COMPARED] for places in (later, before))
+        new = earlier[those] < 0
+        those, others = those[new], others[new]
+        alike = (_read(signatures, those) == _read(signatures, others)).mean(axis=1) >= threshold
+        earlier[those[alike]] = others[alike]
+
+
+def _read(file: int, places: spill.Places) -> NDArray[np.uint32]:
+    size = 4 * SIGNATURE
+    data = b"".join([os.pread(file, size, size * place) for place in places.tolist()])
+    return np.frombuffer(data, np.uint32).reshape(-1, SIGNATURE)

@@ -1,4 +1,9 @@
-"""Maps a pure shard -> shard function over a stage: in this process or on a process pool."""
+"""Maps a pure shard -> shard function over a stage: in this process, on a process pool or on Ray.
+
+Whoever runs it, a shard is read from the store, worked on and written to the store in one place, so only its number
+travels back. Stages that wait rather than compute (a model's answers) stay in the process that was started: it holds
+the connections and the cache of answers, and counts what the server may be asked at once.
+"""
 
 import multiprocessing
 import multiprocessing.connection
@@ -10,17 +15,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
+from codepref import cluster
+from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
-from codepref.store import Shard, Stage, Store
+from codepref.records import Exclusion
+from codepref.store import Shard, Stage, Store, store
 
 ShardFunction = Callable[..., Shard]
 """`function(config, *tables) -> Shard`: pure, importable by name, one table per input stage."""
+QUARANTINED = "quarantined"
+"""Rule under which the prompts of a shard are left out that kills its workers."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class Runner:
     store: Store
     workers: int = 1
     quiet: bool = False
+    cluster: Cluster | None = None
+    """Ray instead of a process pool."""
 
     def source(self, name: str, tables: Iterator[Shard], depends: dict[str, Any], total: int) -> Stage:
         """Makes the first stage of a chain from shards that are made here, one after the other.
@@ -63,29 +77,57 @@ class Runner:
             here: Run in this process whatever `workers` says (stages that wait rather than compute).
 
         Raises:
-            CodeprefError: a worker process was killed. Finished shards stay, as they do on any other exception.
+            CodeprefError: a process of the pool was killed. Finished shards stay, as they do on any other exception. On
+                Ray the shard is tried again, and left out (`QUARANTINED`) if it kills its workers each time.
         """
         stage = self.store.stage(name, config, inputs)
-        sizes = [inputs[0].rows(index) for index in range(len(inputs[0].shards()))]
         if stage.done:
             return self._report(stage, reused=True)
-        todo = [index for index in range(len(sizes)) if not stage.has(index)]
-        with self._progress(name, sum(sizes), sum(sizes) - sum(sizes[index] for index in todo)) as bar:
-            pooled = self.workers > 1 and len(todo) > 1 and not here
-            work = self._pooled if pooled else self._in_process
-            for index in work(stage, function, config, inputs, todo):
-                bar.update(sizes[index])
-        return self._finish(stage, sum(sizes))
+        total, shards = (inputs[0].summary()[key] for key in ("rows_out", "shards"))
+        kept = stage.finished()
+        todo = sorted(set(range(shards)).difference(kept))
+        work = _Work(stage, function, config, tuple(inputs), _quarantined(inputs))
+        with self._progress(name, total, sum(map(inputs[0].rows, kept))) as bar:
+            for index in self._engine(len(todo), here)(work, todo):
+                bar.update(inputs[0].rows(index))
+        return self._finish(stage, total)
 
-    def _in_process(
-        self, stage: Stage, function: ShardFunction, config: Any, inputs: Sequence[Stage], todo: list[int]
-    ) -> Iterator[int]:
-        for index in todo:
-            yield _run_shard(stage, function, config, inputs, index)
+    def _engine(self, shards: int, here: bool) -> "Callable[[_Work, list[int]], Iterator[int]]":
+        if here or not shards:
+            return _in_process
+        if self.cluster is not None:
+            return self._on_ray
+        return self._pooled if self.workers > 1 and shards > 1 else _in_process
 
-    def _pooled(
-        self, stage: Stage, function: ShardFunction, config: Any, inputs: Sequence[Stage], todo: list[int]
-    ) -> Iterator[int]:
+    def _on_ray(self, work: "_Work", todo: list[int]) -> Iterator[int]:
+        assert self.cluster is not None
+        for place, found in cluster.run(self.cluster, work.elsewhere, todo):
+            if isinstance(found, cluster.Lost):
+                self._leave_out(work, todo[place], found.times)
+            yield todo[place]
+
+    def _leave_out(self, work: "_Work", index: int, times: int) -> None:
+        """Writes an empty shard in place of one that ends every worker it is given to, and names its prompts."""
+        assert self.cluster is not None
+        name = work.stage.name
+        ((_, shard),) = cluster.run(self.cluster, work.empty, [index])
+        if isinstance(shard, cluster.Lost):
+            raise CodeprefError(
+                f"{name}: workers die whatever they are given to do; look at the nodes and their memory"
+            )
+        detail = f"its shard ended {times} workers"
+        work.stage.write(
+            index,
+            replace(
+                shard,
+                excluded=tuple(Exclusion(name, item, "prompt", QUARANTINED, detail=detail) for item in work.ids(index)),
+            ),
+        )
+        listed = ", ".join(work.ids(index))
+        again = f"to try again, delete {work.stage.path} and what was made of it"
+        tqdm.write(f"{name}: shard {index} ended {times} workers and is left out: {listed}; {again}", file=sys.stderr)
+
+    def _pooled(self, work: "_Work", todo: list[int]) -> Iterator[int]:
         pool = ProcessPoolExecutor(
             max_workers=min(self.workers, len(todo)),
             mp_context=multiprocessing.get_context("spawn"),
@@ -96,7 +138,7 @@ class Runner:
         try:
             while True:
                 for index in queue:
-                    pending.add(pool.submit(_run_shard, stage, function, config, inputs, index))
+                    pending.add(pool.submit(work.run, index))
                     if len(pending) >= 2 * self.workers:
                         break
                 if not pending:
@@ -106,7 +148,7 @@ class Runner:
                     yield future.result()
         except BrokenProcessPool:
             remedy = "finished shards are kept; run the same command with fewer --workers"
-            raise CodeprefError(f"{stage.name}: a worker process was killed (out of memory?); {remedy}") from None
+            raise CodeprefError(f"{work.stage.name}: a worker process was killed (out of memory?); {remedy}") from None
         finally:
             in_flight = (
                 list((pool._processes or {}).values()) if pending else []
@@ -129,6 +171,18 @@ class Runner:
         return stage
 
 
+def runner_in(
+    out: str | Path,
+    workers: int = 1,
+    quiet: bool = False,
+    cluster: Cluster | None = None,
+    url: str | None = None,
+) -> Runner:
+    """The runner of a build in a folder, its stages there or at a URL."""
+    root = Path(out) if cluster is None else Path(out).absolute()  # on a node, a relative path is another one
+    return Runner(store(root, url), workers, quiet, cluster)
+
+
 def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = False) -> "tqdm[Any]":
     """A bar with rate and time left. A log file gets a line every half minute instead of a moving bar."""
     pause = 0.1 if sys.stderr.isatty() else 30.0
@@ -146,11 +200,11 @@ def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = F
 
 def counted(stage: Stage) -> dict[str, Any]:
     """What the shards of a stage hold that are there: `shards`, `rows_out`, and `excluded` by kind and rule."""
-    shards = stage.shards()
+    shards = stage.finished()
     rules = Counter((item.kind, item.rule) for item in stage.excluded())
     return {
         "shards": len(shards),
-        "rows_out": sum(stage.rows(index) for index in range(len(shards))),
+        "rows_out": sum(map(stage.rows, shards)),
         "excluded": [{"kind": kind, "rule": rule, "count": n} for (kind, rule), n in sorted(rules.items())],
     }
 
@@ -165,10 +219,56 @@ def describe(summary: dict[str, Any]) -> str:
     return f"{line}; dropped: {dropped}" if dropped else line
 
 
-def _run_shard(stage: Stage, function: ShardFunction, config: Any, inputs: Sequence[Stage], index: int) -> int:
-    tables: list[pa.Table] = [source.read(index) for source in inputs]
-    stage.write(index, function(config, *tables))
-    return index
+@dataclass(frozen=True)
+class _Work:
+    """What is done to each shard; goes to the workers as it is."""
+
+    stage: Stage
+    function: ShardFunction
+    config: Any
+    inputs: tuple[Stage, ...]
+    left_out: frozenset[str]
+    """Prompts that an earlier stage has quarantined: gone from one input, so to be taken out of all."""
+
+    def run(self, index: int) -> int:
+        """Makes and writes one shard."""
+        self.stage.write(index, self.function(self.config, *self._tables(index)))
+        return index
+
+    def elsewhere(self, index: int) -> int:
+        """The same on another node, if that sees the store."""
+        cluster.seen(self.inputs[0].path)
+        return self.run(index)
+
+    def empty(self, index: int) -> Shard:
+        """The shard that the function makes of no rows."""
+        return self.function(self.config, *(table.slice(0, 0) for table in self._tables(index)))
+
+    def ids(self, index: int) -> list[str]:
+        """Ids of the prompts that go into one shard."""
+        table = self._tables(index)[0]
+        column = "prompt_id" if "prompt_id" in table.column_names else 0
+        return list(dict.fromkeys(table.column(column).to_pylist()))
+
+    def _tables(self, index: int) -> list[pa.Table]:
+        tables = [stage.read(index) for stage in self.inputs]
+        if not self.left_out:
+            return tables
+        gone = pa.array(sorted(self.left_out))
+        return [
+            table.filter(pc.invert(pc.is_in(table["prompt_id"], gone))) if "prompt_id" in table.column_names else table
+            for table in tables
+        ]
+
+
+def _in_process(work: _Work, todo: list[int]) -> Iterator[int]:
+    return map(work.run, todo)
+
+
+def _quarantined(stages: Sequence[Stage]) -> frozenset[str]:
+    """Prompts that one of these stages has given up."""
+    some = (stage for stage in stages if any(item["rule"] == QUARANTINED for item in stage.summary()["excluded"]))
+    return frozenset(item.prompt_id for stage in some for item in stage.excluded() if item.rule == QUARANTINED)
 
 
 def _start_worker() -> None:

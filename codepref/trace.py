@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from codepref.errors import CodeprefError
 from codepref.inspection import Run, table
+from codepref.store import opened
 
 SIGNS = {
     "passed": "+",
@@ -58,8 +59,9 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
     """What the stages say of a prompt, later ones over earlier ones; and its rows of the dataset, or what will be."""
     known: dict[str, Any] = {}
     pairs: list[tuple[str, dict[str, Any]]] = []
+    place = 0
     for stage in run.stages:
-        rows = _find(stage.shards(), prompt_id)
+        rows, place = _find(stage.shards(), prompt_id, place)
         if rows and "chosen" in rows[0]:
             # a later stage may only have checked a pair
             pairs = [pair for pair in pairs if not any(_same(pair[1], row) for row in rows)]
@@ -68,7 +70,7 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
             known.update(rows[0], prompt=known.get("prompt", rows[0].get("prompt")))
     if run.manifest and not any(stage.path.is_dir() for stage in run.stages):
         for name, part in run.manifest["dataset"].items():
-            rows = _find([run.root / item["file"] for item in part["files"]], prompt_id)
+            rows, _ = _find([run.root / item["file"] for item in part["files"]], prompt_id)
             pairs += [(name, row) for row in rows]
             if rows:
                 known = {**rows[0], "verdicts": rows[0].get("matrix"), **known}
@@ -79,20 +81,29 @@ def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return (row["chosen"], row["rejected"]) == (other["chosen"], other["rejected"])
 
 
-def _find(files: Sequence[Path], prompt_id: str) -> list[dict[str, Any]]:
-    """The rows of a prompt in the first file that has any."""
-    for path in files:
-        if path.exists() and "prompt_id" in pq.read_schema(path).names:
-            rows = pq.read_table(path, filters=[("prompt_id", "==", prompt_id)]).to_pylist()
-            if rows:
-                return rows  # type: ignore[no-any-return]
-    return []
+def _find(files: Sequence[Path], prompt_id: str, near: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a prompt and the place of their file, if there are any.
+
+    Args:
+        files: Where they may be, all in one.
+        prompt_id: Which prompt.
+        near: Place to begin at: most stages have a prompt in the same shard as the stage before.
+    """
+    for place in sorted(range(len(files)), key=lambda place: abs(place - near)):
+        if files[place].exists() and "prompt_id" in (file := pq.ParquetFile(opened(files[place]))).schema_arrow.names:
+            ids = file.read(["prompt_id"])["prompt_id"].to_pylist()
+            if prompt_id in ids:
+                table = file.read().take([n for n, name in enumerate(ids) if name == prompt_id])
+                return table.to_pylist(), place
+    return [], near
 
 
 def _nearest(run: Run, prompt_id: str) -> str:
     """The known id that is most like this one, or else any, as the end of a sentence."""
-    named = (path for path in run.files() if "prompt_id" in pq.read_schema(path).names)
-    ids = {name for path in named for name in pq.read_table(path, columns=["prompt_id"])["prompt_id"].to_pylist()}
+    named = (path for path in run.files() if "prompt_id" in pq.read_schema(opened(path)).names)
+    ids = {
+        name for path in named for name in pq.read_table(opened(path), columns=["prompt_id"])["prompt_id"].to_pylist()
+    }
     match = difflib.get_close_matches(prompt_id, ids, n=1)
     if match:
         return f"; did you mean {match[0]!r}?"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from codepref.commands.options import cores
+from codepref.commands.options import add_runner, cluster, cores
 from codepref.errors import CodeprefError
 from evaluation.benchmark import CACHE
 from evaluation.catalogue import NAMES, benchmark
@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trained-on", type=Path, metavar="FILE", help="manifest or card of the training data")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
     parser.add_argument(
-        "--workers", type=int, default=cores(), metavar="N", help="sandboxes at work at once (%(default)s)"
+        "--workers", type=int, metavar="N", help=f"sandboxes at work at once ({cores()}; of a cluster, all)"
     )
+    add_runner(parser)
     parser.add_argument("--python", metavar="PATH", help="interpreter of the programs (default: the benchmark's)")
     parser.add_argument(
         "--cache", type=Path, default=CACHE, metavar="DIR", help="expected values, environments (%(default)s)"
@@ -108,8 +109,8 @@ def _options(args: argparse.Namespace) -> Any:
     return Options(
         out=args.out, data=args.data, samples=args.samples, clean=args.clean, model=model, ids=args.ids,
         limit=args.limit,
-        workers=args.workers, python=args.python, cache=args.cache, trained_on=args.trained_on,
-        allow_unisolated=args.allow_unisolated, quiet=args.quiet,
+        workers=args.workers or cores(), python=args.python, cache=args.cache, trained_on=args.trained_on,
+        allow_unisolated=args.allow_unisolated, quiet=args.quiet, cluster=cluster(args),
     )  # fmt: skip
 
 
@@ -131,7 +132,7 @@ def _compare(args: argparse.Namespace) -> int:
         from evaluation import efficiency
 
         found["efficiency"] = efficiency.efficiency(
-            args.compare[0], args.compare[1], args.data, args.workers, args.cache
+            args.compare[0], args.compare[1], args.data, args.workers or cores(), args.cache
         )
     print(compare.shown(found))
     if args.out is not None:

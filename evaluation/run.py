@@ -19,12 +19,14 @@ from typing import Any
 from tqdm import tqdm
 
 from codepref import __version__
+from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.sandbox import layers
 from evaluation import contamination, environment, leaderboard, results
 from evaluation import samples as saved
 from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, fingerprint
 from evaluation.generation import Model, samples
+from evaluation.grading import grade
 from evaluation.results import Row
 from evaluation.samples import Sample
 
@@ -50,6 +52,8 @@ class Options:
     """Manifest or card of the data the model was trained on."""
     allow_unisolated: bool = False
     quiet: bool = False
+    cluster: Cluster | None = None
+    """Ray, to grade on instead of this machine."""
 
 
 def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
@@ -145,7 +149,9 @@ def _references(
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     work = [(problem, [benchmark.reference(problem)]) for problem in problems]
-    graded = _shown(benchmark.grade(work, settings), len(work), f"{benchmark.name} references", options)
+    graded = _shown(
+        grade(benchmark, work, settings, options.cluster), len(work), f"{benchmark.name} references", options
+    )
     failed = {p.task_id: found[0] for p, found in zip(problems, graded, strict=True) if found[0].verdict != "passed"}
     gate: dict[str, Any] = {
         "run": len(problems), "passed": len(problems) - len(failed),
@@ -194,7 +200,7 @@ def _grade(
     work = ((problem, [sample.program for sample in by_task[problem.task_id]]) for problem in todo)
     saved.whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept.values()))
     with path.open("a", encoding="utf-8") as file:
-        graded = benchmark.grade(work, settings)
+        graded = grade(benchmark, work, settings, options.cluster)
         progress = tqdm(total=len(todo), desc=benchmark.name, unit="problem", file=sys.stderr, disable=options.quiet)
         for problem, found in zip(todo, graded, strict=True):
             for sample, verdict in zip(

@@ -20,6 +20,7 @@ pytest_plugins = ["hub_double.fixtures"]
 
 REPO = releases.REPO
 PARQUET = "correctness/train-00000-of-00001.parquet"
+NAMES = ("correctness", "labels")
 WRITES = ("POST", "PUT")
 
 
@@ -272,6 +273,19 @@ def test_xet_storage_that_breaks_off(remote, built, tmp_path, monkeypatch, fault
     assert releases.publish(built) == 0
     assert set(releases.held(remote).files) == releases.sent(built) | {".gitattributes"}
     abort_xet_session()
+
+
+def test_a_stopped_upload_goes_on_with_the_files_that_are_missing(remote, built, capsys):
+    sent = [hashlib.sha256((built / f"{name}/{PARQUET.rpartition('/')[2]}").read_bytes()).hexdigest() for name in NAMES]
+    remote.faults.append(Fault("PUT", f"/lfs/{sent[1]}", 403, times=99))
+    assert releases.publish(built) == 2
+    assert "what has arrived is not sent twice" in capsys.readouterr().err
+    remote.faults.clear()
+    before = len(remote.requests)
+    assert releases.publish(built) == 0
+    again = [path for method, path in remote.requests[before:] if method == "PUT" and "/lfs/" in path]
+    assert again == [f"/lfs/{sent[1]}"]
+    assert set(releases.held(remote).files) == releases.sent(built) | {".gitattributes"}
 
 
 def test_push_at_the_end_of_a_build(remote, tmp_path, capsys):

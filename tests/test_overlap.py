@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codepref import overlap
+from codepref import overlap, spill
 from codepref.overlap import benchmark_of
 
 
@@ -74,7 +74,7 @@ def test_near_duplicates_point_to_an_earlier_text():
     copies = {40: 7, 90: 40, 150: 12, 199: 0}
     for later, before in copies.items():
         items[later] = [*items[before][:30], "changed", *items[before][31:]]
-    found = overlap.near_duplicates(np.stack([overlap.signature(text) for text in items]), 0.7)
+    found = near_duplicates(np.stack([overlap.signature(text) for text in items]), 0.7)
     assert set(np.flatnonzero(found >= 0)) == set(copies)
     assert found[150] == 12
     assert found[90] in (7, 40)  # both say nearly the same
@@ -82,9 +82,41 @@ def test_near_duplicates_point_to_an_earlier_text():
 
 def test_the_first_of_a_group_stays():
     signatures = np.stack([overlap.signature(["the", "same", "words", "again", "and", "again"])] * 5)
-    assert overlap.near_duplicates(signatures, 1.0).tolist()[0] == -1
-    assert (overlap.near_duplicates(signatures, 1.0)[1:] >= 0).all()
-    assert overlap.near_duplicates(signatures[:0], 0.7).tolist() == []
+    assert near_duplicates(signatures, 1.0).tolist()[0] == -1
+    assert (near_duplicates(signatures, 1.0)[1:] >= 0).all()
+    assert near_duplicates(signatures[:0], 0.7).tolist() == []
+
+
+def near_duplicates(signatures, threshold, block=64):
+    blocks = (signatures[start : start + block] for start in range(0, len(signatures), block))
+    return overlap.near_duplicates(blocks, len(signatures), threshold)
+
+
+def defined(signatures, threshold):
+    """The definition, text by text: the first band that has an earlier text that is alike; of that band the one just
+    before, else the first."""
+    bands = [[band.tobytes() for band in np.split(row, overlap.BANDS)] for row in signatures]
+    found = []
+    for n, mine in enumerate(bands):
+        here = [[k for k in range(n) if bands[k][b] == mine[b]] for b in range(overlap.BANDS)]
+        near = [place for equal in here if equal for place in (equal[-1], equal[0])]
+        alike = (place for place in near if (signatures[n] == signatures[place]).mean() >= threshold)
+        found.append(next(alike, -1))
+    return found
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.3, 0.5, 0.7, 1.0]), st.sampled_from([1, 7, 64]), st.integers(1, 40))
+@settings(max_examples=25, deadline=None)
+def test_near_duplicates_are_those_of_the_definition(seed, threshold, block, bucket):
+    rng = np.random.default_rng(seed)
+    families = rng.integers(0, 2**32, (4, overlap.SIGNATURE), np.uint32)
+    signatures = families[rng.integers(0, 4, 40)]
+    changed = rng.random(signatures.shape) < rng.choice([0, 0.1, 0.3, 0.5], (40, 1))
+    signatures = np.where(changed, rng.integers(0, 2**32, signatures.shape, np.uint32), signatures)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spill, "BUCKET", bucket)
+        patch.setattr(overlap, "_COMPARED", 5)
+        assert near_duplicates(signatures, threshold, block).tolist() == defined(signatures, threshold)
 
 
 def test_a_text_of_one_word_has_a_signature():

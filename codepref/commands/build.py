@@ -5,7 +5,7 @@ import importlib
 import os
 from pathlib import Path
 
-from codepref.commands.options import CONFIGS, cores, methods, positive
+from codepref.commands.options import CONFIGS, add_runner, cluster, cores, methods, positive
 from codepref.errors import CodeprefError
 
 
@@ -16,7 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the run's folder")
     parser.add_argument("--dry-run", action="store_true", help="say what would be asked and run, and what it costs")
-    parser.add_argument("--workers", metavar="N", type=positive, default=cores(), help="processes (%(default)s)")
+    parser.add_argument(
+        "--estimate", metavar="N", type=positive, help="say what N prompts would take, by rates measured here"
+    )
+    parser.add_argument(
+        "--store", metavar="URL", help="where the stages go, e.g. s3://BUCKET/RUN (default: the run's folder)"
+    )
+    parser.add_argument("--workers", metavar="N", type=positive, help=f"processes ({cores()}; of a cluster, all)")
+    add_runner(parser)
     parser.add_argument("--skip-bad", action="store_true", help="leave bad input lines out and count them")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summaries")
     parser.add_argument("--push", metavar="ORG/NAME[@TAG]", help="publish the finished dataset there")
@@ -27,7 +34,15 @@ def run(arguments: argparse.Namespace) -> int:
     from codepref import config, hub, release
 
     builder = importlib.import_module(f"builders.{arguments.method}")
+    _take_address(arguments)
+    ray = cluster(arguments)
     settings = config.load(builder.Config, arguments.config, arguments.set)
+    if arguments.estimate:
+        planned = builder.plan(settings, skip_bad=arguments.skip_bad)
+        print(
+            importlib.import_module("builders.estimate").estimate(planned, arguments.estimate, settings, arguments.out)
+        )
+        return 0
     if arguments.dry_run:
         print(builder.plan(settings, skip_bad=arguments.skip_bad))
         return 0
@@ -37,7 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     if where:
         hub.check(where)  # a build may take days: what would keep it from being published is said before it begins
     manifest = builder.build(
-        settings, arguments.out, workers=arguments.workers, skip_bad=arguments.skip_bad, quiet=arguments.quiet
+        settings,
+        arguments.out,
+        workers=arguments.workers or cores(),
+        skip_bad=arguments.skip_bad,
+        quiet=arguments.quiet,
+        cluster=ray,
+        url=arguments.store,
     )
     if not arguments.quiet:
         for name, part in manifest["dataset"].items():
@@ -47,6 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
     if where:
         hub.publish(release.dataset(arguments.out, where.repo_id), where, _silent if arguments.quiet else print)
     return 0
+
+
+def _take_address(arguments: argparse.Namespace) -> None:
+    """`--set ray.address=HOST:PORT` is `--ray-address`: no key of a configuration, which decides what comes out."""
+    key = "ray.address="
+    for item in [item for item in arguments.set if item.startswith(key)]:
+        arguments.set.remove(item)
+        arguments.ray_address = item.removeprefix(key)
 
 
 def _silent(_: str) -> None:

@@ -3,6 +3,12 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codepref.errors import CodeprefError
+
+if TYPE_CHECKING:
+    from codepref.cluster import Cluster
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 CONFIGS = _PACKAGE.parent / "builders" / "configs"
@@ -25,3 +31,27 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return value
+
+
+def add_runner(parser: argparse.ArgumentParser) -> None:
+    """Options that say who does the work; none of them changes a byte of what comes out."""
+    parser.add_argument("--runner", choices=("local", "ray"), default="local", help="who does the work (%(default)s)")
+    parser.add_argument(
+        "--ray-address", metavar="HOST:PORT", help="with --runner ray: a running cluster (default: Ray started here)"
+    )
+
+
+def cluster(arguments: argparse.Namespace) -> "Cluster | None":
+    """The cluster that is asked for.
+
+    Raises:
+        CodeprefError: Ray is not asked for, but its address is given.
+    """
+    address = arguments.ray_address
+    if arguments.runner == "local":
+        if address:
+            raise CodeprefError(f"--ray-address {address}: add --runner ray")
+        return None
+    from codepref.cluster import Cluster
+
+    return Cluster(address, arguments.workers or (None if address else cores()))

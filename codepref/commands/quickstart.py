@@ -183,7 +183,8 @@ def scores(root: Path) -> dict[str, Any]:
         found = {way: json.loads((here / way / "tiny" / "results.json").read_text()) for way in WAYS}
         each = {way: [found[way]["score"]["pass@1"][key] for key in ("value", "low", "high")] for way in WAYS}
         n, tasks = found["sampled"]["samples"] // found["sampled"]["problems"], found["sampled"]["problems"]
-        told["scores"].append({"name": name, "title": MODELS[name], **each, "n": n, "temperature": 0.8, "tasks": tasks})
+        title = MODELS[name].removeprefix("after ")
+        told["scores"].append({"name": name, "title": title, **each, "n": n, "temperature": 0.8, "tasks": tasks})
         if name == "base":
             continue
         pairs = {way: compare.compare(root / "evaluation" / "base" / way / "tiny", here / way / "tiny") for way in WAYS}
@@ -254,7 +255,7 @@ def _run(root: Path, step: Step, again: str) -> None:
     with log.open("w") as file:
         quiet = step.words[0] in ("train", "evaluate")
         # a million weights gain nothing from a second thread, and threads that wait for each other spin
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
         code = subprocess.run(command, stdout=file if quiet else None, env=environment, check=False).returncode
     if code:
         raise CodeprefError(

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from codepref.errors import CodeprefError
+from codepref.spill import Rows
 
 CODES, VERSIONS = "codes", "versions"
 HEAD = ("prompt_id", "prompt", "entry_point")
@@ -77,18 +78,19 @@ class _Bad(Exception):
         self.remedy = remedy
 
 
-def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> tuple[list[Recording], list[BadLine]]:
-    """All recordings in the order of the file, and the lines that were left out. Every line is looked at before this
-    returns; blank lines are ignored. `codes` is the key that holds the codes: `CODES`, or `VERSIONS` for trajectories.
+def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> tuple[Rows, list[BadLine]]:
+    """All recordings by prompt id, those of one id in the order of the file, and the lines that were left out.
+
+    Every line is looked at before this returns; blank lines are ignored. Recordings lie on disk, bad lines in memory.
+    `codes` is the key that holds the codes: `CODES`, or `VERSIONS` for trajectories.
 
     Raises RecordingError when the file can not be opened or holds no line at all and, unless `skip_bad`, when any line
     is bad.
     """
-    good: list[Recording] = []
-    bad: list[BadLine] = []
-    for item in _items(Path(path), codes):
+    good, bad = Rows(), list[BadLine]()
+    for number, item in _items(Path(path), codes, good):
         if isinstance(item, Recording):
-            good.append(item)
+            good.add(item.prompt_id, number, item)
         else:
             bad.append(item)
     if not good and not bad:
@@ -105,16 +107,16 @@ def _message(bad: list[BadLine]) -> str:
     return "\n".join(lines)
 
 
-def _items(path: Path, codes: str) -> Iterator[Recording | BadLine]:
-    first_lines: dict[str, int] = {}
+def _items(path: Path, codes: str, before: Rows) -> Iterator[tuple[int, Recording | BadLine]]:
     number = 0
     try:
         with _open(path) as stream:
             for number, raw in enumerate(stream, start=1):
                 if raw.strip():
-                    yield _item(path, number, raw, codes, first_lines)
+                    yield number, _item(path, number, raw, codes, before)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        yield BadLine(str(path), number + 1, f"the gzip stream is damaged ({error})", "copy or compress the file again")
+        damaged = f"the gzip stream is damaged ({error})"
+        yield number, BadLine(str(path), number + 1, damaged, "copy or compress the file again")
     except OSError as error:
         raise RecordingError(f"{path}: {error.strerror or error}; name a .jsonl or .jsonl.gz file") from None
 
@@ -129,11 +131,11 @@ def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
     return gzip.open(path, "rb")
 
 
-def _item(path: Path, number: int, raw: bytes, codes: str, first_lines: dict[str, int]) -> Recording | BadLine:
+def _item(path: Path, number: int, raw: bytes, codes: str, before: Rows) -> Recording | BadLine:
     try:
         recording = _recording(_entry(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw), codes)
-        first = first_lines.setdefault(recording.prompt_id, number)
-        if first != number and codes == CODES:
+        first = before.first(recording.prompt_id) if codes == CODES else None
+        if first is not None:
             raise _Bad(
                 f"prompt_id {recording.prompt_id!r} is already that of line {first}",
                 "give every line its own prompt_id, or join the two lines",

@@ -120,6 +120,12 @@ def test_the_manifest_accounts_for_every_prompt(built):
     assert manifest["config"]["generations"] == "generations.jsonl"  # no path of this machine
 
 
+def test_shards_of_another_size_change_no_byte_of_the_dataset(built, tmp_path):
+    build(built[0].parent / "generations.jsonl", tmp_path / "run", shard_size=3)
+    for name in ("correctness/train-00000-of-00001.parquet", "exclusions.jsonl"):
+        assert (tmp_path / "run" / name).read_bytes() == (built[0] / name).read_bytes()
+
+
 def test_workers_change_no_byte(built, tmp_path):
     folder, manifest = built
     again = build(folder.parent / "generations.jsonl", tmp_path / "two", workers=2)

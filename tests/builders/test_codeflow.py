@@ -257,7 +257,7 @@ def test_benchmark_code_and_prompts_are_left_out(root, tmp_path):
 
 
 def test_the_plan_asks_and_writes_nothing(root, tmp_path, monkeypatch):
-    text = codeflow.plan(settings(root))
+    text = str(codeflow.plan(settings(root)))
     assert "refine3" in text
     assert "executions: 48 (at most: 12 prompts x 4 programs" in text
     path = tmp_path / "t.jsonl"
@@ -270,7 +270,7 @@ def test_the_plan_asks_and_writes_nothing(root, tmp_path, monkeypatch):
     }
     path.write_text(json.dumps({**line, "prompt": "Write f."}) + "\n")
     recorded = codeflow.Config(trajectories=str(path))
-    assert "executions: 2 (1 trajectories" in codeflow.plan(recorded)
+    assert "executions: 2 (1 trajectories" in str(codeflow.plan(recorded))
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,7 @@ def test_what_is_refused(tmp_path):
 
 
 def test_the_dry_run_counts(built):
-    text = dstc.plan(Config(generations=str(built[0].parent / "generations.jsonl")))
+    text = str(dstc.plan(Config(generations=str(built[0].parent / "generations.jsonl"))))
     assert "executions:" in text
     assert "2 executions a pair" in text
 

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import pyarrow as pa
 import pytest
@@ -7,6 +8,7 @@ from builders import gates, samples
 from builders.gates import Gates
 from builders.matrix import Execution, Selection, candidates, outcomes
 from builders.samples import rows_of
+from codepref import spill
 from codepref.records import Candidates, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
@@ -138,3 +140,39 @@ def test_distinct_rows_across_shards(tmp_path):
     stage = gates.distinct(runner, "once", source, ("text",), "pair")
     assert [stage.read(index)["text"].to_pylist() for index in range(3)] == [["a", "b"], ["c"], []]
     assert [(item.kind, item.rule) for item in stage.excluded()] == [("pair", "duplicate")] * 2
+
+
+def peak(work):
+    tracemalloc.start()
+    work()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+
+def long_prompts(root, count):
+    """So many prompts, each with a long code; every fifth repeats one before."""
+    runner, filler = Runner(Store(root), quiet=True), "x" * 10_000
+
+    def text(number):
+        return f"Write f{number}. " + " ".join(f"w{number}x{n}" for n in range(20))
+
+    def shard(start):
+        rows = [
+            (f"p{n:06d}", text(n % (count * 4 // 5)), f"f{n % (count * 4 // 5)}") for n in range(start, start + 100)
+        ]
+        return Shard(to_table([Samples(*row, (Sample(filler),), ()) for row in rows], Samples))
+
+    return runner, runner.source("prompts", map(shard, range(0, count, 100)), {}, count)
+
+
+def test_memory_hardly_grows_with_the_prompts(tmp_path, monkeypatch):
+    monkeypatch.setattr(spill, "BUCKET", 128)  # what is sorted at once, by default far more than there are here
+    peaks = []
+    for count in (500, 2_500):
+        runner, source = long_prompts(tmp_path / str(count), count)
+        peaks.append(peak(lambda: gates.unique(runner, Gates(), source)))  # noqa: B023 - called at once
+        assert gates.unique(runner, Gates(), source).summary()["rows_out"] == count * 4 // 5
+        peaks.append(peak(lambda: gates.distinct(runner, "once", source, ("prompt",), "code")))  # noqa: B023 - as above
+    assert peaks[2] - peaks[0] < 2_000 * 100  # bytes a prompt; an id and a signature alone take 600
+    assert peaks[3] - peaks[1] < 2_000 * 60

@@ -234,14 +234,14 @@ def test_a_dry_run_over_prompts_and_recordings(tmp_path):
     given = Config(
         prompts=str(path), generation=Generation(script="none.jsonl"), codes_per_prompt=3, tests_per_prompt=2
     )
-    assert numbers(codedpo.plan(given)) == (1 * 5, 1 * 2 * 4)  # masked by name, all three are the same
+    assert numbers(str(codedpo.plan(given))) == (1 * 5, 1 * 2 * 4)  # masked by name, all three are the same
     given = Config(prompts=str(path), gates=Gates(near_duplicates=None), generation=given.generation, codes_per_prompt=3, tests_per_prompt=2)  # fmt: skip
-    assert numbers(codedpo.plan(given)) == (2 * 5, 2 * 2 * 4)
+    assert numbers(str(codedpo.plan(given))) == (2 * 5, 2 * 2 * 4)
     batched = {"server": {"model": "m", "base_url": "http://127.0.0.1:9/v1", "batch_choices": True}}
     loaded = config.load(Config, None, [f"prompts={path}", f"generation={json.dumps(batched)}"])
-    assert numbers(codedpo.plan(loaded))[0] == 1 * 2
+    assert numbers(str(codedpo.plan(loaded)))[0] == 1 * 2
     recorded = Config(generations=str(write_recordings(tmp_path / "g.jsonl")), limits=LIMITS)
-    text = codedpo.plan(recorded)
+    text = str(codedpo.plan(recorded))
     assert "requests: 0" in text
     codedpo.build(recorded, tmp_path / "run", quiet=True)
     assert f"executions: {executed(tmp_path / 'run')} " in text

@@ -9,21 +9,25 @@ import pytest
 
 from builders import codedpo
 from codepref import config
+from codepref.cluster import Cluster
 from codepref.records import Candidates, Outcomes, from_table
 from codepref.store import Stage
 
 SHA256 = "c318130b8b72a5b91f6890908a5a9537a26d306d21e4782d766f46571c8ceacf"
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory, root):
-    folder = tmp_path_factory.mktemp("quickstart")
-    settings = config.load(
+def settings(root):
+    return config.load(
         codedpo.Config,
         root / "builders/configs/codedpo/quickstart.yaml",
         [f"generations={root / 'builders/quickstart/generations.jsonl'}", "efficiency.enabled=false"],
     )
-    codedpo.build(settings, folder, workers=2, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, root):
+    folder = tmp_path_factory.mktemp("quickstart")
+    codedpo.build(settings(root), folder, workers=2, quiet=True)
     return folder
 
 
@@ -35,6 +39,12 @@ def truth(root):
 def stage_rows(folder, name, record):
     stage = Stage(next((folder / "stages").glob(f"{name}-*")), name, "")
     return {row.prompt_id: row for index in range(len(stage.shards())) for row in from_table(stage.read(index), record)}
+
+
+def test_on_ray_it_is_the_same(nodes, built, tmp_path, root):
+    codedpo.build(settings(root), tmp_path, quiet=True, cluster=Cluster(nodes.address))
+    for name in ("manifest.json", "exclusions.jsonl", "README.md", "correctness/train-00000-of-00001.parquet"):
+        assert (tmp_path / name).read_bytes() == (built / name).read_bytes()
 
 
 def test_most_labels_are_right(built, truth):

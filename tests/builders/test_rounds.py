@@ -290,5 +290,5 @@ def test_the_default_command_names_what_it_needs():
 
 def test_the_dry_run_tells_of_rounds(tmp_path):
     with FakeServer(plan) as server:
-        text = dstc.plan(settings(tmp_path, server, ("train", "{adapter}"), number=3))
+        text = str(dstc.plan(settings(tmp_path, server, ("train", "{adapter}"), number=3)))
     assert text.endswith("all of this in each of 3 rounds, with 2 trainings between them")

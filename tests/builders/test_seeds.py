@@ -12,7 +12,7 @@ from codepref import extract
 from codepref.errors import CodeprefError
 from codepref.records import Exclusion, Samples
 from codepref.stages import Runner
-from codepref.store import Store
+from codepref.store import Store, fingerprint
 
 from builders_seeds import FUNCTIONS, task_text, write_seeds  # isort: skip
 
@@ -113,6 +113,13 @@ def test_a_column_of_a_dataset_is_streamed(tmp_path, monkeypatch):
         found("hub:x")
     with pytest.raises(CodeprefError, match=r"^hub:nobody/nothing:train:code: "):
         found("hub:nobody/nothing:train:code")
+
+
+def test_the_key_is_that_of_both_lists():
+    taken = [seeds.Seed(f"{n}", "é\ud800\n", "f", "a, f", None) for n in range(3)]
+    left_out = [Exclusion("seeds", "x", "seed", "too short", detail="é")] * 2
+    for one, other in ((taken, left_out), (taken[:1], []), ([], left_out)):
+        assert seeds._fingerprint(one, other) == fingerprint({"taken": one, "left out": other})
 
 
 def test_a_seed_is_taken_once_and_the_limit_holds(tmp_path, runner):

@@ -38,11 +38,11 @@ def problem_on_line_2(tmp_path, line):
     return str(bad[0])
 
 
-def test_good_lines_in_file_order_with_optional_fields(tmp_path):
+def test_good_lines_by_prompt_id_with_optional_fields(tmp_path):
     second = row(prompt_id="q", codes=["", "x = 'é\\u0000'"], source="s", licence="MIT", generator="g")
-    good, bad = read(write(tmp_path / "r.jsonl", ROW, "", second))
+    good, bad = read(write(tmp_path / "r.jsonl", second, "", ROW))
     assert bad == []
-    assert good == [
+    assert list(good) == [
         Recording("p", "Write f.", "f", ("def f(): pass",), ("assert f() is None",)),
         Recording("q", "Write f.", "f", ("", "x = 'é\\u0000'"), ("assert f() is None",), "s", "MIT", "g"),
     ]
@@ -135,7 +135,7 @@ def test_cut_off_last_line(tmp_path):
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_damaged_gzip(tmp_path, damage):
     # Random-looking text, so that the damage lies behind some whole lines.
-    rows = [row(prompt_id=f"p{i}", codes=[str(hash((i, j))) for j in range(200)]) for i in range(200)]
+    rows = [row(prompt_id=f"p{i:03d}", codes=[str(hash((i, j))) for j in range(200)]) for i in range(200)]
     data = bytearray(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
     if damage == "cut":
         del data[len(data) // 2 :]
@@ -148,7 +148,9 @@ def test_damaged_gzip(tmp_path, damage):
     good, bad = read(path, skip_bad=True)
     assert len(bad) == 1
     assert bad[0].line == len(good) + 1
-    assert good[:3] == [Recording(**{**r, "codes": tuple(r["codes"]), "tests": tuple(r["tests"])}) for r in rows[:3]]
+    assert list(good)[:3] == [
+        Recording(**{**r, "codes": tuple(r["codes"]), "tests": tuple(r["tests"])}) for r in rows[:3]
+    ]
     assert str(caught.value) == str(bad[0])
 
 
@@ -188,7 +190,25 @@ def test_trajectories_have_versions_and_may_share_a_prompt(tmp_path):
     good, bad = read(write(tmp_path / "t.jsonl", *rows), codes=VERSIONS)
     assert not bad
     assert [item.codes for item in good] == [("def f(x", "def f(): pass")] * 2
+    first, again = {**rows[0], "versions": ["2"]}, {**rows[0], "versions": ["1"]}
+    other = {**rows[0], "prompt_id": "a"}
+    read_back, _ = read(write(tmp_path / "t.jsonl", first, other, again), codes=VERSIONS)
+    assert [item.prompt_id for item in read_back] == ["a", "p", "p"]
+    assert [item.codes for item in read_back][1:] == [("2",), ("1",)]  # as in the file
     with pytest.raises(RecordingError, match="unknown key 'versions'"):
         read(tmp_path / "t.jsonl")
     with pytest.raises(RecordingError, match="unknown key 'codes'"):
         read(write(tmp_path / "r.jsonl", ROW), codes=VERSIONS)
+
+
+def test_memory_does_not_grow_with_the_recordings(tmp_path):
+    peaks = []
+    for count in (200, 2000):
+        rows = (row(prompt_id=f"p{i * 7919 % count}", codes=["x" * 2000]) for i in range(count))
+        path = write(tmp_path / "r.jsonl", *rows)
+        tracemalloc.start()
+        good, _ = read(path)
+        assert sum(1 for _ in good) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1800 * 50  # bytes a recording of 2 KB

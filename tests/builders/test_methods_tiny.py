@@ -1,5 +1,6 @@
-"""CodeDPO from a real model's own samples, small as it is: nothing here is scripted."""
+"""The methods on a real model's own samples, small as it is: nothing here is scripted."""
 
+import importlib
 import json
 
 import pytest
@@ -12,6 +13,8 @@ from codepref.generate.tiny.command import row
 from codepref.generate.tiny.tasks import tasks
 
 SMALL = ["codes_per_prompt=6", "tests_per_prompt=8", "shard_size=4"]
+
+FEWER = {"codeflow": ["tests_per_prompt=5", "repair.programs=5"], "dstc": ["codes_per_prompt=6", "tests_per_prompt=8"]}
 
 
 @pytest.fixture
@@ -38,6 +41,19 @@ def test_the_whole_chain_gives_the_same_bytes_twice(settings, tmp_path):
     assert len(rows) >= 4
     assert all(pair["chosen"].startswith("def solve(nums):") and pair["chosen"] != pair["rejected"] for pair in rows)
     assert all(pair["generator"].startswith("tiny-") for pair in rows)
+
+
+@pytest.mark.parametrize(("method", "name"), [("codeflow", "kto"), ("dstc", "kto")])
+def test_the_other_methods_give_the_same_bytes_twice(settings, root, tmp_path, method, name):
+    builder = importlib.import_module(f"builders.{method}")
+    path = root / "builders" / "configs" / method / "tiny.yaml"
+    made = config.load(builder.Config, path, [f"prompts={settings().prompts}", "shard_size=4", *FEWER[method]])
+    builder.build(made, tmp_path / "first", quiet=True)
+    builder.build(made, tmp_path / "second", quiet=True, workers=2)
+    assert parquet(tmp_path / "first") == parquet(tmp_path / "second")
+    rows = load_dataset(str(tmp_path / "first"), name, split="train")
+    assert all(row["prompt"].startswith("def solve(nums):") for row in rows)
+    assert all(row["completion"].startswith("def solve(nums):") for row in rows)
 
 
 def test_a_prompt_of_another_kind_stops_the_build_in_one_line(settings, tmp_path):
