@@ -2,15 +2,21 @@
 
     python benchmarks/evalplus_speed.py DATA --peer PATH_OF_A_PYTHON_WITH_EVALPLUS [--rounds 3] [--jobs 2]
 
-DATA holds `benchmarks/` and `verdicts_evalplus/`. The samples are the outputs of eight models: one a task, then all of
-them. Prints a JSON line for each: CPU seconds of the whole command and its children, wall seconds (medians);
-the first run of each computes expected values, all others find them in the cache. Verdicts are compared too.
+DATA holds `benchmarks/`, `verdicts_evalplus/`, `codet_humaneval/`. The samples are the outputs of eight models, one a
+task, then all of them, and for HumanEval+ ten samples a task of a weak model. Prints a JSON line for each: CPU seconds
+of the whole command and its children, wall seconds (medians); the first run of each computes expected values, all
+others find them in the cache. Verdicts are compared too.
+
+Both evaluators must make the calls of right programs, and let an endless call run for its second. What that costs is
+`must_cpu_s`: the CPU seconds of all finished calls here, and one for each group of inputs that timed out; `rest_ratio`
+compares what each takes beyond it.
 """
 
 import argparse
 import gzip
 import json
 import os
+import re
 import resource
 import shutil
 import statistics
@@ -19,13 +25,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 Cost = tuple[float, float]
 """CPU seconds and wall seconds."""
-Run = Callable[[Path], tuple[Cost, dict[str, Any]]]
+CUT = re.compile(r"\n(?=class|def|#|if|print)")
+"""Where CodeT cuts a sample."""
+A_TASK = 10
+TITLES = {"one": "one a task", "ten": f"{A_TASK} a task of a weak model", "all": "all"}
+SETS = (("one", "humaneval"), ("one", "mbpp"), ("ten", "humaneval"), ("all", "mbpp"), ("all", "humaneval"))
 FILES = {"humaneval": "HumanEvalPlus-v0.1.10.jsonl.gz", "mbpp": "MbppPlus-v0.2.0.jsonl.gz"}
 IMPORTS = (
     "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, string\nfrom typing import *\n"
@@ -59,23 +70,39 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float
     return cpu, time.monotonic() - began
 
 
-def ours(name: str, used: Path, samples: Path, folder: Path, jobs: int) -> tuple[tuple[float, float], dict[str, Any]]:
+def command(
+    name: str, used: Path, samples: Path, out: Path, cache: Path, jobs: int
+) -> tuple[list[str], dict[str, str]]:
+    """The command that grades samples with this project, and its environment."""
+    parts = [sys.executable, "-m", "evaluation.run", f"{name}_plus", "--data", str(used), "--samples", str(samples)]
+    parts += ["--out", str(out), "--cache", str(cache), "--workers", str(jobs), "--quiet"]
+    return parts, {"PYTHONPATH": str(ROOT)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run took and found: base and plus verdict of each sample, and the CPU seconds that nobody can spare."""
+
+    cost: Cost
+    verdicts: dict[str, tuple[bool, bool]]
+    must_cpu_s: float = 0.0
+
+
+def ours(name: str, used: Path, samples: Path, folder: Path, jobs: int) -> Outcome:
     """Time and verdicts of this project."""
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
-    command = [sys.executable, "-m", "evaluation.run", f"{name}_plus", "--data", str(used), "--samples", str(samples)]
-    command += ["--out", str(out), "--cache", str(folder / "cache"), "--workers", str(jobs), "--quiet"]
-    cost = timed(command, {"PYTHONPATH": str(ROOT)})
-    rows = map(json.loads, (out / f"{name}_plus" / "verdicts.jsonl").read_text().splitlines())
-    return cost, {
+    cost = timed(*command(name, used, samples, out, folder / "cache", jobs))
+    rows = list(map(json.loads, (out / f"{name}_plus" / "verdicts.jsonl").read_text().splitlines()))
+    endless = sum(row[f"{part}_verdict"] == "timeout" for row in rows for part in ("base", "plus"))
+    verdicts = {
         f"{row['task_id']}#{row['sample']}": (row["base_verdict"] == "passed", row["plus_verdict"] == "passed")
         for row in rows
     }
+    return Outcome(cost, verdicts, sum(row["cpu_s"] for row in rows) + endless)
 
 
-def theirs(
-    peer: str, name: str, used: Path, samples: Path, folder: Path, jobs: int
-) -> tuple[tuple[float, float], dict[str, Any]]:
+def theirs(peer: str, name: str, used: Path, samples: Path, folder: Path, jobs: int) -> Outcome:
     """Time and verdicts of EvalPlus."""
     result = folder / f"{name}_eval_results.json"
     result.unlink(missing_ok=True)
@@ -85,47 +112,62 @@ def theirs(
     written = next(path for path in folder.glob(f"{name}*eval_results.json"))
     content = json.loads(written.read_text())["eval"]
     written.unlink()
-    return cost, {
+    verdicts = {
         f"{task}#{place}": (sample["base_status"] == "pass", sample["plus_status"] == "pass")
         for task, found in content.items()
         for place, sample in enumerate(found)
     }
+    return Outcome(cost, verdicts)
 
 
-def measure(name: str, args: argparse.Namespace, folder: Path) -> None:
-    """Prints the first run of both, then alternating runs: one output a task, then all outputs."""
+def measure(name: str, part: str, args: argparse.Namespace, folder: Path) -> None:
+    """Prints alternating runs on one set of samples; before "one", the first run of both, which fills the caches."""
     used, samples = prepare(args.data, name, folder)
-    one = samples.with_name(f"{name}_one.jsonl")
     first = {json.loads(line)["task_id"]: line for line in reversed(samples.read_text().splitlines())}
-    one.write_text("".join(f"{line}\n" for line in first.values()))
-    runs: dict[str, Run] = {
+    paths = {"all": samples, "one": samples.with_name(f"{name}_one.jsonl"), "ten": codet(args.data, folder)}
+    paths["one"].write_text("".join(f"{line}\n" for line in first.values()))
+    peers: dict[str, Callable[[Path], Outcome]] = {
         "codepref": lambda path: ours(name, used, path, folder, args.jobs),
         "evalplus": lambda path: theirs(args.peer, name, used, path, folder, args.jobs),
     }
-    show(name, "one a task, first run", [{who: run(one) for who, run in runs.items()}])
-    show(name, "one a task", [{who: run(one) for who, run in runs.items()} for _ in range(args.rounds)])
-    show(name, "all", [{who: run(samples) for who, run in runs.items()} for _ in range(args.rounds_all)])
+
+    def rounds(count: int) -> list[dict[str, Outcome]]:
+        return [{who: run(paths[part]) for who, run in peers.items()} for _ in range(count)]
+
+    if part == "one":
+        show(name, f"{TITLES[part]}, first run", rounds(1))
+    show(name, TITLES[part], rounds(args.rounds if part == "one" else args.rounds_all))
 
 
-def show(name: str, title: str, rounds: list[dict[str, tuple[Cost, dict[str, Any]]]]) -> None:
+def codet(data: Path, folder: Path) -> Path:
+    """Writes samples of CodeGen-Mono-16B, cut as CodeT cuts them."""
+    path = folder / "humaneval_codet.jsonl"
+    with gzip.open(data / "codet_humaneval" / "solutions.jsonl.gz", "rt") as lines, path.open("w") as file:
+        for row in map(json.loads, lines):
+            for sample in row["samples"][:A_TASK]:
+                text = row["prompt"] + CUT.split(sample, maxsplit=1)[0]
+                file.write(json.dumps({"task_id": row["task_id"], "solution": text}) + "\n")
+    return path
+
+
+def show(name: str, title: str, rounds: list[dict[str, Outcome]]) -> None:
     """Prints medians of cost, the median ratio of the pairs, and verdicts of the last round that differ."""
-    cpu, wall = (
-        {who: statistics.median(pair[who][0][part] for pair in rounds) for who in rounds[0]} for part in (0, 1)
-    )
-    ratios = [[pair["evalplus"][0][part] / pair["codepref"][0][part] for pair in rounds] for part in (0, 1)]
-    verdicts = {who: found for who, (_, found) in rounds[-1].items()}
-    keys = sorted(verdicts["codepref"])
-    row = {
-        "benchmark": name, "outputs": title, "samples": len(keys), "rounds": len(rounds),
-        "cpu_s": {who: round(value, 1) for who, value in cpu.items()},
-        "wall_s": {who: round(value, 1) for who, value in wall.items()},
-        "cpu_ratio": round(statistics.median(ratios[0]), 2), "wall_ratio": round(statistics.median(ratios[1]), 2),
-        "different": {
-            key: {who: verdicts[who].get(key) for who in verdicts}
-            for key in keys
-            if verdicts["codepref"][key] != verdicts["evalplus"].get(key)
-        },
-    }  # fmt: skip
+    last = {who: found.verdicts for who, found in rounds[-1].items()}
+    keys = sorted(last["codepref"])
+    must = statistics.median(pair["codepref"].must_cpu_s for pair in rounds)
+    row: dict[str, Any] = {"benchmark": name, "outputs": title, "samples": len(keys), "rounds": len(rounds)}
+    for part, what in enumerate(("cpu", "wall")):
+        spent = {who: statistics.median(pair[who].cost[part] for pair in rounds) for who in rounds[0]}
+        ratios = [pair["evalplus"].cost[part] / pair["codepref"].cost[part] for pair in rounds]
+        row[f"{what}_s"] = {who: round(value, 1) for who, value in spent.items()}
+        row[f"{what}_ratio"] = round(statistics.median(ratios), 2)
+    row["must_cpu_s"] = round(must, 1)
+    row["rest_ratio"] = round((row["cpu_s"]["evalplus"] - must) / (row["cpu_s"]["codepref"] - must), 2)
+    row["different"] = {
+        key: {who: found.get(key) for who, found in last.items()}
+        for key in keys
+        if last["codepref"][key] != last["evalplus"].get(key)
+    }
     print(json.dumps(row), flush=True)
 
 
@@ -134,12 +176,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--peer", required=True)
     parser.add_argument("--rounds", type=int, default=3, help="with one output a task (%(default)s)")
-    parser.add_argument("--rounds-all", type=int, default=1, help="with all outputs (%(default)s)")
+    parser.add_argument("--rounds-all", type=int, default=1, help="with the larger sets (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for name in FILES:
-            measure(name, args, Path(folder))
+        for part, name in SETS:
+            measure(name, part, args, Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """Verdict by verdict: this project's evaluation beside official verdicts on the same outputs.
 
-    python benchmarks/verdicts.py DATA evalplus|ds1000|bigcodebench [--jobs N] [--limit N]
+    python benchmarks/verdicts.py DATA evalplus|ds1000|bigcodebench [--jobs N] [--limit N] [--cache DIR]
 
 DATA is a folder with `benchmarks/` and `verdicts_evalplus/`, `verdicts_ds1000/`, `verdicts_bigcodebench/`. Prints every
-difference and one JSON line of counts.
+difference and one JSON line of counts. DS-1000 and BigCodeBench need their environments (`codepref evaluate --prepare`)
+and come in an order drawn with seed 0, so that the first N are a fair sample.
 """
 
 import argparse
 import collections
 import dataclasses
 import json
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -18,8 +20,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from evaluation import humaneval_plus, inputs, mbpp_plus
-from evaluation.benchmark import Graded, Problem, Settings, rows
+from evaluation import bigcodebench, ds1000, environment, humaneval_plus, inputs, mbpp_plus
+from evaluation.benchmark import CACHE, Graded, Problem, Settings, rows
 
 MODULES = "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, hashlib, string\n"
 STARS = "from typing import *\nfrom collections import *\n"
@@ -110,14 +112,41 @@ def model_outputs(data: Path, name: str, problems: list[Problem], settings: Sett
     show(f"model_outputs {name} (plain tests fail)", rest, began)
 
 
+def official(data: Path, which: str, settings: Settings, limit: int | None) -> None:
+    """Recorded verdicts of upstream's own procedure, in the benchmark's own interpreter."""
+    began = time.time()
+    module: Any = {"ds1000": ds1000, "bigcodebench": bigcodebench}[which]
+    files = {
+        "ds1000": ("ds1000.jsonl.gz", "derived_answers.jsonl.gz", "problem_id", "answer"),
+        "bigcodebench": ("BigCodeBench-v0.1.4.jsonl.gz", "qwen2.5-coder-7b.jsonl.gz", "task_id", "solution"),
+    }
+    benchmark_file, verdict_file, key, text = files[which]
+    problems = {problem.task_id: problem for problem in module.load(data / "benchmarks" / benchmark_file)}
+    table = rows(data / f"verdicts_{which}" / verdict_file)
+    random.Random(0).shuffle(table)
+    table = table[:limit]
+    settings = dataclasses.replace(settings, python=environment.python(which, settings.cache))
+    work = ((problems[str(row[key])], [module.program(problems[str(row[key])], row[text])]) for row in table)
+    pairs = (
+        (str(row[key]), "verdict", row["passed"] if "passed" in row else row["status"] == "pass", graded)
+        for row, (graded,) in zip(table, module.grade(work, settings), strict=True)
+    )
+    show(which, pairs, began)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("which", choices=("evalplus",))
+    parser.add_argument("which", choices=("evalplus", "ds1000", "bigcodebench"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--cache", type=Path, default=CACHE, help="with the environments (%(default)s)")
     args = parser.parse_args()
-    {"evalplus": evalplus}[args.which](args.data, dataclasses.replace(Settings(), workers=args.jobs), args.limit)
+    settings = dataclasses.replace(Settings(), workers=args.jobs, cache=args.cache)
+    if args.which == "evalplus":
+        evalplus(args.data, settings, args.limit)
+    else:
+        official(args.data, args.which, settings, args.limit)
 
 
 if __name__ == "__main__":

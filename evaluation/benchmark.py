@@ -1,5 +1,6 @@
 """What a benchmark is: problems, a prompt, a program for each completion, and a way to grade programs."""
 
+import functools
 import gzip
 import hashlib
 import json
@@ -29,6 +30,11 @@ class Problem:
     """What the score is split by: the library for DS-1000."""
     row: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Whatever else grading needs."""
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hash of everything a score depends on."""
+        return fingerprint([self.task_id, self.prompt, self.reference, self.entry_point, dict(self.row)])
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,7 @@ def fingerprint(values: Iterable[Any]) -> str:
 
 def dataset_hash(problems: Sequence[Problem]) -> str:
     """Hash of everything a score depends on in the data."""
-    return fingerprint([p.task_id, p.prompt, p.reference, p.entry_point, dict(p.row)] for p in problems)
+    return fingerprint(problem.digest for problem in problems)
 
 
 def require(row: Mapping[str, Any], keys: Sequence[str], where: str) -> None:

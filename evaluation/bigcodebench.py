@@ -13,14 +13,21 @@ from evaluation.benchmark import Graded, Problem, Settings, Work, from_hub, requ
 
 HUB = "bigcode/bigcodebench"
 REVISION = "v0.1.4"
-_OFFLINE = (101, 176, 314, 590, 1005, 1012)
-_LOOPBACK = (1038, 1040)
-_CORPORA = (177, 290, 332, 334, 376, 383, 633, 635, 655, 658, 726, 734, 806, 808, 849, 940, 1109)
-EXCUSED = {
-    **{f"BigCodeBench/{n}": "asks the network, which the sandbox does not have" for n in _OFFLINE},
-    **{f"BigCodeBench/{n}": "listens on a socket, which the sandbox does not allow" for n in _LOOPBACK},
-    **{f"BigCodeBench/{n}": "reads NLTK data, which --prepare fetches where there is a network" for n in _CORPORA},
-}
+NEEDED = (
+    (
+        "the network, which the sandbox does not have",
+        r"https?://|urlopen|requests\.get|gethostbyaddr|create_connection",
+        (101, 176, 314, 590, 1005, 1012),
+    ),
+    ("a socket, which the sandbox does not allow", r"socket\.socket\(", (147, 1038, 1040)),
+    (
+        "NLTK data, which --prepare fetches where there is a network",
+        r"word_tokenize|stopwords|nltk\.corpus|nltk\.pos_tag|TextBlob",
+        (177, 290, 332, 334, 376, 383, 633, 635, 655, 658, 726, 734, 806, 808, 849, 940, 1109),
+    ),
+)
+"""What a reference or its tests need, the text there that asks for it, and the tasks."""
+EXCUSED = {f"BigCodeBench/{number}": f"needs {what}" for what, _, numbers in NEEDED for number in numbers}
 """References that pass only where that is there."""
 PRELOAD = (
     "unittest", "unittest.mock", "numpy", "pandas", "scipy.stats", "sklearn", "matplotlib.pyplot", "seaborn", "nltk",

@@ -4,6 +4,8 @@ Each lies in `<cache>/environments/<name>` and holds the versions of `environmen
 `# python X.Y` says which Python they need: one found on this machine, or fetched by uv where that is installed.
 """
 
+import contextlib
+import importlib.metadata
 import json
 import re
 import shutil
@@ -92,12 +94,23 @@ def _run(command: list[str], problem: str, check: bool = True) -> None:
 
 def libraries(interpreter: str | None, names: list[str] | None = None) -> dict[str, str]:
     """Versions of Python and of the libraries of an interpreter, of all or of those named; part of the fingerprint."""
+    if interpreter is None and names is not None:
+        return {"python": sys.version.split()[0], **_versions(names)}
     done = subprocess.run(
         [interpreter or sys.executable, "-I", "-c", _LIST], capture_output=True, text=True, check=False
     )
     found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
     wanted = None if names is None else {name.lower() for name in names} | {"python"}
     return {name: found[name] for name in sorted(found, key=str.lower) if wanted is None or name.lower() in wanted}
+
+
+def _versions(names: list[str]) -> dict[str, str]:
+    """Of libraries of this interpreter, without the second that a process for it would take."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def pinned(name: str) -> list[str]:

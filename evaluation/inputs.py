@@ -1,15 +1,17 @@
 """Grading by data: a function is called on inputs, and what it returns is compared outside its process.
 
 Expected values are what the reference solution returns on the same inputs in the same sandbox; they are computed once
-and kept by fingerprint. A comparison is exact, or within the tolerance of the problem (EvalPlus' rule: numpy's
-allclose with a relative tolerance of 1e-7, and 1e-6 for floats where the problem names none). Problems that accept
-more than one answer carry a condition of their own, as data.
+and kept by fingerprint, and that run is the reference's own grading, too. A comparison is exact, or within the
+tolerance of the problem (evaluation/tolerance.py). Problems that accept more than one answer carry a condition of their
+own, as data.
 
 Deviations from EvalPlus 0.3.1, all in what dishonest or borderline programs get: arguments that a program changed are
 not used for judging it, an object of the program's own class equals nothing, the tolerance that one float needs is not
-kept for later values, and limits count CPU time instead of wall time.
+kept for later values, limits count CPU time instead of wall time, and both groups of inputs may run in one process,
+each in a fresh module.
 """
 
+import hashlib
 import marshal
 import os
 import sys
@@ -23,42 +25,30 @@ from codepref.errors import CodeprefError
 from codepref.sandbox import Limits, Verdict
 from codepref.sandbox.calls import OPAQUE, Caller, Calls, Comparison, Returned, callers, is_digest, pack
 from evaluation.benchmark import Graded, Problem, Settings, Work, fingerprint
+from evaluation.tolerance import CLOSE, PRELUDE, near
 
 GROUP_S = 60.0
 """CPU seconds for all calls of a group, as in EvalPlus."""
 OUTPUT_BYTES = 128 << 20
-FORMAT = 3
+FORMAT = 4
 GROUPS = ("base_input", "plus_input")
+Finding = tuple[Verdict, str]
+"""Verdict and error of a group."""
 LONG_S, FIRST = 0.05, 16
-PRELUDE = """
-import numpy as np
-
-def is_floats(value):
-    if isinstance(value, (list, tuple)) and value:
-        return all(isinstance(item, float) for item in value)
-    return isinstance(value, float) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
-
-def close(out, exp, atol):
-    if out is ... or exp is ...:
-        return False
-    if out == exp:
-        return True
-    atol = 1e-6 if atol == 0 and is_floats(exp) else atol
-    if atol == 0 or type(out) != type(exp) or (isinstance(exp, (list, tuple)) and len(out) != len(exp)):
-        return False
-    return bool(np.allclose(out, exp, rtol=1e-07, atol=atol))
-"""
-CLOSE = "close(_v(0), _v(1), {atol!r})"
+"""Where the reference takes so many CPU seconds for all added inputs, only so many of them are looked at first."""
+LOOK_S, LOOK_FACTOR, LOOK_GROUP = 0.05, 4.0, 5.0
+"""CPU seconds of a call in a first look, or so many times the reference's; and of a group, in such calls."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the reference returned on the groups of a problem, and the CPU seconds of its slowest call."""
+    """What the reference returned on the groups of a problem, and the CPU seconds it took."""
 
     values: tuple[tuple[bytes, ...], ...]
     slowest_s: float
-    total_s: float = 0.0
-    """Of all added inputs together."""
+    """Of its slowest call."""
+    totals_s: tuple[float, ...] = (0.0, 0.0)
+    """Of each group."""
 
 
 def limits(settings: Settings) -> Limits:
@@ -78,16 +68,14 @@ def expected(problems: Sequence[Problem], settings: Settings) -> dict[str, Expec
 
     Raises `CodeprefError` naming the problem whose reference does not return a value on every input.
     """
-    version = ".".join(map(str, sys.version_info[:2])) if settings.python is None else settings.python
-    digest = {
-        p.task_id: fingerprint([FORMAT, version, _oracle(p), p.reference, p.prompt, repr(p.row)]) for p in problems
-    }
-    found = {p.task_id: _cached(_file(settings.cache, digest[p.task_id])) for p in problems}
+    found = {p.task_id: _cached(_file(p, settings)) for p in problems}
     missing = [problem for problem in problems if found[problem.task_id] is None]
-    answers = callers(missing, _reference, limits(settings), **_options(settings))
-    for problem, values in zip(missing, answers, strict=True):
-        found[problem.task_id] = values
-        _keep(_file(settings.cache, digest[problem.task_id]), values)
+
+    def body(caller: Caller, problem: Problem) -> Expected:
+        return _reference(caller, problem, settings)
+
+    answers = callers(missing, body, limits(settings), **_options(settings))
+    found.update((problem.task_id, value) for problem, value in zip(missing, answers, strict=True))
     return {task_id: value for task_id, value in found.items() if value is not None}
 
 
@@ -95,18 +83,23 @@ def _options(settings: Settings) -> dict[str, Any]:
     return {"workers": settings.workers, "python": settings.python, "allow_unisolated": settings.allow_unisolated}
 
 
-def _reference(caller: Caller, problem: Problem) -> Expected:
+def _reference(caller: Caller, problem: Problem, settings: Settings) -> Expected:
+    """Runs the reference, and keeps what it returns."""
     groups = caller.call(problem.row["program"], calls_of(problem, GROUP_S))
     for group in groups:
         if group.ended is not None:
             place = f"its reference {group.ended} on input {len(group.values)}: {group.error}"
             raise CodeprefError(f"{problem.task_id}: {place}; the data or the interpreter is not the one it needs")
     slowest = max((cost for group in groups for cost in group.cpu_s), default=0.0)
-    return Expected(tuple(group.values for group in groups), slowest, sum(groups[1].cpu_s))
+    found = Expected(tuple(group.values for group in groups), slowest, tuple(sum(group.cpu_s) for group in groups))
+    _keep(_file(problem, settings), found)
+    return found
 
 
-def _file(cache: Path, digest: str) -> Path:
-    return cache / "expected" / digest
+def _file(problem: Problem, settings: Settings) -> Path:
+    version = ".".join(map(str, sys.version_info[:2])) if settings.python is None else settings.python
+    inputs = [hashlib.sha256(group).hexdigest() for group in calls_of(problem, 0.0).groups]  # tuples are no lists here
+    return settings.cache / "expected" / fingerprint([FORMAT, version, _oracle(problem), problem.digest, inputs])
 
 
 def _cached(path: Path) -> Expected | None:
@@ -119,54 +112,83 @@ def _cached(path: Path) -> Expected | None:
 def _keep(path: Path, value: Expected) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(zlib.compress(marshal.dumps((value.values, value.slowest_s, value.total_s), 2), 1))
+    part.write_bytes(zlib.compress(marshal.dumps((value.values, value.slowest_s, value.totals_s), 2), 1))
     part.replace(path)
 
 
 def _oracle(problem: Problem) -> tuple[str, str]:
     """Statements and condition that say when a value is right."""
-    condition = problem.row.get("condition")
-    return (PRELUDE, condition or CLOSE.format(atol=problem.row["atol"]))
+    condition = problem.row.get("condition") or CLOSE.format(atol=problem.row["atol"])
+    return (PRELUDE if "close(" in condition else "", condition)
 
 
 def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
-    """Verdicts on programs, problem by problem, in order."""
-    todo = list(work)
-    known = expected([problem for problem, _ in todo], settings)
+    """Verdicts on programs, problem by problem, in order.
+
+    Raises `CodeprefError` like `expected`.
+    """
 
     def body(caller: Caller, item: tuple[Problem, Sequence[str]]) -> list[Graded]:
         problem, programs = item
-        return list(_grade(caller, problem, programs, known[problem.task_id], settings))
+        right = _cached(_file(problem, settings)) or _reference(caller, problem, settings)
+        return list(_grade(caller, problem, programs, right, settings))
 
-    yield from callers(todo, body, limits(settings), **_options(settings))
+    yield from callers(work, body, limits(settings), **_options(settings))
 
 
 def _grade(
     caller: Caller, problem: Problem, programs: Sequence[str], right: Expected, settings: Settings
 ) -> Iterator[Graded]:
+    """Equal programs are run once, and the reference not again: its values are there."""
     calls = calls_of(problem, max(settings.cpu_s, settings.factor * right.slowest_s))
     known: dict[str, Graded] = {}
     for program in programs:
         if program not in known:
-            groups = _run(caller, problem, program, calls, right)
-            found = [_Judge(caller, problem, program, calls, right, place).verdict(groups[place]) for place in (0, 1)]
+            judges = [_Judge(caller, problem, program, calls, right, place) for place in (0, 1)]
+            if program == problem.row["program"]:
+                pairs = zip(right.values, right.totals_s, strict=True)
+                groups = [Returned(values, (total_s,)) for values, total_s in pairs]
+                found = [judge.verdict(group) for judge, group in zip(judges, groups, strict=True)]
+            else:
+                found, groups = _run(caller, problem, program, calls, judges)
             known[program] = _graded(problem, found, sum(sum(group.cpu_s) for group in groups))
         yield known[program]
 
 
-def _run(caller: Caller, problem: Problem, program: str, calls: Calls, right: Expected) -> list[Returned]:
-    """What a program returns. Where all calls take long, a program that is wrong on the first ones is not run on."""
-    if right.total_s < LONG_S:
-        return caller.call(program, calls)
-    first = problem.row["plus_input"][:FIRST]
-    some = replace(calls, groups=(calls.groups[0], pack(first)), counts=(calls.counts[0], len(first)))
-    base, plus = caller.call(program, some)
-    if plus.ended is None and _Judge(caller, problem, program, some, right, 1).verdict(plus)[0] == "passed":
-        (plus,) = caller.call(program, replace(calls, groups=calls.groups[1:], counts=calls.counts[1:]))
-    return [base, plus]
+def _run(
+    caller: Caller, problem: Problem, program: str, calls: Calls, judges: Sequence["_Judge"]
+) -> tuple[list[Finding], list[Returned]]:
+    """What a program returns, and the verdict on it, group by group.
+
+    A cheap look comes first, with the first added inputs only where all calls take long: most programs are done with
+    it, and one that is wrong early is not run on. What it leaves open is run again whole, with the full limits.
+    """
+    right = judges[0].right
+    seen = FIRST if right.totals_s[1] >= LONG_S else calls.counts[1]
+    counts = calls.counts[0], min(seen, calls.counts[1])
+    packed = calls.groups if counts == calls.counts else (calls.groups[0], pack(problem.row["plus_input"][:seen]))
+    look_s = min(calls.cpu_s, max(LOOK_S, LOOK_FACTOR * right.slowest_s))
+    groups = caller.look(
+        program, replace(calls, groups=packed, counts=counts, cpu_s=look_s, group_s=LOOK_GROUP * look_s)
+    )
+    found = [judge.verdict(group) for judge, group in zip(judges, groups, strict=True)]
+    for place, (verdict, _) in enumerate(found):
+        if verdict == "unjudged" or (verdict == "passed" and counts[place] < calls.counts[place]):
+            (groups[place],) = caller.call(program, only(calls, place))
+            found[place] = judges[place].verdict(groups[place])
+    return found, groups
 
 
-def _graded(problem: Problem, found: Sequence[tuple[Verdict, str]], cpu_s: float) -> Graded:
+def only(calls: Calls, place: int) -> Calls:
+    """The calls of one group."""
+    return replace(calls, groups=(calls.groups[place],), counts=(calls.counts[place],))
+
+
+def _wrong(index: int) -> Finding:
+    return "failed", f"AssertionError: wrong value for input {index}"
+
+
+def _graded(problem: Problem, found: Sequence[Finding], cpu_s: float) -> Graded:
     (base, base_error), (plus, plus_error) = found
     verdict = base if base != "passed" else plus
     known = len(problem.row["base_input"]) > 0
@@ -184,18 +206,25 @@ class _Judge:
     right: Expected
     place: int
 
-    def verdict(self, group: Returned) -> tuple[Verdict, str]:
+    def verdict(self, group: Returned) -> Finding:
         """The first trouble in the order of the inputs decides."""
         values = self.right.values[self.place]
-        always = self.problem.row.get("condition") is not None
-        pairs = enumerate(zip(group.values, values, strict=False))
-        doubtful = [i for i, (out, exp) in pairs if always or out != exp or exp == OPAQUE]
-        large = [i for i in doubtful if is_digest(group.values[i]) or is_digest(values[i])]
-        small = [i for i in doubtful if i not in large] if large else doubtful
+        condition = self.problem.row.get("condition")
+        pairs = zip(group.values, values, strict=False)
+        doubtful = [i for i, (out, exp) in enumerate(pairs) if condition or out != exp or exp == OPAQUE]
+        asked = []
+        for index in doubtful:
+            holds = None if condition else near(group.values[index], values[index], self.problem.row["atol"])
+            if holds is None:
+                asked.append(index)
+            elif not holds:
+                return _wrong(index)
+        large = [i for i in asked if is_digest(group.values[i]) or is_digest(values[i])]
+        small = [i for i in asked if i not in large] if large else asked
         for batch, whole in ((small[:1], False), (small[1:], False), (large, True)):
             for index, holds in zip(batch, self._holds(group, batch, whole), strict=True):
                 if not holds:
-                    return "failed", f"AssertionError: wrong value for input {index}"
+                    return _wrong(index)
         return (group.ended, group.error) if group.ended is not None else ("passed", "")
 
     def _holds(self, group: Returned, batch: Sequence[int], whole: bool) -> list[bool]:
@@ -218,5 +247,4 @@ class _Judge:
 
     def _whole(self, program: str) -> tuple[bytes, ...]:
         """The values of a program without digests."""
-        calls = replace(self.calls, groups=(self.calls.groups[self.place],), counts=(self.calls.counts[self.place],))
-        return self.caller.call(program, calls, whole=True)[0].values
+        return self.caller.call(program, only(self.calls, self.place), whole=True)[0].values

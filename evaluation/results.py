@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from codepref import plot
 from codepref.errors import CodeprefError
-from evaluation import pass_at_k
+from evaluation import figure, pass_at_k
 from evaluation.benchmark import Graded, Problem
 from evaluation.samples import Sample, whole
 
@@ -97,7 +96,7 @@ def _error_class(error: str) -> str:
 
 
 def write(folder: Path, found: Mapping[str, Any]) -> None:
-    """Writes `results.json`, `summary.md` and `figures/score.png`."""
+    """Writes `results.json`, `summary.md` and `figures/score.svg`."""
     whole(folder / "results.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     whole(folder / "summary.md", summary(found))
     shown = {
@@ -105,12 +104,9 @@ def write(folder: Path, found: Mapping[str, Any]) -> None:
         **({"original tests": found["base"]} if "base" in found else {}),
         **found["by_group"],
     }
+    title = f"{found['benchmark']}: pass@1 with 95 % intervals"
     first = {name: scores["pass@1"] for name, scores in shown.items()}
-    plot.bars(
-        folder / "figures" / "score.png", f"{found['benchmark']}: pass@1 with 95 % intervals", "pass@1 (%)",
-        {name: 100 * score["value"] for name, score in first.items()},
-        {name: (100 * score["low"], 100 * score["high"]) for name, score in first.items()},
-    )  # fmt: skip
+    whole(folder / "figures" / "score.svg", figure.bars(title, first))
 
 
 def summary(found: Mapping[str, Any]) -> str:

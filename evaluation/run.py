@@ -21,7 +21,6 @@ from tqdm import tqdm
 from codepref import __version__
 from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
-from codepref.records import content_id
 from codepref.sandbox import layers
 from evaluation import contamination, environment, leaderboard, results
 from evaluation import samples as saved
@@ -189,7 +188,7 @@ def _grade(
 ) -> list[Row]:
     """Verdicts of all samples in order. Kept ones are used where program and fingerprint are the same."""
     path = folder / "verdicts.jsonl"
-    digests = {(s.task_id, s.index): content_id(mark["id"], s.program) for s in answers}
+    digests = {(s.task_id, s.index): fingerprint([mark["id"], s.program]) for s in answers}
     kept = {(row["task_id"], row["sample"]): row for row in results.read_rows(path)}
     kept = {
         key: row for key, row in kept.items() if row["program"] == digests.get(key) and row["verdict"] != "unjudged"

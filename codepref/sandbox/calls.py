@@ -10,13 +10,14 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Limits, Verdict
 from codepref.sandbox.plan import TRUE
 from codepref.sandbox.process import Answer, Setup, Unit, WorkerProcess
+from codepref.sandbox.seccomp import no_children_filter
 from codepref.sandbox.supervisor import _HERE, HEAVY, Sandbox
 from codepref.sandbox.trial import GRACE_S, imported, records
 
@@ -62,7 +63,7 @@ class Returned:
     cpu_s: tuple[float, ...]
     """CPU seconds of each finished call."""
     ended: Verdict | None = None
-    """None when every call returned a value."""
+    """None when every call returned a value; `unjudged` after a first look that stopped early."""
     error: str = ""
 
 
@@ -89,32 +90,60 @@ def pack(value: Any) -> bytes:
 class Caller(Sandbox):
     """A sandbox whose candidates are functions to be called. Same options and isolation as `Sandbox`."""
 
+    _needs_referee = False
+
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
         return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, False, preload, self._unisolated))
-
-    def _start_referee(self, preload: tuple[str, ...]) -> WorkerProcess:
-        """Its one referee has numpy: conditions need it, and a second process would be started for nothing."""
-        return super()._start_referee((*preload, "numpy"))
 
     def call(self, source: str, calls: Calls, *, whole: bool = False) -> list[Returned]:
         """One answer a group. Of a large value only a digest comes back, unless the `whole` is asked for.
 
         Nothing a candidate does makes it raise.
         """
-        groups = list(zip(calls.groups, calls.counts, strict=True))
         wall_s = max(self._limits.wall_s, WALL_FACTOR * calls.cpu_s)
-        payload = marshal.dumps((source, calls.entry_point, calls.cpu_s, wall_s, calls.group_s, groups, whole), 2)
         patience = max(wall_s, WALL_FACTOR * calls.group_s) + GRACE_S
-        unit = Unit(payload, self._limits.load_s, calls.group_s + GRACE_S, patience, 2 + len(groups))
+        limits = calls.group_s + GRACE_S, patience, 2 + len(calls.groups)
+        return _read(self._ask(source, calls, (wall_s, whole, None), limits), calls)
+
+    def look(self, source: str, calls: Calls) -> list[Returned]:
+        """Like `call` at a third of its cost: all groups in one process, which may have no children.
+
+        A group that uses up its limits, or ends its process, is `unjudged`: only a `call` tells what is the matter.
+        """
+        wall_s = WALL_FACTOR * calls.cpu_s
+        limits = calls.cpu_s, wall_s, 2 + len(calls.groups) + sum(calls.counts)
+        found = _read(self._ask(source, calls, (wall_s, False, no_children_filter(False)), limits), calls)
+        return [
+            group if group.ended in (None, "failed") else replace(group, ended="unjudged", error="stopped early")
+            for group in found
+        ]
+
+    def _ask(
+        self, source: str, calls: Calls, how: tuple[float, bool, bytes | None], limits: tuple[float, float, int]
+    ) -> Answer:
+        """`how`: wall seconds a call, whole values, filter of a look. `limits`: CPU and wall seconds, records."""
+        groups = list(zip(calls.groups, calls.counts, strict=True))
+        wall_s, whole, lonely = how
+        parts = source, calls.entry_point, calls.cpu_s, wall_s, calls.group_s, groups, whole, lonely
+        unit = Unit(marshal.dumps(parts, 2), self._limits.load_s, *limits)
         heavy = "import" in source and not imported(source).isdisjoint(HEAVY)
         (answer,) = (self._heavy_worker([source]) if heavy else self._worker).ask([unit])
-        return _read(answer, calls)
+        return answer
 
     def compare(self, comparisons: Sequence[Comparison]) -> list[bool]:
         """Whether each condition holds. One that raises, or does not end within its limits, does not hold."""
-        items = [(item.prelude, item.condition, list(item.values)) for item in comparisons]
-        answers = self._ask_referee("judge", items, JUDGE_CPU_S) if items else []
-        return [answer is not None and answer[0] == TRUE for answer in answers]
+        found = [False] * len(comparisons)
+        for numpy in (False, True):
+            places = [i for i, item in enumerate(comparisons) if _wants_numpy(item) == numpy]
+            items = [(comparisons[i].prelude, comparisons[i].condition, list(comparisons[i].values)) for i in places]
+            answers = self._ask_referee("judge", items, JUDGE_CPU_S, numpy) if items else []
+            for i, answer in zip(places, answers, strict=True):
+                found[i] = answer is not None and answer[0] == TRUE
+        return found
+
+
+def _wants_numpy(item: Comparison) -> bool:
+    return "numpy" in item.prelude or any(b"numpy" in value for value in item.values)
 
 
 def _read(answer: Answer, calls: Calls) -> list[Returned]:

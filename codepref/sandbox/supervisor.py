@@ -64,6 +64,9 @@ class Sandbox:
     Raises `SandboxUnavailable` if no isolated worker can be started, `ValueError` for unknown words.
     """
 
+    _needs_referee = True
+    """Whether it is started at once, beside the worker; else with the first question to it."""
+
     def __init__(
         self,
         limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -87,10 +90,11 @@ class Sandbox:
         self._numpy_referee: WorkerProcess | None = None
         self._closed = False
         self._worker = self._start(self._preload)
-        self._referee = self._start_referee(())
+        self._referee = self._start_referee(()) if self._needs_referee else None
         try:
             self._worker.ready()
-            self._referee.ready()
+            if self._referee is not None:
+                self._referee.ready()
         except BaseException:
             self.close()
             raise
@@ -164,10 +168,7 @@ class Sandbox:
         """One answer an item; an item that ends its process is asked once more alone, then left without answer."""
         answers: list[Judgement | None] = [None] * len(items)
         todo = list(range(len(items)))
-        if numpy and self._numpy_referee is None:
-            self._numpy_referee = self._start_referee(("numpy",))
-            self._numpy_referee.ready()
-        process = self._numpy_referee if numpy and self._numpy_referee is not None else self._referee
+        process = self._asked(numpy)
         while todo:
             payload = marshal.dumps((kind, [items[i] for i in todo]), 2)
             unit = Unit(payload, cpu_s, cpu_s, self._limits.wall_s, len(todo))
@@ -183,6 +184,18 @@ class Sandbox:
             elif alone:
                 break
         return answers
+
+    def _asked(self, numpy: bool) -> WorkerProcess:
+        """The referee with or without numpy, started when it is first needed."""
+        found = self._numpy_referee if numpy else self._referee
+        if found is None:
+            found = self._start_referee(("numpy",) if numpy else ())
+            found.ready()
+            if numpy:
+                self._numpy_referee = found
+            else:
+                self._referee = found
+        return found
 
     # ------------------------------------------------------------------------------------------------- running
 
@@ -297,9 +310,13 @@ def matrix(packed: Packed) -> Matrix:
 
 
 def layers(python: str | None = None) -> tuple[str, ...]:
-    """Isolation layers that a sandbox gets on this machine, found by starting one."""
-    with Sandbox(python=python) as sandbox:
-        return sandbox.layers
+    """Isolation layers that a sandbox gets on this machine, found by starting its worker."""
+    worker = WorkerProcess(Setup(("-c", _WORKER), interpreter(python or sys.executable), Limits()))
+    try:
+        worker.ready()
+        return worker.layers
+    finally:
+        worker.close()
 
 
 _STALLED = 99

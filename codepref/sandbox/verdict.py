@@ -9,7 +9,7 @@ from codepref.sandbox.plan import FALSE, NEEDS, RAISED, TRUE, Plan
 from codepref.sandbox.trial import CRASH, LOST, TIMEOUT, Trace
 from codepref.sandbox.value import SMALL, Malformed, fingerprint, fingerprint_of, read
 
-_REFERENCE = b"(\x04\x00\x00\x00."
+REFERENCE = b"(\x04\x00\x00\x00."
 _BY_STATE: dict[int, Verdict] = {
     TIMEOUT: "timeout", CRASH: "crashed", LOST: "unjudged", worker.NO_MEMORY: "memory", worker.TOO_LARGE: "output",
     worker.RAISED: "failed", worker.UNCOMPILED: "failed", worker.NO_TEST: "failed",
@@ -46,7 +46,7 @@ def judge_needed(plan: Plan, trace: Trace) -> bool:
 
 
 def _is_hard(data: bytes | None) -> bool:
-    return data is not None and (len(data) > SMALL or _REFERENCE in data)
+    return data is not None and (len(data) > SMALL or REFERENCE in data)
 
 
 def find(plan: Plan, trace: Trace, judgement: Judgement | None) -> Finding:

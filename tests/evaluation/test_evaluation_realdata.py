@@ -1,8 +1,10 @@
 """Official verdicts and formats on data that is not part of the project; benchmarks/verdicts.py compares all of it."""
 
+import re
+
 import pytest
 
-from evaluation import humaneval_plus, inputs, mbpp_plus
+from evaluation import bigcodebench, humaneval_plus, inputs, mbpp_plus
 from evaluation.benchmark import Settings, rows
 
 pytestmark = pytest.mark.realdata
@@ -39,3 +41,12 @@ def test_both_formats_of_mbpp_plus_hold_calls_of_the_same_kinds(shared):
         ours, theirs = ([list(c) for c in p.row["base_input"] + p.row["plus_input"]] for p in (problem, other))
         assert kinds(ours) == kinds(theirs), number
         assert 0 < len(theirs) <= len(ours), number  # the Hub's file leaves some inputs out
+
+
+def test_excused_references_of_bigcodebench_ask_for_what_they_are_excused_for(shared):
+    table = {p.task_id: p for p in bigcodebench.load(shared / "benchmarks" / "BigCodeBench-v0.1.4.jsonl.gz")}
+    for what, asks, numbers in bigcodebench.NEEDED:
+        for number in numbers:
+            problem = table[f"BigCodeBench/{number}"]
+            code = re.sub(r'(?s)""".*?"""', "", problem.prompt) + problem.reference + problem.row["test"]
+            assert re.search(asks, code), (number, what)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from codepref.sandbox.base import Limits
@@ -93,6 +95,44 @@ def test_comparisons_hold_only_if_they_are_true(caller):
         ]
     )
     assert found == [True, False, True, False, True]
+
+
+def test_a_look_gives_every_group_a_fresh_module(caller):
+    code = "seen = []\ndef f(a):\n    seen.append(a)\n    return len(seen)\n"
+    found = caller.look(code, calls([[1], [2]], [[3]]))
+    assert [group.values for group in found] == [(pack(1), pack(2)), (pack(1),)]
+    assert [group.ended for group in found] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("line", "ends"),
+    [
+        ("raise ValueError('no')", ["failed", "failed"]),
+        ("while True: pass", ["unjudged", "unjudged"]),
+        ("import os; os._exit(0)", ["unjudged", "unjudged"]),
+        ("return [0] * 10**10", ["unjudged", "unjudged"]),
+        ("return 'x' * (5 << 20)", ["unjudged", "unjudged"]),
+        ("import time; time.sleep(60)", ["unjudged", "unjudged"]),
+        ("return 1 if a < 2 else 1 // 0", [None, "failed"]),
+    ],
+)
+def test_a_look_says_only_what_it_knows(caller, line, ends):
+    quick = replace(calls([[1]], [[1], [2]]), cpu_s=0.05, group_s=0.2)
+    assert [group.ended for group in caller.look(f"def f(a):\n    {line}\n", quick)] == ends
+
+
+def test_a_look_stops_a_group_that_takes_long_and_goes_on_with_the_next(caller):
+    code = "import time\ndef f(s):\n    end = time.process_time() + s\n    while time.process_time() < end: pass\n"
+    quick = replace(calls([[0.1]] * 9, [[0.001]] * 3), group_s=0.15)
+    slow, fast = caller.look(code, quick)
+    assert (slow.ended, len(slow.values) < 9) == ("unjudged", True)
+    assert (fast.ended, len(fast.values)) == (None, 3)
+
+
+def test_a_look_allows_no_child_processes(caller):
+    code = "import os\ndef f(a):\n    return os.fork()\n"
+    (group,) = caller.look(code, calls([[1]]))
+    assert group.error.startswith("PermissionError")
 
 
 def test_callers_keep_the_order_with_several_workers():
