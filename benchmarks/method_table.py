@@ -306,7 +306,7 @@ def _shown(values: Sequence[float], signed: bool = False) -> str:
 
 
 def _correlation(bases: Bases) -> str:
-    """Spearman's correlation over rankings of what the labels are worth with gain: each base by itself and their mean."""
+    """Spearman's correlation over rankings of what labels are worth with gain: each base by itself and their mean."""
     worth = {
         "share of right pairs": lambda row: row["right"][0],
         "number of right pairs": lambda row: row["right"][0] * row["pairs"],
