@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", metavar="PATH", help="PEFT adapter on top of it")
     parser.add_argument("--backend", choices=BACKENDS, default="local", help="where the model runs (%(default)s)")
     parser.add_argument(
-        "--base-url", default="http://localhost:8000/v1", metavar="URL", help="of the server (%(default)s)"
+        "--base-url",
+        default="http://localhost:8000/v1",
+        metavar="URL[,...]",
+        help="of the server, or servers (%(default)s)",
     )
     parser.add_argument(
         "--chat", action=argparse.BooleanOptionalAction, help="ask as a chat model (default: if it is one)"

@@ -80,7 +80,7 @@ def _generator(model: Model, sampling: Sampling, chat: bool, folder: Path):  # t
     if model.backend == "server":
         from codepref.generate.server import ServerConfig, ServerGenerator
 
-        config = ServerConfig(model.name, model.base_url, api="chat" if chat else "completions")
+        config = ServerConfig(model.name, tuple(model.base_url.split(",")), api="chat" if chat else "completions")
         generator = ServerGenerator(config, sampling, cache, model.seed)
     elif model.backend == "tiny":
         from codepref.generate.tiny.backend import TinyConfig, TinyGenerator

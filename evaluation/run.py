@@ -229,12 +229,17 @@ def _retried(
     ]
 
 
+def _told(model: Model) -> dict[str, Any]:
+    """How the model was asked; where its servers are is nobody's business."""
+    return {key: value for key, value in dataclasses.asdict(model).items() if key != "base_url"}
+
+
 def _facts(mark: dict[str, Any], gate: dict[str, Any], options: Options) -> dict[str, Any]:
     model = options.model
     return {
         "model": model.name if model else None,
         "adapter": model.adapter if model else None,
-        "generation": dataclasses.asdict(model) if model else None,
+        "generation": _told(model) if model else None,
         "references": {key: gate[key] for key in ("run", "passed", "failed", "excused")},
         "fingerprint": mark,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),

@@ -18,10 +18,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from codepref.errors import CodeprefError
-from codepref.spill import Rows
+
+if TYPE_CHECKING:
+    from codepref.spill import Rows
 
 CODES, VERSIONS = "codes", "versions"
 HEAD = ("prompt_id", "prompt", "entry_point")
@@ -78,7 +80,7 @@ class _Bad(Exception):
         self.remedy = remedy
 
 
-def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> tuple[Rows, list[BadLine]]:
+def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> "tuple[Rows, list[BadLine]]":
     """All recordings by prompt id, those of one id in the order of the file, and the lines that were left out.
 
     Every line is looked at before this returns; blank lines are ignored. Recordings lie on disk, bad lines in memory.
@@ -87,6 +89,8 @@ def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> tuple[
     Raises RecordingError when the file can not be opened or holds no line at all and, unless `skip_bad`, when any line
     is bad.
     """
+    from codepref.spill import Rows  # needs numpy, which most uses of this package do not
+
     good, bad = Rows(), list[BadLine]()
     for number, item in _items(Path(path), codes, good):
         if isinstance(item, Recording):
@@ -107,7 +111,7 @@ def _message(bad: list[BadLine]) -> str:
     return "\n".join(lines)
 
 
-def _items(path: Path, codes: str, before: Rows) -> Iterator[tuple[int, Recording | BadLine]]:
+def _items(path: Path, codes: str, before: "Rows") -> Iterator[tuple[int, Recording | BadLine]]:
     number = 0
     try:
         with _open(path) as stream:
@@ -131,7 +135,7 @@ def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
     return gzip.open(path, "rb")
 
 
-def _item(path: Path, number: int, raw: bytes, codes: str, before: Rows) -> Recording | BadLine:
+def _item(path: Path, number: int, raw: bytes, codes: str, before: "Rows") -> Recording | BadLine:
     try:
         recording = _recording(_entry(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw), codes)
         first = before.first(recording.prompt_id) if codes == CODES else None
