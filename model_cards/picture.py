@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from codepref.release import front_matter  # noqa: E402
 
 WIDTH, HEIGHT = 960, 12_000
-PAGE_WIDTH, PAGE_HEIGHT = 1080, 2_070
+PAGE_WIDTH, PAGE_HEIGHT = 1080, 2_260
 """Of a report: to the end of one prompt's pass matrix."""
 STYLE = """
 body { font: 16px/1.6 "DejaVu Sans", sans-serif; margin: 32px 40px; color: #1f2937; background: #fff }

@@ -198,7 +198,7 @@ class Example:
 
 
 def example(run: Path) -> Example | None:
-    """Of the first prompts, one whose best program is right and whose programs and tests are most mixed; None without.
+    """Of the first prompts, one whose pair is right and whose programs and tests are most mixed; None without.
 
     Raises:
         CodeprefError: the run is not finished.
@@ -215,7 +215,8 @@ def example(run: Path) -> Example | None:
         row = first[name]
         if not codes[row["chosen_index"]] or codes[row["rejected_index"]]:
             continue
-        mixed = min(codes.mean(), 1 - codes.mean()) * min(tests.mean(), 1 - tests.mean())
+        patterns = len({tuple(line) for line in row["matrix"]})
+        mixed = patterns * min(codes.mean(), 1 - codes.mean()) * min(tests.mean(), 1 - tests.mean())
         shown = Example(name, np.array(row["matrix"]), tuple(codes.tolist()), tuple(tests[0].tolist()))
         if best is None or mixed > best[0]:
             best = mixed, shown
