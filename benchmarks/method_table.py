@@ -330,18 +330,20 @@ def _correlated(bases: Bases, way: str, word: str, value: Callable[[Mapping[str,
 
 def _speeds(folder: Path, bases: Bases) -> str:
     """How much faster right programs are than the base's, with and without efficiency pairs, on tasks both solve."""
-    rows = ["| row | base | tasks both solve | speed-up over the base | >= 10 % faster |", "|---|---|---|---|---|"]
+    heads = ("row", "base", "tasks both solve", "speed-up, geometric mean", ">= 10 % faster", ">= 10 % slower")
+    rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name in ("DPO+NLL, combined", SLOW):
         for base in bases:
             if name in bases[base]:
-                found = speed(folder / base, name)
-                share = _shown([found[key] for key in ("speed_up", "low", "high")])
-                rows.append(f"| {name} | {base} | {found['problems']} | {share} | {found['optimised']:.2f} |")
+                ratios = speed(folder / base, name)
+                mean = _shown([float(np.exp(edge)) for edge in _interval(np.log(ratios))])
+                shares = [f"{(ratios >= 1 / 0.9).mean():.2f}", f"{(ratios <= 0.9).mean():.2f}"]
+                rows.append(f"| {' | '.join([name, base, str(len(ratios)), mean, *shares])} |")
     return "\n".join(rows)
 
 
-def speed(folder: Path, name: str) -> dict[str, Any]:
-    """CPU time of the base's greedy programs over a row's, on long inputs, where both are right (median of rounds)."""
+def speed(folder: Path, name: str) -> np.ndarray:
+    """CPU time of the base's greedy programs over a row's, on long inputs, where both are right: (tasks,)."""
     import random
     from dataclasses import replace
 
@@ -362,7 +364,7 @@ def speed(folder: Path, name: str) -> dict[str, Any]:
         if all(problem.task_id in mine for mine in right)
     ]
     costs = callers(work, efficiency.measure, inputs.limits(Settings()), workers=2)
-    return efficiency.summary({str(place): cost for place, cost in enumerate(costs)})
+    return np.array([efficiency.ratio(*cost) for cost in costs])
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
