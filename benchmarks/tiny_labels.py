@@ -17,10 +17,10 @@ from datasets import load_dataset
 
 from builders import codedpo, ranking
 from codepref import config
+from codepref.generate.tiny import truth
 from codepref.generate.tiny.backend import CHECKPOINT
 from codepref.generate.tiny.command import row
-from codepref.generate.tiny.tasks import ENTRY_POINT, read, tasks
-from codepref.sandbox import Job, Limits, execute
+from codepref.generate.tiny.tasks import tasks
 
 CONFIG = Path(__file__).parent.parent / "builders" / "configs" / "codedpo" / "tiny.yaml"
 
@@ -50,33 +50,17 @@ def measure(name: str, given: list[str], out: Path) -> dict[str, Any]:
     """The pairs of one ranking against the truth."""
     codedpo.build(config.load(codedpo.Config, CONFIG, [*given, f"ranking={name}"]), out, workers=1, quiet=True)
     rows = list(load_dataset(str(out), "correctness", split="train", keep_in_memory=True))
-    jobs = [
-        Job(
-            pair["prompt_id"],
-            (pair["chosen"], pair["rejected"]),
-            tuple(read(pair["prompt"]).hidden_tests()),
-            ENTRY_POINT,
-        )
-        for pair in rows
-    ]
-    matrices = list(execute(jobs, Limits(cpu_s=0.5)))
-    truth = np.array([[all(cell.verdict == "passed" for cell in line) for line in m.cells] for m in matrices])
-    right, inverted = truth[:, 0] & ~truth[:, 1], ~truth[:, 0] & truth[:, 1]
+    found = truth.right([(pair["prompt"], [pair["chosen"], pair["rejected"]]) for pair in rows])
+    chosen, rejected = np.array(found).T
+    right, inverted = chosen & ~rejected, ~chosen & rejected
     order = np.argsort([-pair["confidence"] for pair in rows], kind="stable")
     return {
         "ranking": name,
         "pairs": len(rows),
-        "right": interval(right),
+        "right": truth.interval(right),
         "inverted": float(inverted.mean()),
-        "half": interval(right[order[: len(rows) // 2]]),
+        "half": truth.interval(right[order[: len(rows) // 2]]),
     }
-
-
-def interval(values: np.ndarray) -> list[float]:
-    """Mean with its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(0, len(values), (2000, len(values)))].mean(1)
-    return [float(values.mean()), *(float(edge) for edge in np.percentile(means, [2.5, 97.5]))]
 
 
 if __name__ == "__main__":

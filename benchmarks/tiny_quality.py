@@ -19,12 +19,11 @@ from builders import ranking
 from codepref import extract
 from codepref.generate import Request, Sampling
 from codepref.generate.cache import Cache
+from codepref.generate.tiny import truth
 from codepref.generate.tiny.backend import CHECKPOINT, TinyConfig, TinyGenerator
 from codepref.generate.tiny.tasks import ENTRY_POINT, Task, tasks
-from codepref.sandbox import Job, Limits, execute
 
 CODES, TEST_ANSWERS, TESTS = 15, 35, 30
-LIMITS = Limits(cpu_s=0.5)
 COLUMNS = {
     "greedy": "greedy pass@1",
     "sampled": f"pass@1, {CODES} samples at T=0.9",
@@ -59,7 +58,7 @@ def main() -> None:
 
 def shown(value: Any) -> str:
     """A number, with its interval if it has one."""
-    return f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]" if isinstance(value, list) else f"{value:.3f}"
+    return f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]" if isinstance(value, tuple) else f"{value:.3f}"
 
 
 def measure(checkpoint: str, chosen: Sequence[Task]) -> dict[str, Any]:
@@ -72,15 +71,16 @@ def measure(checkpoint: str, chosen: Sequence[Task]) -> dict[str, Any]:
         codes = ask(warm, "code", chosen, CODES)
         answers = ask(warm, "test", chosen, TEST_ANSWERS)
         tests = [distinct(texts) for texts in answers]
-        right = passes(codes, [task.hidden_tests() for task in chosen]).all(2)
-        right_best = passes(best, [task.hidden_tests() for task in chosen]).all(2)
-        valid = [row[0] for row in ragged([[task.reference] for task in chosen], tests)]
-        matrices = ragged(codes, tests)
+        right, right_best = judged(chosen, codes), judged(chosen, best)
+        valid = [
+            row[0] for row in truth.ragged([([task.reference], some) for task, some in zip(chosen, tests, strict=True)])
+        ]
+        matrices = truth.ragged(list(zip(codes, tests, strict=True)))
         repaired = repairs(warm, chosen, codes, right, tests, valid)
     return {
-        "greedy": interval(right_best[:, 0]),
-        "sampled": interval(right.mean(1)),
-        "tests_right": interval(np.array([row.mean() for row in valid])),
+        "greedy": truth.interval(right_best[:, 0]),
+        "sampled": truth.interval(right.mean(1)),
+        "tests_right": truth.interval(np.array([row.mean() for row in valid])),
         "tests_kept": float(np.mean([len(found) for found in tests])),
         "tests_dead": float(np.concatenate([~matrix.any(0) for matrix in matrices]).mean()),
         "mixed": float((right.any(1) & ~right.all(1)).mean()),
@@ -101,29 +101,20 @@ def distinct(texts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))[:TESTS]
 
 
-def passes(codes: Sequence[Sequence[str]], tests: Sequence[Sequence[str]]) -> np.ndarray:
-    """(tasks, codes, tests), for the same numbers of both in every task."""
-    return np.stack(ragged(codes, tests))
-
-
-def ragged(codes: Sequence[Sequence[str]], tests: Sequence[Sequence[str]]) -> list[np.ndarray]:
-    """Whether code i of a task passes its test j: one array (codes, tests) a task."""
-    pairs = enumerate(zip(codes, tests, strict=True))
-    jobs = [Job(str(n), tuple(some), tuple(checks), ENTRY_POINT) for n, (some, checks) in pairs]
-    matrices = execute(jobs, LIMITS, workers=2)
-    return [np.array([[cell.verdict == "passed" for cell in row] for row in matrix.cells]) for matrix in matrices]
+def judged(chosen: Sequence[Task], codes: Sequence[Sequence[str]]) -> np.ndarray:
+    """(tasks, codes): which codes pass all hidden tests of their task."""
+    return np.stack(truth.right([(task.prompt, some) for task, some in zip(chosen, codes, strict=True)]))
 
 
 def evidence(matrices: Sequence[np.ndarray], right: np.ndarray) -> dict[str, float]:
     """How well the score tells right programs from wrong ones, over tasks that have both."""
     areas, top = [], []
-    for matrix, truth in zip(matrices, right, strict=True):
-        if truth.all() or not truth.any() or not matrix.size:
+    for matrix, mine in zip(matrices, right, strict=True):
+        if mine.all() or not mine.any() or not matrix.size:
             continue
         scores, _ = ranking.self_validation(matrix)
-        gaps = scores[truth][:, None] - scores[~truth][None, :]
-        areas.append(float((gaps > 0).mean() + (gaps == 0).mean() / 2))
-        top.append(float(truth[scores == scores.max()].mean()))
+        areas.append(truth.area(scores, mine))
+        top.append(float(mine[scores == scores.max()].mean()))
     return {"auc": float(np.mean(areas)), "top_right": float(np.mean(top)), "base_rate": float(right.mean())}
 
 
@@ -138,30 +129,22 @@ def repairs(
     """One wrong program a task, with a true test that it fails, repaired four times; and four new tries instead."""
     requests, about = [], []
     for n, task in enumerate(chosen):
-        wrong = next((code for code, truth in zip(codes[n], right[n], strict=True) if not truth), None)
-        true = [test for test, truth in zip(tests[n], valid[n], strict=True) if truth]
+        wrong = next((code for code, good in zip(codes[n], right[n], strict=True) if not good), None)
+        true = [test for test, good in zip(tests[n], valid[n], strict=True) if good]
         if wrong is None or not true:
             continue
-        fails = [test for test, passed in zip(true, ragged([[wrong]], [true])[0][0], strict=True) if not passed]
+        fails = [test for test, passed in zip(true, truth.ragged([([wrong], true)])[0][0], strict=True) if not passed]
         if fails:
             asked = f"{task.prompt}\n\n```python\n{wrong}```\n\nThis fails:\n{fails[0]}\n"
             requests.append(Request(task.task_id, "refine1", asked, n=4))
             about.append(task)
     texts = [[completion.text for completion in row] for row in generator.generate(requests)]
     again = ask(generator, "code", about, CODES + 4)
-    hidden = [task.hidden_tests() for task in about]
     return {
-        "repaired": float(passes(texts, hidden).all(2).mean()),
-        "resampled": float(passes([row[CODES:] for row in again], hidden).all(2).mean()),
+        "repaired": float(judged(about, texts).mean()),
+        "resampled": float(judged(about, [row[CODES:] for row in again]).mean()),
         "repairs": len(about),
     }
-
-
-def interval(values: np.ndarray) -> list[float]:
-    """Mean over tasks with its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(0, len(values), (2000, len(values)))].mean(1)
-    return [float(values.mean()), *(float(edge) for edge in np.percentile(means, [2.5, 97.5]))]
 
 
 if __name__ == "__main__":
