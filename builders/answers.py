@@ -21,14 +21,14 @@ NOTHING = "pass\n"
 @dataclass(frozen=True)
 class _Texts:
     prompt: Annotated[str, "what the model is asked: a function and, where answers are concatenated, a test of it"]
-    chosen: Annotated[str, "the preferred answer: a Markdown block with the code, then one with the test it passes"]
-    rejected: Annotated[str, "the other answer: a block with the code, then one with the test it fails"]
+    chosen: Annotated[str, "the preferred answer: the code, then the test it passes; Markdown blocks, or bare text"]
+    rejected: Annotated[str, "the other answer: the code, then the test it fails, in the same form"]
 
 
 @dataclass(frozen=True)
 class _Answer:
     prompt: Annotated[str, "what the model is asked: a function and, where answers are concatenated, a test of it"]
-    completion: Annotated[str, "an answer: a Markdown block with the code, then one with the test"]
+    completion: Annotated[str, "an answer: the code, then the test; Markdown blocks, or bare text"]
     label: Annotated[bool, "true: desirable (code and test agree), false: undesirable (the code fails the test)"]
 
 
