@@ -1,6 +1,6 @@
 """Methods and rankings compared on the tiny model: what was trained on what, and what it gained on held-out tasks.
 
-    python benchmarks/method_table.py FOLDER --bases seed0=CHECKPOINT seed1=DIR ... [--prompts 300] [--only NAME,...]
+    python benchmarks/method_table.py FOLDER --bases seed0=CHECKPOINT seed1=DIR ... [--prompts 300] [--only "NAME;..."]
     python benchmarks/method_table.py FOLDER --report
 
 For each base: codes, tests and repairs are drawn from it once (CodeDPO, CodeFlow, DSTC); every ranking reads the same

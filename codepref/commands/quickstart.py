@@ -28,8 +28,8 @@ PAIRS, SHARE = 5, 0.1
 LABELS_LOOKED_AT = 240
 """Pairs of each dataset that are compared with the hidden tests."""
 MODELS = {"base": "before", "dpo": "after DPO", "focal_dpo": "after focal DPO", "kto": "after KTO"}
-PAIR_CONFIGS = {"codedpo": "correctness", "codeflow": "pairs", "dstc": "dpo"}
-WAYS = {"greedy": (), "sampled": ("--n", "8", "--temperature", "0.8")}
+TEMPERATURE = 0.8
+WAYS = {"greedy": (), "sampled": ("--n", "8", "--temperature", str(TEMPERATURE))}
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ def _weights(checkpoint: Path) -> int:
 
 def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[Step]:
     """The chain, in order."""
+    from codepref.report import DATASETS
+
     root, seed = arguments.out, str(arguments.seed)
     prompts = root / "prompts.jsonl"
     draw = ("tiny", "prompts", "--split", "build", "--n", str(arguments.prompts), "--seed", seed, "--out", str(prompts))
@@ -101,7 +103,7 @@ def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[Step]:
         "codeflow": (),
         "dstc": (),
     }
-    for method, title in (("codedpo", "CodeDPO"), ("codeflow", "CodeFlow"), ("dstc", "DSTC")):
+    for method, title, _ in DATASETS:
         given = (f"prompts={prompts}", f"generation.tiny.checkpoint={checkpoint}", f"seed={seed}", *extra[method])
         settings = tuple(word for item in given for word in ("--set", item))
         where = ("--workers", str(arguments.workers), "--out", str(root / method))
@@ -157,9 +159,10 @@ def evidence(root: Path) -> dict[str, Any]:
 def labels(root: Path) -> dict[str, Any]:
     """How many pairs of each dataset are right by the hidden tests."""
     from codepref.generate.tiny import truth
+    from codepref.report import DATASETS
 
     found = {}
-    for folder, config in PAIR_CONFIGS.items():
+    for folder, _, config in DATASETS:
         made = truth.labels(_pairs(root / folder / config)[:LABELS_LOOKED_AT])
         found[folder] = {"pairs": made.pairs, "right": made.right[0], "inverted": made.inverted}
         print(f"{folder}: {made.right[0]:.0%} of {made.pairs} pairs are right, {made.inverted:.0%} the wrong way round")
@@ -182,9 +185,9 @@ def scores(root: Path) -> dict[str, Any]:
         here = root / "evaluation" / name
         found = {way: json.loads((here / way / "tiny" / "results.json").read_text()) for way in WAYS}
         each = {way: [found[way]["score"]["pass@1"][key] for key in ("value", "low", "high")] for way in WAYS}
-        n, tasks = found["sampled"]["samples"] // found["sampled"]["problems"], found["sampled"]["problems"]
-        title = MODELS[name].removeprefix("after ")
-        told["scores"].append({"name": name, "title": title, **each, "n": n, "temperature": 0.8, "tasks": tasks})
+        tasks = found["sampled"]["problems"]
+        about = {"n": found["sampled"]["samples"] // tasks, "temperature": TEMPERATURE, "tasks": tasks}
+        told["scores"].append({"name": name, "title": MODELS[name].removeprefix("after "), **each, **about})
         if name == "base":
             continue
         pairs = {way: compare.compare(root / "evaluation" / "base" / way / "tiny", here / way / "tiny") for way in WAYS}
@@ -276,7 +279,7 @@ def _closing(told: Mapping[str, Any], root: Path, seconds: float) -> str:
         "repair of mistakes planted in pre-training: the chain works; what it brings to other models this can not say.",
         "",
         f"page      {root / 'report.html'}",
-        f"datasets  {', '.join(str(root / name) for name in PAIR_CONFIGS)}",
+        f"datasets  {', '.join(str(root / name) for name in told['labels'])}",
         f"adapter   {root / 'dpo'}",
         f"{seconds / 60:.1f} minutes",
     ]
