@@ -15,7 +15,7 @@ Not emulated: AppArmor's docker-default profile and limits by cgroups. Linux on 
 """
 
 # Thin wrappers of system calls, as in codepref/sandbox/isolation.py, so os.path it is.
-# ruff: noqa: PTH102, PTH103, PTH107, PTH112, PTH115, PTH118, PTH120, PTH123
+# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH110, PTH112, PTH114, PTH115, PTH120, PTH211
 import argparse
 import contextlib
 import ctypes
@@ -154,6 +154,7 @@ def build(base: str, paths: Sequence[str], open_home: bool) -> None:
         _show(path, base)
     os.mkdir(f"{base}/proc")
     _mount("proc", f"{base}/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+    Path(f"{base}/proc/sys/kernel/ns_last_pid").write_text("20000")  # not the numbers of a sandbox in here
 
 
 def _give(path: str, uid: int) -> None:
