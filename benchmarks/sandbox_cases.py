@@ -29,9 +29,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests" / "sandbox"))
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "sandbox"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import container
 import differences
@@ -246,10 +245,10 @@ def _report(args: argparse.Namespace, surroundings: Surroundings) -> int:
         entries = [json.loads(line) for line in args.file.read_text(encoding="utf-8").splitlines() if line.strip()]
         if args.set == "hostile":
             rows = list(hostile_rows(entries, surroundings.words))
+        elif args.set == "tests":
+            rows = [row for profile in ("function", "library") for row in test_rows(entries, profile)]
         else:
-            profiles = ("function", "library")
-            stated = [row for profile in profiles for row in test_rows(entries, profile)]
-            rows = stated if args.set == "tests" else list(vacuous_rows(entries))
+            rows = list(vacuous_rows(entries))
     except (OSError, ValueError, KeyError) as error:
         raise SystemExit(f"{args.file}: no file of {args.set} cases ({type(error).__name__}: {error})") from None
     rows = choose(rows, args)
