@@ -15,9 +15,7 @@ from . import (
     CELLS,
     DONE,
     ENDED,
-    ENDING,
     IMPURE,
-    KILLED,
     LOADED,
     MODULE,
     NO_MEMORY,
@@ -35,8 +33,9 @@ from .image import NotPlain, describe, encode, truth
 from .report import Report
 
 SLEEPERS_SHARE = 5  # a program that was stopped asleep or blocked gets this fraction of the time on its other tests
-Spawn = Callable[[Callable[[], None], float, float], "tuple[int, int, float]"]
-"""Runs a function in a forked child under limits (CPU, wall seconds): wait status, why it was killed, CPU seconds."""
+Spawn = Callable[..., int]
+"""`serve.Server.spawn`: runs a function in a process of its own and records what came of it for a program and a test;
+says why it was killed."""
 
 
 def compiled(source: str) -> types.CodeType | None:
@@ -211,10 +210,7 @@ def run_cells(report: Report, program: Loaded, spawn: Spawn, limits: tuple[float
             continue
         place = program.number, index
         body = functools.partial(run_test, report, place, program.module, test, namespace)
-        status, why, cpu = spawn(body, cpu_s, wall_s)
-        report.resume()
-        if status or why:
-            report.put(program.number, index, 0, KILLED, ENDING.pack(status, why, cpu))
+        why = spawn(place, body, cpu_s, wall_s)
         if why != ENDED:
             cpu_s = later_s
         if why == WALL_LIMIT:
