@@ -103,7 +103,7 @@ def _search(numbers: list[int]) -> bytes:
 
 
 def _when(number: int | None, block: bytes) -> bytes:
-    """A block, which ends in a return, for one system call, whose number is loaded; empty for a call that is not there."""
+    """A block, which ends in a return, for the call of which the number is loaded; empty for one that is not there."""
     return b"" if number is None else _op(_EQUAL, number, 0, len(block) // 8) + block
 
 
