@@ -16,9 +16,7 @@ from . import (
     CELLS,
     DONE,
     ENDED,
-    ENDING,
     IMPURE,
-    KILLED,
     LOADED,
     MODULE,
     NO_MEMORY,
@@ -38,8 +36,9 @@ from .report import Report
 from .runner import TEST_FILE, Outline, Runner, Unrunnable
 
 SLEEPERS_SHARE = 5  # a program that was stopped asleep or blocked gets this fraction of the time on its other tests
-Spawn = Callable[[Callable[[], None], float, float], "tuple[int, int, float]"]
-"""Runs a function in a forked child under limits (CPU, wall seconds): wait status, why it was killed, CPU seconds."""
+Spawn = Callable[..., int]
+"""`serve.Server.spawn`: runs a function in a process of its own and records what came of it for a program and a test;
+says why it was killed."""
 
 
 def compiled(source: str) -> types.CodeType | None:
@@ -174,7 +173,7 @@ def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> 
         tests = [compiled_steps(test) for test in sources]
         fit = [how == CELLS or fits(steps, test, risky) for steps, test in zip(tests, sources)]  # noqa: B905
         for number, source, todo in programs:
-            report.where, report.room = (number, todo[0]), report.output_bytes
+            report.where, report.room = (number, todo[0] if todo else 0), report.output_bytes
             module = compiled(source)
             if module is None:
                 report.put(number, 0, 0, UNCOMPILED)
@@ -219,10 +218,7 @@ def run_cells(report: Report, program: Loaded, spawn: Spawn, limits: tuple[float
             continue
         place = program.number, index
         body = functools.partial(run_test, report, place, program.module, test, namespace)
-        status, why, cpu = spawn(body, cpu_s, wall_s)
-        report.resume()
-        if status or why:
-            report.put(program.number, index, 0, KILLED, ENDING.pack(status, why, cpu))
+        why = spawn(place, body, cpu_s, wall_s)
         if why != ENDED:
             cpu_s = later_s
         if why == WALL_LIMIT:
