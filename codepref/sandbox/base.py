@@ -90,3 +90,5 @@ class Matrix:
     cells: tuple[tuple[Cell, ...], ...]
     layers: tuple[str, ...] = field(default=())
     """Isolation layers that were active, e.g. `("user-namespace", "seccomp", "rlimits")`."""
+    blind: tuple[int, ...] = ()
+    """Places of tests that check nothing that the code returns; their cells are `unjudged`."""

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Limits
-from codepref.sandbox.plan import Plan
+from codepref.sandbox.plan import WHOLE, Plan
 from codepref.sandbox.process import Answer, Unit, WorkerProcess
 
 GRACE_S = 5.0
 TIMEOUT, CRASH, LOST, RUNNING, SKIPPED = range(100, 105)
-WHOLE = frozenset(("official", "broken"))
 """States of a trace besides the statuses of the worker's last record."""
 EVIDENCE, MARGIN = 3, 10
 """A shorter limit is final if so many other programs finished the test within that fraction of it."""
