@@ -13,7 +13,7 @@ import builtins
 import marshal
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from codepref.sandbox.proxies import CalledThing, Global, Hole, Iterating, Remote, Thing, own_value
@@ -28,7 +28,7 @@ PASSED, FAILED, RAISED, ASKS, INSEPARABLE, BLIND, LARGE, UNREADABLE = range(8)
 """How a play ended. ASKS: more answers are needed. INSEPARABLE: the test gives the candidate what can not be sent."""
 FIRST_GUESSES = 32
 MOST_OPERATIONS = 20_000
-MAX_TEXT = 1 << 20
+_NEXT = b"(\x03\x00\x00\x00" + wire.encode("next")
 
 
 class Outcome(NamedTuple):
@@ -76,6 +76,7 @@ class Play(World):
         self.asked: list[bytes] = []
         self.guessing = False
         self.own = False
+        self.entry_point: str | None = None
 
     # ---------------------------------------------------------------------------------------------- the transport
 
@@ -138,6 +139,12 @@ class Play(World):
             raise Stop
         self.guessing = True
         return Hole()
+
+    def guesses(self) -> list[bytes]:
+        """Every operation asked for; who asks an iterator for an item will mostly ask for more."""
+        last = self.asked[-1] if self.asked else b""
+        repeats = self.most - len(self.asked) if last.startswith(_NEXT) else 0
+        return self.asked + [last] * repeats
 
     def answer(self, data: bytes) -> Any:
         """The value of an answer, after what it says of changed arguments; raises what the operation raised."""
@@ -250,9 +257,9 @@ def known_value(name: str) -> Any:
 
 
 class Blank(Play):
-    """A play in which every operation has one and the same answer: for finding tests that check nothing."""
+    """A play in which every operation has the same kind of answer: for finding tests that check nothing."""
 
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Callable[[], Any]) -> None:
         super().__init__((), (), False)
         self.blank = answer
 
@@ -261,7 +268,7 @@ class Blank(Play):
         self.asked.append(kind.encode())
         if len(self.asked) > 10 * FIRST_GUESSES:
             raise Stop
-        return self.blank
+        return self.blank()
 
     def known_name(self, name: str) -> Any:
         """The judge's own."""
@@ -280,6 +287,7 @@ class Script:
 
     def run(self, stage: Play) -> None:
         """Runs the test; raises what it raises."""
+        stage.entry_point = self.entry_point
         namespace = main_module().__dict__
         namespace["__builtins__"] = vars(builtins) | stage.hooks()
         for name in self.free - KNOWN.keys():
@@ -290,9 +298,10 @@ class Script:
 
     def is_blind(self) -> bool:
         """True if the test passes whatever the code returns."""
-        return all(self._passes(answer) for answer in (Hole(truth=False), Hole(truth=True), None))
+        answers: tuple[Callable[[], Any], ...] = (lambda: Hole(truth=False), lambda: Hole(truth=True), lambda: None)
+        return all(map(self._passes, answers))
 
-    def _passes(self, answer: Any) -> bool:
+    def _passes(self, answer: Callable[[], Any]) -> bool:
         try:
             self.run(Blank(answer))
         except (Exception, Stop, Inseparable, SystemExit):
@@ -323,7 +332,7 @@ def play(script: Script, operations: Sequence[bytes], answers: Sequence[bytes], 
     except BaseException as trouble:
         status, error = (FAILED if type(trouble) is AssertionError else RAISED), describe(trouble)
     if stage.guessing:
-        return Outcome(ASKS, tuple(stage.asked), b"", stage.own)
+        return Outcome(ASKS, tuple(stage.guesses()), b"", stage.own)
     return Outcome(status, (), error, stage.own)
 
 

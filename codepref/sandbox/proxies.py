@@ -13,12 +13,14 @@ BINARY = (
 ).split()  # with a reflected form each
 ORDERS = ("lt", "le", "gt", "ge")
 UNARY = ("neg", "pos", "invert", "abs")
-CONVERSIONS = ("len", "bool", "int", "float", "complex", "index", "hash", "dir", "bytes")
+CONVERSIONS = ("len", "int", "float", "complex", "index", "dir", "bytes")
 _OPERATOR_NAMES = {"and": "and_", "or": "or_"}
 
 
 class Asker(Protocol):
     """Who knows the answers: `play.Play`."""
+
+    entry_point: str | None
 
     def ask(self, kind: str, operands: list[Any], keywords: dict[str, Any] | None = None, *, own: bool = False) -> Any:
         """What an operation gives; raises what it raises. `own`: the candidate's own class decides."""
@@ -109,6 +111,9 @@ class Remote:
     def __delitem__(self, key: Any) -> None:
         self.codepref_play.ask("delitem", [self, key], own=True)
 
+    def __bool__(self) -> bool:
+        return bool(self.codepref_play.ask("bool", [self], own=True))
+
     def __contains__(self, item: Any) -> bool:
         return bool(self.codepref_play.ask("contains", [self, item], own=True))
 
@@ -182,6 +187,11 @@ class Global(Called):
     """A name of the candidate's module."""
 
     __slots__ = ()
+
+    def __bool__(self) -> bool:
+        if self.codepref_name == self.codepref_play.entry_point:
+            return True  # a function or class, whatever it is
+        return super().__bool__()
 
 
 class Thing(Remote):
@@ -267,8 +277,7 @@ for _name in ORDERS:
 for _name in UNARY:
     setattr(Remote, f"__{_name}__", _unary(_name, True))
 for _name in CONVERSIONS:
-    if _name != "hash":
-        setattr(Remote, f"__{_name}__", _unary(_name, _name == "bool"))
+    setattr(Remote, f"__{_name}__", _unary(_name, False))
 
 
 def own_value(play: Asker, base_value: Any, type_name: str, names: frozenset[str]) -> Any:

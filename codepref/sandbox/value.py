@@ -58,7 +58,7 @@ class _Outside(World):
         return Item("object", type_name)
 
 
-def decode(data: bytes, max_depth: int = wire.MAX_DEPTH) -> Any:
+def decode(data: bytes, max_depth: int = 2 * wire.MAX_DEPTH) -> Any:
     """The value, with an `Item` for what is no plain data; raises `Malformed`."""
     return wire.decode(data, _Outside(), max_depth)
 

@@ -26,7 +26,7 @@ import struct
 
 REQUESTS, ANSWERS = 10, 11
 HEAD = struct.Struct("<Q")  # bytes used
-RECORD = struct.Struct("<IIBBIf")  # program, test, slot, status, bytes of data, CPU seconds since the previous record
+RECORD = struct.Struct("<IIIBIf")  # program, test, slot, status, bytes of data, CPU seconds since the previous record
 ANSWER = struct.Struct("<iBdI")  # wait status, why it was killed, CPU seconds, bytes of records
 ENDING = struct.Struct("<iBd")  # how the data of a CELL record begins: wait status, why it was killed, CPU seconds
 VALUE, RAISED, OPAQUE, UNCOMPILED, IMPURE, TOO_LARGE, NO_MEMORY, LOADED, DONE, NO_TEST, CELL, UNRUNNABLE = range(12)

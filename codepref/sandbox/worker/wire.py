@@ -82,7 +82,7 @@ class World:
         raise Malformed("a global of another process")
 
 
-def decode(data: bytes, world: World | None = None, max_depth: int = MAX_DEPTH + 16) -> Any:
+def decode(data: bytes, world: World | None = None, max_depth: int = 2 * MAX_DEPTH + 32) -> Any:
     """The value that `data` says; raises `Malformed` and nothing else, whatever the bytes are."""
     reader = _Reader(data, world or World())
     try:
