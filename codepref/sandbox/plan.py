@@ -64,15 +64,36 @@ _MODULES = """math cmath collections collections.abc itertools operator fraction
     abc numbers random contextlib __future__"""
 JUDGE_MODULES = frozenset(_MODULES.split())
 """Modules that a test may import at the judge."""
-_PROCESS_NAMES = frozenset("open input exec eval compile globals locals __import__ breakpoint".split())
-_PROCESS_ATTRIBUTES = frozenset("seed setstate redirect_stdout redirect_stderr mock patch stdin stdout stderr".split())
-_RAISES = frozenset("raises assertRaises assertRaisesRegex assertWarns suppress".split())
+_PROCESS_NAMES = frozenset(
+    ["open", "input", "exec", "eval", "compile", "globals", "locals", "__import__", "breakpoint"]
+)
+_PROCESS_ATTRIBUTES = frozenset(
+    ["seed", "setstate", "redirect_stdout", "redirect_stderr", "mock", "patch", "stdin", "stdout", "stderr"]
+)
+_RAISES = frozenset(["raises", "assertRaises", "assertRaisesRegex", "assertWarns", "suppress"])
 _ALLOWED = """abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float
     frozenset hex int isinstance issubclass iter len list map max min next oct ord pow range repr reversed round
     set slice sorted str sum tuple zip"""
 JUDGE_BUILTINS = frozenset(_ALLOWED.split())
 """What a condition may use that the referee evaluates together with others."""
-_ARGUMENT_BUILTINS = frozenset("list range tuple set dict str int float bytes frozenset complex len chr sorted".split())
+_ARGUMENT_BUILTINS = frozenset(
+    [
+        "list",
+        "range",
+        "tuple",
+        "set",
+        "dict",
+        "str",
+        "int",
+        "float",
+        "bytes",
+        "frozenset",
+        "complex",
+        "len",
+        "chr",
+        "sorted",
+    ]
+)
 _PLAIN_TYPES = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset)
 _METHODS = frozenset(
     name for kind in _PLAIN_TYPES for name in dir(kind) if name[0] != "_" and name not in ("format", "format_map")
@@ -152,7 +173,9 @@ def needs_process(tree: ast.Module) -> bool:
             return True
         if isinstance(node, ast.ImportFrom) and (node.level or node.module not in JUDGE_MODULES):
             return True
-        if isinstance(node, ast.ImportFrom) and not {alias.name for alias in node.names}.isdisjoint(_PROCESS_ATTRIBUTES):
+        if isinstance(node, ast.ImportFrom) and not {alias.name for alias in node.names}.isdisjoint(
+            _PROCESS_ATTRIBUTES
+        ):
             return True
         if isinstance(node, ast.Name) and node.id in _PROCESS_NAMES:
             return True

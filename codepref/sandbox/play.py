@@ -11,6 +11,7 @@ the beginning: a test of one call needs two plays, a loop over a table of cases 
 import ast
 import builtins
 import marshal
+import math
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -97,8 +98,16 @@ class Play(World):
         if type(parts) is not tuple or len(parts) != 4:
             raise Malformed("own")
         number, value, type_name, names = parts
-        if type(value) not in table.BASES or type(value) is bool or type(type_name) is not str or type(number) is not int:
+        if (
+            type(value) not in table.BASES
+            or type(value) is bool
+            or type(type_name) is not str
+            or type(number) is not int
+        ):
             raise Malformed("own")
+        known = self.known.get(number)
+        if isinstance(known, type(value)) and type(known).__name__ == type_name:
+            return refilled(known, value)
         return self.keep(own_value(self, value, type_name, frozenset(n for n in names if type(n) is str)), number)
 
     def say(self, writer: Writer, value: Any, depth: int) -> None:
@@ -175,7 +184,7 @@ class Play(World):
         return {
             HOOK + "guessing": lambda: self.guessing, HOOK + "is_same": self.is_same, HOOK + "type_of": self.type_of,
             HOOK + "known": self.known_name, HOOK + "with_source": with_source, HOOK + "source_of": source_of,
-            HOOK + "Exception": Exception, "print": lambda *_, **__: None, "isinstance": self.isinstance,
+            HOOK + "Exception": Exception, HOOK + "distance": distance, "print": lambda *_, **__: None, "isinstance": self.isinstance,
             "issubclass": self.issubclass,
         }  # fmt: skip
 
@@ -195,8 +204,10 @@ class Play(World):
     def isinstance(self, value: Any, kinds: Any) -> bool:
         """As the builtin, also of the candidate's objects."""
         if isinstance(value, Remote) and not isinstance(kinds, (tuple, types.UnionType)):
-            if isinstance(kinds, (type, Remote)):
+            if isinstance(kinds, Remote):
                 return bool(self.ask("isinstance", [value, kinds], own=True))
+            if table.parts_of(kinds) is not None:  # by its real classes, whatever it says of itself
+                return bool(self.ask("descends", [value, kinds]))
         elif isinstance(value, Remote) and isinstance(kinds, tuple):
             return any(self.isinstance(value, kind) for kind in kinds)
         return isinstance(value, kinds)
@@ -232,6 +243,16 @@ def source_of(source: str, name: str) -> Any:
     return lambda function: with_source(function, source, name)
 
 
+def distance(left: Any, right: Any) -> Any:
+    """`abs(left - right)`; no number where one is an object of the candidate and the other is plain data.
+
+    Its class would be given the expected value, and could answer 0.
+    """
+    if isinstance(left, Remote) != isinstance(right, Remote):
+        return math.nan
+    return abs(left - right)
+
+
 def _attribute_of(thing: Any) -> Any:
     def attribute(_: Any, name: str) -> Any:
         if isinstance(thing, Remote) and not name.startswith("__"):
@@ -252,8 +273,21 @@ def known_value(name: str) -> Any:
     if kind == "numpy":
         return table.BUILD["numpy.module"]()
     if kind == "datetime":
-        return table.MODULES["datetime"]
-    return {"module": table.MODULES, "type": table.TYPES, "function": table.FUNCTIONS}[kind][what]
+        return table.module("datetime")
+    if kind == "module":
+        return table.module(what)
+    return {"type": table.TYPES, "function": table.FUNCTIONS}[kind][what]
+
+
+def refilled(known: Any, value: Any) -> Any:
+    """A known value of an own subclass, with the contents that it has now."""
+    if isinstance(known, list):
+        list.__setitem__(known, slice(None), value)
+    elif isinstance(known, (dict, set)):
+        kind = dict if isinstance(known, dict) else set
+        kind.clear(known)
+        kind.update(known, value)
+    return known
 
 
 class Blank(Play):

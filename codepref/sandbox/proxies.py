@@ -8,9 +8,24 @@ operation (worker/operations.py). `Hole` stands for an answer while the next ope
 from collections.abc import Callable
 from typing import Any, Protocol
 
-BINARY = (
-    "add sub mul truediv floordiv mod divmod pow matmul and or xor lshift rshift"
-).split()  # with a reflected form each
+from codepref.sandbox.worker.wire import DERIVED
+
+BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "divmod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+]  # with a reflected form each
 ORDERS = ("lt", "le", "gt", "ge")
 UNARY = ("neg", "pos", "invert", "abs")
 CONVERSIONS = ("len", "int", "float", "complex", "index", "dir", "bytes")
@@ -112,10 +127,10 @@ class Remote:
         self.codepref_play.ask("delitem", [self, key], own=True)
 
     def __bool__(self) -> bool:
-        return bool(self.codepref_play.ask("bool", [self], own=True))
+        return not is_derived(self) and bool(self.codepref_play.ask("bool", [self], own=True))
 
     def __contains__(self, item: Any) -> bool:
-        return bool(self.codepref_play.ask("contains", [self, item], own=True))
+        return not is_derived(self) and bool(self.codepref_play.ask("contains", [self, item], own=True))
 
     def __iter__(self) -> Any:
         return self.codepref_play.ask("iter", [self])
@@ -255,25 +270,48 @@ class Difference:
         return len(self._asked())
 
 
+def is_derived(thing: Any) -> bool:
+    """True for what an own class made of itself and plain data.
+
+    `abs(f(1) - 5) < 1e-6` would else hold for any object that answers every operation with itself or with True.
+    """
+    return isinstance(thing, Remote) and bool(thing.codepref_flags & DERIVED)
+
+
+def _derived(result: Any, *operands: Any) -> Any:
+    if isinstance(result, Remote) and any(is_derived(item) or not isinstance(item, Remote) for item in operands):
+        result.codepref_flags |= DERIVED
+    return result
+
+
 def _binary(kind: str) -> Callable[[Any, Any], Any]:
     name = _OPERATOR_NAMES.get(kind, kind)
-    return lambda self, other: self.codepref_play.ask(name, [self, other], own=True)
+    return lambda self, other: _derived(self.codepref_play.ask(name, [self, other], own=True), self, other)
 
 
 def _reflected(kind: str) -> Callable[[Any, Any], Any]:
     name = _OPERATOR_NAMES.get(kind, kind)
-    return lambda self, other: self.codepref_play.ask(name, [other, self], own=True)
+    return lambda self, other: _derived(self.codepref_play.ask(name, [other, self], own=True), self, other)
+
+
+def _order(kind: str) -> Callable[[Any, Any], Any]:
+    def compare(self: Any, other: Any) -> Any:
+        if is_derived(self) or is_derived(other):
+            return False
+        return self.codepref_play.ask(kind, [self, other], own=True)
+
+    return compare
 
 
 def _unary(kind: str, own: bool) -> Callable[[Any], Any]:
-    return lambda self: self.codepref_play.ask(kind, [self], own=own)
+    return lambda self: _derived(self.codepref_play.ask(kind, [self], own=own), self)
 
 
 for _name in BINARY:
     setattr(Remote, f"__{_name}__", _binary(_name))
     setattr(Remote, f"__r{_name}__", _reflected(_name))
 for _name in ORDERS:
-    setattr(Remote, f"__{_name}__", _binary(_name))
+    setattr(Remote, f"__{_name}__", _order(_name))
 for _name in UNARY:
     setattr(Remote, f"__{_name}__", _unary(_name, True))
 for _name in CONVERSIONS:
@@ -297,5 +335,7 @@ def own_value(play: Asker, base_value: Any, type_name: str, names: frozenset[str
         if name in names or (name == "__str__" and "__repr__" in names and base is not str):
             members[name] = lambda self, *how, kind=kind: play.ask(kind, [self, *how])
     if "__call__" in names:
-        members["__call__"] = lambda self, *arguments, **keywords: play.ask("call", [self, *arguments], keywords, own=True)
+        members["__call__"] = lambda self, *arguments, **keywords: play.ask(
+            "call", [self, *arguments], keywords, own=True
+        )
     return type(type_name, (base,), members)(base_value)

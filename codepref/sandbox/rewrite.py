@@ -4,6 +4,7 @@
 | --- | --- |
 | `assert X` | the same; while answers are guessed, a failure does not end the test |
 | `a is b` | `is_same(a, b)`, where the candidate's objects are compared by their identity |
+| `abs(a - b)` | `distance(a, b)`: an object of an own class is at no distance from a number |
 | `type(x)` | `type_of(x)`, the candidate's type of the candidate's objects |
 | `lambda`, `def` that use nothing from outside | carry their source, so that they can be given as arguments |
 | `math`, `np`, `Counter` that the test does not import | the judge's own, if the candidate's module has the real ones |
@@ -18,7 +19,7 @@ HOOK = "codepref."
 """Begins the names of the judge's own functions in a rewritten test, which no text of a test can spell."""
 KNOWN = {
     **{name: f"module {name}" for name in (
-        "math cmath collections itertools operator fractions decimal statistics typing re string functools heapq".split()
+        ["math", "cmath", "collections", "itertools", "operator", "fractions", "decimal", "statistics", "typing", "re", "string", "functools", "heapq"]
     )},
     "np": "numpy", "numpy": "numpy", "datetime": "datetime", "date": "type datetime.date",
     "timedelta": "type datetime.timedelta", "timezone": "type datetime.timezone", "Decimal": "type decimal.Decimal",
@@ -47,9 +48,9 @@ def bound_names(tree: ast.Module) -> set[str]:
             found.add(node.id)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
-        elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name:
+        elif (isinstance(node, ast.ExceptHandler) and node.name) or (
+            isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name
+        ):
             found.add(node.name)
         todo.extend(ast.iter_child_nodes(node))
     for node in ast.walk(tree):
@@ -66,9 +67,9 @@ def local_names(scope: ast.AST) -> set[str]:
             names.add(node.arg)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or (
+            isinstance(node, ast.ExceptHandler) and node.name
+        ):
             names.add(node.name)
     return names
 
@@ -120,10 +121,14 @@ class Rewriter(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> Any:
-        """The type of an object."""
+        """The type of an object, and the distance of two."""
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1 and not node.keywords:
             return _call("type_of", node.args[0])
+        if isinstance(node.func, ast.Name) and node.func.id == "abs" and len(node.args) == 1:
+            difference = node.args[0]
+            if isinstance(difference, ast.BinOp) and isinstance(difference.op, ast.Sub):
+                return _call("distance", difference.left, difference.right)
         return node
 
     def visit_Name(self, node: ast.Name) -> Any:

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from codepref.sandbox import play, worker
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
 from codepref.sandbox.interpreter import Interpreter, interpreter, own
-from codepref.sandbox import play, worker
 from codepref.sandbox.plan import IDLE, PLAN, WHOLE, Plan
 from codepref.sandbox.process import Setup, Unit, WorkerProcess
 from codepref.sandbox.trial import (
@@ -304,9 +304,7 @@ class Sandbox:
                     run_shared(process, group, self._limits)
             run_alone(process, heavy, self._limits)
 
-    def _confirm(
-        self, programs: Sequence[Program], findings: _Findings, tests: dict[tuple[int, int], Item]
-    ) -> None:
+    def _confirm(self, programs: Sequence[Program], findings: _Findings, tests: dict[tuple[int, int], Item]) -> None:
         """Runs time-outs under a shorter limit again with the full one, unless they are known to be final."""
         by_plans: dict[int, list[Program]] = {}
         for program in programs:
@@ -356,7 +354,11 @@ class Sandbox:
             for other, (program, test) in zip(others, left, strict=True):
                 program.traces[test], findings[program.number, test] = other.traces[0], judged[other.number, 0]
                 program.plans = [*program.plans[:test], other.plans[0], *program.plans[test + 1 :]]
-                program.evaluations = [*program.evaluations[:test], other.evaluations[0], *program.evaluations[test + 1 :]]
+                program.evaluations = [
+                    *program.evaluations[:test],
+                    other.evaluations[0],
+                    *program.evaluations[test + 1 :],
+                ]
         return findings
 
     def _next_plans(

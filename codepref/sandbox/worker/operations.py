@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import builtins
 import operator
-import types
 from typing import Any, Callable  # noqa: UP035 - Python 3.8
 
 from . import wire
-from .table import BASES
 from .runner import TEST_FILE
+from .table import BASES
 from .wire import NotPlain, Registry, World, Writer
 
 RETURNED, RAISED = 0, 1
@@ -48,19 +47,72 @@ def _drive(awaitable: Any) -> Any:
 
 
 # Functions of the interpreter as they were before any candidate ran.
-_BUILTINS = (
-    "len next iter repr str bool hash abs int float complex round format bytes reversed dir isinstance issubclass "
-    "getattr setattr delattr type divmod pow"
-).split()
-_OPERATORS = (
-    "getitem setitem delitem contains eq ne lt le gt ge add sub mul truediv floordiv mod matmul and_ or_ xor lshift "
-    "rshift neg pos invert index iadd isub imul ior iand ixor"
-).split()
+_BUILTINS = [
+    "len",
+    "next",
+    "iter",
+    "repr",
+    "str",
+    "bool",
+    "hash",
+    "abs",
+    "int",
+    "float",
+    "complex",
+    "round",
+    "format",
+    "bytes",
+    "reversed",
+    "dir",
+    "isinstance",
+    "issubclass",
+    "getattr",
+    "setattr",
+    "delattr",
+    "type",
+    "divmod",
+    "pow",
+]
+_OPERATORS = [
+    "getitem",
+    "setitem",
+    "delitem",
+    "contains",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "matmul",
+    "and_",
+    "or_",
+    "xor",
+    "lshift",
+    "rshift",
+    "neg",
+    "pos",
+    "invert",
+    "index",
+    "iadd",
+    "isub",
+    "imul",
+    "ior",
+    "iand",
+    "ixor",
+]
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(builtins, name) for name in _BUILTINS},
     **{name: getattr(operator, name) for name in _OPERATORS},
     "call": lambda function, arguments, keywords: function(*arguments, **keywords),
     "object": lambda value: value,
+    "descends": lambda value, kind: kind in _mro(type(value)),
     "enter": lambda manager: type(manager).__enter__(manager),
     "exit": lambda manager: type(manager).__exit__(manager, None, None, None),
     "await": _drive,
@@ -225,4 +277,3 @@ def base_copy(value: Any, base: type) -> Any:
 
 PRISTINE = dict(vars(builtins))
 """The builtins before any candidate ran, for tests that run beside it."""
-

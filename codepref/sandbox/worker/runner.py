@@ -29,7 +29,9 @@ class Outline:
 
     def __init__(self, tree: ast.Module) -> None:
         self.definitions = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
-        self.used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        self.used = {
+            node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
         self.has_unittest = "unittest" in self.used or "TestCase" in self.used
         self.asserts_at_once = any(isinstance(node, ast.Assert) for node in _top_level(tree.body))
 
@@ -118,7 +120,9 @@ class Runner:
             self.call(getattr(instance, name))
             for teardown in _TEARDOWNS:
                 if hasattr(instance, teardown):
-                    getattr(instance, teardown)(*[None] * len(inspect.signature(getattr(instance, teardown)).parameters))
+                    getattr(instance, teardown)(
+                        *[None] * len(inspect.signature(getattr(instance, teardown)).parameters)
+                    )
 
     def take_over_unittest(self) -> None:
         """Makes every way to start unittest run quietly, and remembers what came out."""

@@ -9,26 +9,19 @@ from __future__ import annotations
 
 import array
 import builtins
-import cmath
 import collections
 import collections.abc
 import datetime
 import decimal
 import fractions
 import functools
-import heapq
 import importlib
 import ipaddress
-import itertools
 import math
-import operator
 import pathlib
 import re
-import statistics
-import string
 import sys
 import types
-import typing
 import uuid
 from typing import Any, Callable  # noqa: UP035 - Python 3.8
 
@@ -36,11 +29,26 @@ Made = "tuple[str, tuple[Any, ...]]"
 NUMPY_MARK = b"numpy."
 """Occurs in every message that needs numpy to be read."""
 
-MODULES = {module.__name__: module for module in (
-    math, cmath, collections, itertools, operator, fractions, decimal, datetime, statistics, typing, re, string, functools,
-    heapq,
-)}  # fmt: skip
-"""Modules that a test may name without importing them; the judge has its own."""
+MODULES = frozenset(
+    [
+        "math",
+        "cmath",
+        "collections",
+        "itertools",
+        "operator",
+        "fractions",
+        "decimal",
+        "datetime",
+        "statistics",
+        "typing",
+        "re",
+        "string",
+        "functools",
+        "heapq",
+    ]
+)
+"""Modules that a test may name without importing them; the judge has its own. `statistics` loads `random`, which would
+seed itself anew in every child if it were loaded here."""
 _FUNCTIONS = (
     math.isclose, math.isnan, math.isinf, math.sqrt, math.gcd, math.floor, math.ceil, collections.namedtuple,
     functools.reduce,
@@ -53,13 +61,34 @@ _PLAIN_TYPES = (
     object, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, slice, type(None),
     memoryview, decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.datetime, datetime.timedelta,
     datetime.timezone, uuid.UUID, collections.Counter, collections.OrderedDict, collections.defaultdict,
-    collections.deque, decimal.InvalidOperation, decimal.DivisionByZero,
+    collections.deque, types.GeneratorType, decimal.InvalidOperation, decimal.DivisionByZero,
 )  # fmt: skip
 TYPES = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (*_PLAIN_TYPES, *sorted(_EXCEPTIONS, key=repr))}
-_NUMPY_TYPES = (
-    "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128 str_ bytes_ "
-    "datetime64 timedelta64 ndarray generic number integer floating"
-).split()
+_NUMPY_TYPES = [
+    "bool_",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    "str_",
+    "bytes_",
+    "datetime64",
+    "timedelta64",
+    "ndarray",
+    "generic",
+    "number",
+    "integer",
+    "floating",
+]
 _NUMPY_KINDS = frozenset("biufcSUMm")
 _PATHS = ("PurePosixPath", "PureWindowsPath", "PosixPath")
 _ARRAY_CODES = frozenset("bBhHiIlLqQfd")
@@ -166,7 +195,7 @@ def _type_parts(value: type) -> Any:
 
 def _module_parts(value: Any) -> Any:
     name = value.__dict__.get("__name__")
-    if value is MODULES.get(name):
+    if name in MODULES and value is sys.modules.get(name):
         return "module", (name,)
     if name == "numpy" and value is sys.modules.get("numpy"):
         return "numpy.module", ()
@@ -342,6 +371,13 @@ def _lookup(table: dict[str, Any]) -> Callable[[Any], Any]:
     return build
 
 
+def module(name: Any) -> Any:
+    """One of `MODULES`, by its name."""
+    if name not in MODULES:
+        raise BadParts("module")
+    return importlib.import_module(name)
+
+
 def _numpy() -> Any:
     return importlib.import_module("numpy")
 
@@ -394,7 +430,7 @@ BUILD: dict[str, Callable[..., Any]] = {
     "timezone": _timezone, "UUID": _uuid, "Counter": _counter, "OrderedDict": _ordered, "defaultdict": _defaultdict,
     "deque": _deque, "array": _array, "SimpleNamespace": _namespace, "Pattern": _pattern, "alias": _alias,
     "keys": _view("keys"), "values": _view("values"), "items": _view("items"), "exception": _exception,
-    "type": _lookup(TYPES), "module": _lookup(MODULES), "function": _lookup(FUNCTIONS),
+    "type": _lookup(TYPES), "module": module, "function": _lookup(FUNCTIONS),
     **{name: _text_maker(ipaddress, name) for name in _ADDRESSES},
     **{name: _text_maker(pathlib, name) for name in _PATHS if hasattr(pathlib, name)},
     "numpy.module": _numpy, "numpy.type": _numpy_type, "numpy.dtype": _numpy_dtype, "numpy.array": _numpy_array,

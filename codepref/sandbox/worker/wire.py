@@ -28,8 +28,9 @@ from . import table
 
 MAX_DEPTH = 150
 MAX_NUMBER = 1 << 31
-CALLABLE, ITERATOR, AWAITABLE, DEEP = 1, 2, 4, 8
-"""Flags of an object of the other process. DEEP: plain data, nested more deeply than is sent."""
+CALLABLE, ITERATOR, AWAITABLE, DEEP, DERIVED = 1, 2, 4, 8, 16
+"""Flags of an object of the other process. DEEP: plain data, nested more deeply than is sent. DERIVED, at the judge: what
+an own class made of itself and plain data, which decides nothing by itself."""
 
 NONE, TRUE, FALSE, DOTS = b"N"[0], b"T"[0], b"F"[0], b"."[0]
 INT, LONG, FLOAT, COMPLEX, TEXT, BYTES = b"i"[0], b"l"[0], b"g"[0], b"y"[0], b"u"[0], b"s"[0]
