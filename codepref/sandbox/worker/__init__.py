@@ -7,7 +7,7 @@ report.py     where the forked children write what happened
 candidate.py  what runs in the forked children: compiles a program and runs it on tests
 calls.py      what runs instead where one function is called on many inputs
 image.py      values as plain data
-harmless.py   which programs may share a process
+harmless.py   which programs may share a process, with audited.py and reading.py
 
 It is started by isolation.py as PID 1 of its namespaces with requests on descriptor 10 and answers on 11. The server
 itself only forks, watches and copies bytes: untrusted text is compiled and run in forked children alone. A child

@@ -21,8 +21,9 @@ import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
 from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, OUTPUT_LIMIT, REQUESTS
+from .audited import SAFE_MODULES
 from .candidate import run
-from .harmless import SAFE_MODULES, risky_names
+from .harmless import risky_names
 from .lock import LINUX, adopt_orphans, close_in, lock_down, tie
 from .report import Report, Sink, empty, used
 from .watch import CHILD_ENDED, Allowance, Streams, empty_input, empty_process, end_others, no_output, watch, wipe
