@@ -188,8 +188,10 @@ class _Group:
             if record[0] == number:
                 self.add(record)
         claimed_s = sum(self.cpu_s)
-        if claimed_s > process.cpu_s:
-            self.cpu_s = [used_s * process.cpu_s / claimed_s for used_s in self.cpu_s]
+        if claimed_s > 0.0:
+            self.cpu_s = [used_s * process.cost(claimed_s) / claimed_s for used_s in self.cpu_s]
+        else:
+            self.cpu_s = [process.least_s / len(self.cpu_s) for _ in self.cpu_s]
         self.killed = process.why != worker.ENDED
         if self.end is None or self.killed:
             self.end = _ending(process, group_s)

@@ -72,8 +72,8 @@ _ARGUMENTS = {
     "sched_setaffinity": (0, _ALL, (0,)),
     "getpriority": (1, _ALL, (0,)),
     "socketpair": (0, _ALL, (1,)),  # local
-    # duplicates, flags, locks, size of a pipe; not: owner and signal of a file, leases, notices, seals, size to set
-    "fcntl": (1, _ALL, (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032)),
+    # duplicates, flags, locks, signal of a file, size of a pipe; not: who gets the signal, leases, notices, size to set
+    "fcntl": (1, _ALL, (0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 36, 37, 38, 1030, 1032)),
     # TCGETS, TIOCGPGRP, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
     "ioctl": (1, _ALL, (0x5401, 0x540F, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),
 }

@@ -306,13 +306,17 @@ class Sandbox:
 
     def _confirm(self, programs: Sequence[Program], findings: _Findings, tests: dict[tuple[int, int], Item]) -> None:
         """Runs time-outs under a shorter limit again with the full one, unless they are known to be final."""
+
+        def passed(number: int, test: int) -> bool:
+            return findings[number, test][0].verdict == "passed"
+
         by_plans: dict[int, list[Program]] = {}
         for program in programs:
             by_plans.setdefault(program.job, []).append(program)
         while True:
             again: dict[bool, list[tuple[Program, int]]] = {}
             for program in programs:
-                tests = unsure(program, by_plans[program.job], self._limits)
+                tests = unsure(program, by_plans[program.job], self._limits, passed)
                 if tests:
                     again.setdefault(program.heavy, []).append((program, tests[0]))
             if not again:

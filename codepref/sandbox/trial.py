@@ -7,7 +7,7 @@ bytes, or how it ended. Nothing is compared here; that is verdict.py.
 import marshal
 import re
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -116,7 +116,7 @@ def records(data: bytes) -> Iterator[tuple[int, int, int, int, float, bytes]]:
         at = start + length
         if at > end:
             return
-        yield program, test, slot, status, cpu_s if 0.0 <= cpu_s < MOST_CPU_S else 0.0, data[start:at]
+        yield program, test, slot, status, _seconds(cpu_s), data[start:at]
 
 
 class Ended(NamedTuple):
@@ -124,8 +124,15 @@ class Ended(NamedTuple):
 
     status: int
     why: int
+    least_s: float
+    """CPU seconds without what the start and the end of a process may cost."""
     cpu_s: float
+    """CPU seconds with them."""
     records: bytes
+
+    def cost(self, claimed_s: float) -> float:
+        """CPU seconds of the candidate: its own figure is finer, and is believed between the two measured outside."""
+        return min(max(claimed_s, self.least_s), self.cpu_s)
 
     def reason(self, limits: Limits) -> tuple[int, str]:
         """State and words for a test that it did not finish."""
@@ -141,10 +148,15 @@ class Ended(NamedTuple):
 def ended(data: bytes) -> Ended:
     """The data of a `CELL` record; of one that is none, a process of which nothing is known but that it ended."""
     if len(data) < worker.ENDING.size:
-        return Ended(0, worker.ENDED, 0.0, b"")
-    status, why, cpu_s = worker.ENDING.unpack_from(data)
+        return Ended(0, worker.ENDED, 0.0, 0.0, b"")
+    status, why, least_s, cpu_s = worker.ENDING.unpack_from(data)
     why = why if why in WHY or why == worker.OUTPUT_LIMIT else worker.ENDED
-    return Ended(status, why, cpu_s if 0.0 <= cpu_s < MOST_CPU_S else 0.0, data[worker.ENDING.size :])
+    return Ended(status, why, _seconds(least_s), _seconds(cpu_s), data[worker.ENDING.size :])
+
+
+def _seconds(claimed: float) -> float:
+    """A time that somebody wrote down, 0 for one that can not be."""
+    return claimed if 0.0 <= claimed < MOST_CPU_S else 0.0
 
 
 def exit_words(status: int) -> str:
@@ -255,14 +267,14 @@ def _absorb_cell(program: Program, test: int, place: int, process: Ended, limits
     for record in records(process.records):
         if record[0] == program.number and record[1] == place:
             absorb(program, test, record, limits.output_bytes)
-    state, _, values, note, _ = program.traces.get(test, _NOTHING)
+    state, claimed_s, values, note, _ = program.traces.get(test, _NOTHING)
     given_s = 0.0
     if state != RUNNING and process.why != worker.ENDED:
         values = ()  # it went on when all was said, or wrote down itself that it was
     if state == RUNNING or process.why != worker.ENDED:
         state, words = process.reason(limits)
         note, given_s = words.encode(), limit_s if process.why == worker.CPU_LIMIT else 0.0
-    program.traces[test] = Trace(state, process.cpu_s, values, note, given_s)
+    program.traces[test] = Trace(state, process.cost(claimed_s), values, note, given_s)
 
 
 def _lost(answer: Answer, limit_s: float) -> Trace:
@@ -283,27 +295,33 @@ def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limit
         run_cells(process, missing, limits)
 
 
-def unsure(program: Program, companions: Iterable[Program], limits: Limits) -> list[int]:
-    """Tests of a program whose time-out under a shorter limit is not final.
+def unsure(
+    program: Program, companions: Iterable[Program], limits: Limits, passed: Callable[[int, int], bool]
+) -> list[int]:
+    """Tests of a program whose time-out under a shorter limit is not final. `passed`: of a program's number and a test.
 
     It is final if the program is known to be endless (it used up the full limit on another test), and the test is known
     to be easy. A failed test says nothing here: the test may be wrong, and a slow program right.
     """
     stopped = {t: trace for t, trace in program.traces.items() if trace.state == TIMEOUT and trace.limit_s > 0.0}
     short = {test: trace for test, trace in stopped.items() if trace.limit_s < limits.cpu_s}
-    if len(short) < len(stopped):
-        return [test for test, trace in short.items() if not _evident(companions, program, test, trace.limit_s)]
-    return list(short)
+    if len(short) == len(stopped):
+        return list(short)
+    return [
+        test
+        for test, trace in short.items()
+        if not _evident((other for other in companions if passed(other.number, test)), program, test, trace.limit_s)
+    ]
 
 
-def _evident(programs: Iterable[Program], slow: Program, test: int, given_s: float) -> bool:
-    """True if the test is easy: enough other programs finished it in a fraction of the time that this one was given.
+def _evident(solvers: Iterable[Program], slow: Program, test: int, given_s: float) -> bool:
+    """True if the test is easy: enough other programs passed it in a fraction of the time that this one was given.
 
-    And this one never needed more than that for another test, as a cost that grows with the input would show.
+    And this one never needed more than that for another test, as a cost that grows with the input would show. Programs
+    that are merely wrong may be as quick as they like: that is no evidence of what a right one needs.
     """
     needed = [trace.cpu_s for trace in slow.traces.values() if trace.state in (worker.VALUE, worker.RAISED)]
-    traces = [program.traces.get(test, _NOTHING) for program in programs if program is not slow]
-    finished = [trace.cpu_s for trace in traces if trace.state in (worker.VALUE, worker.RAISED)]
+    finished = [program.traces[test].cpu_s for program in solvers]
     return len(finished) >= EVIDENCE and max([*needed, *finished]) * MARGIN <= given_s
 
 

@@ -50,7 +50,7 @@ def test_exactly_the_listed_calls_are_allowed(library, machine, architecture, co
         ("clone", (0x01200011,), (0x01200011 | 0x10000000,)),  # a user namespace
         ("prctl", (1,), (8,)),
         ("prlimit64", (0, 7), (4711, 7)),
-        ("fcntl", (0, 1), (0, 10)),  # F_SETSIG
+        ("fcntl", (0, 1), (0, 1024)),  # F_SETLEASE
         ("fcntl", (0, 3), (0, 8)),  # F_SETOWN
         ("ioctl", (0, 0x5421), (0, 0x5412)),  # TIOCSTI
         ("socketpair", (1, 1 | 0o2000000), (1, 2)),  # datagrams

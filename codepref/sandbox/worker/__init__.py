@@ -10,7 +10,7 @@ image.py      values as plain data, without their identities
 wire.py       the transport: a closed grammar with the constructors of table.py
 operations.py what a played test asks of a program: calls, attributes, items
 runner.py     runs the text of a test as its own runner would
-harmless.py   which programs may share a process
+harmless.py   which programs may share a process, with audited.py and reading.py
 
 It is started by isolation.py as PID 1 of its namespaces with requests on descriptor 10 and answers on 11. The server
 itself only forks, watches and copies bytes: untrusted text is compiled and run in forked children alone. A child
@@ -28,7 +28,7 @@ REQUESTS, ANSWERS = 10, 11
 HEAD = struct.Struct("<Q")  # bytes used
 RECORD = struct.Struct("<IIIBIf")  # program, test, slot, status, bytes of data, CPU seconds since the previous record
 ANSWER = struct.Struct("<iBdI")  # wait status, why it was killed, CPU seconds, bytes of records
-ENDING = struct.Struct("<iBd")  # how the data of a CELL record begins: wait status, why it was killed, CPU seconds
+ENDING = struct.Struct("<iBdd")  # start of a CELL record's data: wait status, why killed, CPU seconds at least, at most
 VALUE, RAISED, OPAQUE, UNCOMPILED, IMPURE, TOO_LARGE, NO_MEMORY, LOADED, DONE, NO_TEST, CELL, UNRUNNABLE = range(12)
 ENDED, CPU_LIMIT, WALL_LIMIT, LOAD_LIMIT, OUTPUT_LIMIT = range(5)
 CELLS, SHARED = 0, 1  # how programs run: one process a test, or all in one process

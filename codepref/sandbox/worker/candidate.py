@@ -193,9 +193,10 @@ def run_shared(report: Report, program: Loaded, risky: frozenset[str]) -> None:
     number, source, module, cells = program
     if not is_harmless(module, source, risky):
         short = reachable(source) if "import" in source else None
-        if short is None or not is_harmless(short, source, risky):
+        found = None if short is None else compiled(short)
+        if short is None or found is None or not is_harmless(found, short, risky):
             return report.put(number, 0, 0, IMPURE)
-        module = short
+        module = found
     report.put(number, 0, 0, LOADED)
     for index, test in cells:
         if test is None:

@@ -53,10 +53,10 @@ class Report:
         self.clock = now
         HEAD.pack_into(self.pages, 0, self.offset)
 
-    def seal(self, program: int, test: int, status: int, why: int, cpu_s: float) -> None:
+    def seal(self, program: int, test: int, status: int, why: int, cpu_s: tuple[float, float]) -> None:
         """Appends how a process of a candidate ended, and what it wrote; then empties its pages for the next one."""
         written = self.inner[HEAD.size : used(self.inner)]
-        self.put(program, test, 0, CELL, ENDING.pack(status, why, cpu_s) + written)
+        self.put(program, test, 0, CELL, ENDING.pack(status, why, *cpu_s) + written)
         empty(self.inner)
 
 

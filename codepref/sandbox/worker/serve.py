@@ -21,16 +21,20 @@ import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
 from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, OUTPUT_LIMIT, REQUESTS
+from .audited import SAFE_MODULES
 from .candidate import run
-from .harmless import SAFE_MODULES, risky_names
+from .harmless import risky_names
 from .lock import LINUX, adopt_orphans, close_in, lock_down, tie
 from .report import Report, Sink, empty, used
-from .watch import CHILD_ENDED, Allowance, Streams, empty_input, end_others, no_output, watch, wipe
+from .watch import CHILD_ENDED, Allowance, Streams, empty_input, empty_process, end_others, no_output, watch, wipe
 
 PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "contextlib", "numbers", "io", "warnings",
              "encodings.latin_1", "random", "time", "traceback")  # fmt: skip
 CHILDRENS_CPU_S = 0.05
 """What a candidate and its children may be over their limit together before it counts: the cost of their start."""
+
+START_FACTOR = 1.5
+"""What the start and the end of a process may cost at most, over the cost of one that does nothing."""
 
 Handler = Callable[..., None]
 """Body of a child: gets the report, the payload and `Server.spawn`."""
@@ -68,6 +72,7 @@ class Server:
         self.lonely, self.writable = settings["lonely"], settings["writable"]
         self.childless = settings["childless"]
         self.streams = Streams(settings["output_bytes"])
+        self.start_s = START_FACTOR * max(empty_process() for _ in range(3))
         self.poll = select.poll()
         self.poll.register(REQUESTS, 0)
 
@@ -142,7 +147,7 @@ class Server:
         why = CPU_LIMIT if why == LOAD_LIMIT else why
         if self.writable:
             wipe(self.writable)
-        report.seal(*place, status, why, used_s)
+        report.seal(*place, status, why, (max(0.0, used_s - self.start_s), used_s))
         return why
 
     def be_candidate(self, body: Callable[[], None], total_s: float, threads: bool) -> None:

@@ -84,6 +84,15 @@ def watch(pid: int, allowed: Allowance, mark: Callable[[], int], check: Callable
             return Ending(status, why, usage.ru_utime + usage.ru_stime)
 
 
+def empty_process() -> float:
+    """CPU seconds of a process that does nothing."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    usage = os.wait4(pid, 0)[2]
+    return usage.ru_utime + usage.ru_stime
+
+
 def doze(seconds: float) -> None:
     """Waits for the end of a child, or for so long."""
     if LINUX:
