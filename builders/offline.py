@@ -271,4 +271,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from builders import offline  # noqa: PLW0406 - by its name, as `__main__` is another program in Ray's workers
+
+    sys.exit(offline.main())
