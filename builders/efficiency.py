@@ -19,7 +19,7 @@ import math
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -202,8 +202,8 @@ def _unless_reversed(timing: Sandbox, result: Result, codes: Sequence[str], larg
 
 def _sandboxes(limits: Limits) -> tuple[Sandbox, Sandbox]:
     """For times and for values."""
-    generous = Limits(10 * limits.cpu_s, None, limits.load_s, 10 * limits.wall_s, limits.memory_mb, 1 << 30)
-    values = Limits(limits.cpu_s / 4, None, limits.load_s, limits.wall_s, limits.memory_mb, 1 << 22)
+    generous = replace(limits, cpu_s=10 * limits.cpu_s, screen_s=None, wall_s=10 * limits.wall_s, output_bytes=1 << 30)
+    values = replace(limits, cpu_s=limits.cpu_s / 4, screen_s=None, output_bytes=1 << 22)
     return sandbox_of(generous, "official", "code"), sandbox_of(values)
 
 

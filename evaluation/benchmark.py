@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from codepref.errors import CodeprefError
-from codepref.sandbox import Mode, Verdict
+from codepref.sandbox import Mode, Profile, Verdict
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "codepref"
 
@@ -63,6 +63,8 @@ class Settings:
     factor: float = 4.0
     """A call gets at least so many times what the reference needed."""
     memory_mb: int = 4096
+    profile: Profile = "function"
+    """`library` also lets programs use files, threads and child processes."""
     allow_unisolated: bool = False
     cache: Path = CACHE
 

@@ -57,6 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--efficiency", action="store_true", help="with --compare and --data: cost where both are right"
     )
+    parser.add_argument(
+        "--profile", choices=("function", "library"), default="function",
+        help="library: programs may use files, threads and child processes (ds1000 and bigcodebench always may)",
+    )  # fmt: skip
     parser.add_argument("--allow-unisolated", action="store_true", help="run even where nothing protects this machine")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
 
@@ -113,7 +117,7 @@ def _options(args: argparse.Namespace) -> Any:
         out=args.out, data=args.data, samples=args.samples, clean=args.clean, model=model, ids=args.ids,
         limit=args.limit,
         workers=args.workers or cores(), python=args.python, cache=args.cache, trained_on=args.trained_on,
-        allow_unisolated=args.allow_unisolated, quiet=args.quiet, cluster=cluster(args),
+        allow_unisolated=args.allow_unisolated, profile=args.profile, quiet=args.quiet, cluster=cluster(args),
     )  # fmt: skip
 
 

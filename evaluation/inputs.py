@@ -53,7 +53,7 @@ class Expected:
 
 def limits(settings: Settings) -> Limits:
     """Limits of the process that calls functions."""
-    return Limits(memory_mb=settings.memory_mb, output_bytes=OUTPUT_BYTES, wall_s=60.0)
+    return Limits(memory_mb=settings.memory_mb, output_bytes=OUTPUT_BYTES, wall_s=60.0, profile=settings.profile)
 
 
 def calls_of(problem: Problem, cpu_s: float) -> Calls:

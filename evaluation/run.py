@@ -21,7 +21,7 @@ from tqdm import tqdm
 from codepref import __version__
 from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
-from codepref.sandbox import layers
+from codepref.sandbox import Profile, layers
 from evaluation import contamination, environment, leaderboard, results
 from evaluation import samples as saved
 from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, fingerprint
@@ -51,6 +51,7 @@ class Options:
     trained_on: Path | None = None
     """Manifest or card of the data the model was trained on."""
     allow_unisolated: bool = False
+    profile: Profile = "function"
     quiet: bool = False
     cluster: Cluster | None = None
     """Ray, to grade on instead of this machine."""
@@ -65,7 +66,11 @@ def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
         environment.python(benchmark.environment, options.cache) if benchmark.environment else None
     )
     settings = Settings(
-        workers=options.workers, python=python, cache=options.cache, allow_unisolated=options.allow_unisolated
+        workers=options.workers,
+        python=python,
+        cache=options.cache,
+        allow_unisolated=options.allow_unisolated,
+        profile=options.profile,
     )
     problems = select(benchmark.load(options.data), options)
     folder = options.out / benchmark.name
@@ -122,7 +127,12 @@ def _fingerprint(
         "chat_template": _template(options.model),
         "max_tokens": benchmark.max_tokens,
         "extractor": saved.EXTRACTOR if options.clean or options.model else "none",
-        "limits": {"cpu_s": settings.cpu_s, "factor": settings.factor, "memory_mb": settings.memory_mb},
+        "limits": {
+            "cpu_s": settings.cpu_s,
+            "factor": settings.factor,
+            "memory_mb": settings.memory_mb,
+            "profile": settings.profile,
+        },
         "libraries": environment.libraries(settings.python, names),
         "sandbox": list(layers(settings.python)) if not settings.allow_unisolated else ["as available"],
         "codepref": __version__,

@@ -112,6 +112,7 @@ def _execute(jobs: Iterator[Job], settings: Settings, wall_s: float) -> Iterator
         wall_s=wall_s,
         memory_mb=settings.memory_mb,
         output_bytes=16 << 20,
+        profile=settings.profile,
     )
     return execute(
         jobs, limits, workers=settings.workers, python=settings.python, batch_cells=64,

@@ -51,7 +51,9 @@ def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     left = iter(work)
     while some := list(islice(left, BATCH)):
         asked = [(programs, problem.row["tests"]) for problem, programs in some]
-        options = {"python": settings.python, "allow_unisolated": settings.allow_unisolated}
+        options = {
+            "python": settings.python, "allow_unisolated": settings.allow_unisolated, "profile": settings.profile
+        }  # fmt: skip
         for cells in truth.judged(asked, settings.workers, **options):
             yield [Graded(cell.verdict, error=cell.error, cpu_s=cell.cpu_s) for cell in cells]
 

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from interrupts import started  # isort: skip
+
 PROMPTS = 60
 
 
@@ -20,7 +22,7 @@ def command(out, *more):
 def ran(root, tmp_path_factory):
     """A run that is killed during its second dataset and taken up again."""
     out = tmp_path_factory.mktemp("quickstart") / "run"
-    first = subprocess.Popen(command(out), cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = started(command(out), cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until((out / "codeflow" / "stages").is_dir, first)
     first.send_signal(signal.SIGINT)
     assert first.wait(60) == 130

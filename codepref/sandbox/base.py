@@ -52,6 +52,8 @@ class Limits:
     """Address space of the candidate's process in MiB."""
     output_bytes: int = 1 << 20
     """Bytes written to stdout and stderr, and bytes of a returned value, before the verdict is `output`."""
+    profile: Profile = "function"
+    """What a candidate may do: see `Profile`."""
 
 
 @dataclass(frozen=True)

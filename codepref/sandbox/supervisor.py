@@ -82,8 +82,9 @@ class Sandbox:
     `mode`: `auto` judges outside the candidate's process where the test allows it; `plain` leaves other tests unjudged;
     `official` runs every test whole beside the candidate. `lane`: `fast` runs programs proven harmless in shared
     processes, `code` gives each its own, `strict` gives every cell its own process; verdicts are the same.
-    `python` is the interpreter of the candidates (this one if None), `preload` names libraries to import once, `proc`
-    shows candidates the /proc of their own PID namespace, which some libraries read (TensorFlow, psutil).
+    `profile`: by default that of the limits. `python` is the interpreter of the candidates (this one if None),
+    `preload` names libraries to import once, `proc` shows candidates the /proc of their own PID namespace, which some
+    libraries read (TensorFlow, psutil).
     Raises `SandboxUnavailable` if no isolated worker can be started, `ValueError` for unknown words.
     """
 
@@ -96,7 +97,7 @@ class Sandbox:
         *,
         mode: Literal["auto", "plain", "official"] = "auto",
         lane: Lane = "fast",
-        profile: Profile = "function",
+        profile: Profile | None = None,
         python: str | None = None,
         preload: tuple[str, ...] = (),
         allow_unisolated: bool = False,
@@ -104,6 +105,7 @@ class Sandbox:
     ) -> None:
         _check_word("mode", mode, ("auto", "plain", "official"))
         _check_word("lane", lane, ("fast", "code", "strict"))
+        profile = profile or limits.profile
         _check_word("profile", profile, ("function", "library"))
         self._limits, self._mode, self._lane, self._profile = limits, mode, lane, profile
         self._python: Interpreter = interpreter(python or sys.executable)
