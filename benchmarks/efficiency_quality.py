@@ -32,9 +32,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders import codedpo
-from builders.efficiency import Efficiency, Entrants, Measurement, Result, entrants, measured
-from builders.scaling import Call
+from builders.codedpo import method as codedpo
+from builders.codedpo.efficiency import Efficiency, Entrants, Measurement, Result, entrants, measured
+from builders.codedpo.larger_inputs import Call
 from codepref.config import load
 from codepref.records import Candidate, Candidates, Outcomes, Scores, from_table
 from codepref.sandbox import Job, Limits, Sandbox

@@ -106,7 +106,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def datasets(folder: Path, checkpoint: str, seed: int, prompts: int) -> None:
     """CodeDPO, CodeFlow and DSTC from the base's own samples, every ranking, and pairs by hidden truth."""
-    from builders import codedpo
+    from builders.codedpo import method as codedpo
     from codepref import inspection
     from codepref.generate.tiny import truth
     from codepref.generate.tiny.command import row
@@ -138,7 +138,7 @@ def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> N
     out.mkdir(exist_ok=True)
     if known.exists() and not (out / known.name).exists():
         shutil.copy(known, out / known.name)
-    builder = importlib.import_module(f"builders.{method}")
+    builder = importlib.import_module(f"builders.{method}.method")
     given = [f"prompts={folder / 'prompts.jsonl'}", f"generation.tiny.checkpoint={checkpoint}", *extra]
     builder.build(config.load(builder.Config, CONFIGS / method / "tiny.yaml", given), out, workers=2, quiet=True)
 

@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from builders import codedpo, ranking
+from builders.chain import ranking
+from builders.codedpo import method as codedpo
 from codepref.records import Candidate, Candidates, Outcomes, Test, to_table
 
 CODES = TESTS = 15

@@ -67,7 +67,7 @@ def _is_own(pid: int) -> bool:
 
 def once(engine: str, copies: int, shards: int) -> dict[str, float]:
     """One run of the stage in this process, which is fresh."""
-    from builders import matrix, samples
+    from builders.chain import ask, matrix
     from codepref import cluster
     from codepref.stages import runner_in
 
@@ -81,7 +81,7 @@ def once(engine: str, copies: int, shards: int) -> dict[str, float]:
             cluster.connect(ray)
         start = {"start_s": time.perf_counter() - started, "start_cpu_s": tree_cpu(os.getpid()) - began}
         here = runner_in(folder, quiet=True)
-        source = samples.recorded(here, str(path), copies * len(rows), False)
+        source = ask.recorded(here, str(path), copies * len(rows), False)
         ready = here.map("candidates", matrix.candidates, matrix.Selection(), [source], here=True)
         started, began, own = time.perf_counter(), tree_cpu(os.getpid()), tree_cpu(os.getpid(), own=True)
         runner_in(folder, 2, True, ray).map("outcomes", matrix.outcomes, matrix.Execution(), [ready])
@@ -121,7 +121,7 @@ def overhead(rounds: int, copies: int, shards: int) -> dict[str, Any]:
 def node() -> dict[str, Any]:
     from ray.cluster_utils import Cluster as Nodes
 
-    from builders import codedpo
+    from builders.codedpo import method as codedpo
     from codepref import config
     from codepref.cluster import Cluster
 

@@ -15,7 +15,8 @@ from typing import Any, get_args
 import numpy as np
 from datasets import load_dataset
 
-from builders import codedpo, ranking
+from builders.chain import ranking
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.generate.tiny import truth
 from codepref.generate.tiny.backend import CHECKPOINT

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from builders import ranking
+from builders.chain import ranking
 from codepref import extract
 from codepref.generate import Request, Sampling
 from codepref.generate.cache import Cache

@@ -87,7 +87,7 @@ def _texts_of_code(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _named_module(text: str, modules: frozenset[str]) -> str | None:
-    """The module a text names: all of it (`builders.ranking`), or its begin (`builders.`, of an f-string)."""
+    """The module a text names: all of it (`builders.chain.ranking`), or its begin (`builders.`, of an f-string)."""
     if "." not in text:
         return None
     if text in modules:

@@ -3,8 +3,8 @@ import re
 import pytest
 from huggingface_hub import DatasetCard
 
-from builders import codedpo
-from builders.codedpo import Config
+from builders.codedpo import method as codedpo
+from builders.codedpo.method import Config
 from codepref.sandbox import Limits
 
 from builders_recordings import RECORDINGS, write  # isort: skip

@@ -1,13 +1,12 @@
 """`codepref inspect`: a run's stages, one prompt's whole chain, another ranking; or an origin on the Hub."""
 
 import argparse
-import importlib
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codepref.commands.options import methods
+from codepref.commands.options import builder, methods
 from codepref.errors import CodeprefError
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def _reranked(run: "inspection.Run", arguments: argparse.Namespace) -> str:
     if run.manifest is None:
         raise CodeprefError(f"{run.root}: {run.state}; only a finished run can be ranked again")
     method = run.manifest["method"]
-    builder = importlib.import_module(f"builders.{method}") if method in methods() else None
-    if not hasattr(builder, "rerank"):
+    module = builder(method) if method in methods() else None
+    if not hasattr(module, "rerank"):
         raise CodeprefError(f"{run.root}: a run of {method!r} can not be ranked again")
-    return str(builder.rerank(run, arguments.rank_with, arguments.set, arguments.out))  # type: ignore[union-attr]
+    return str(module.rerank(run, arguments.rank_with, arguments.set, arguments.out))  # type: ignore[union-attr]

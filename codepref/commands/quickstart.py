@@ -141,6 +141,7 @@ def _evaluation(root: Path, name: str, checkpoint: Path, workers: int) -> Iterat
 
 def evidence(root: Path) -> dict[str, Any]:
     """What the ranking has to work with, and one prompt to show."""
+    from builders.chain.ranking import convergence
     from codepref.generate.tiny import truth
 
     found = truth.evidence(root / "codedpo")
@@ -148,7 +149,7 @@ def evidence(root: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"evidence": {**dataclasses.asdict(found), "weak": found.weak, "words": found.words}}
     shown = truth.example(root / "codedpo")
     if shown is not None:
-        codes, tests = importlib.import_module("builders.ranking").convergence(shown.passed)
+        codes, tests = convergence(shown.passed)
         told["example"] = {
             "prompt_id": shown.prompt_id, "codes_right": shown.codes_right, "tests_right": shown.tests_right,
             "convergence": {"codes": codes.T.tolist(), "tests": tests.T.tolist()},
@@ -178,7 +179,8 @@ def _pairs(folder: Path) -> list[dict[str, str]]:
 
 def scores(root: Path) -> dict[str, Any]:
     """Scores of all models, gains over the base, and the page."""
-    compare = importlib.import_module("evaluation.compare")
+    from evaluation import compare
+
     names = [name for name in MODELS if (root / "evaluation" / name / "sampled" / "tiny" / "results.json").exists()]
     told: dict[str, Any] = {"scores": [], "gains": []}
     for name in names:

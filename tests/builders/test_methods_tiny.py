@@ -6,7 +6,7 @@ import json
 import pytest
 from datasets import load_dataset
 
-from builders import codedpo
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.errors import CodeprefError
 from codepref.generate.tiny.command import row
@@ -45,7 +45,7 @@ def test_the_whole_chain_gives_the_same_bytes_twice(settings, tmp_path):
 
 @pytest.mark.parametrize(("method", "name"), [("codeflow", "kto"), ("dstc", "kto")])
 def test_the_other_methods_give_the_same_bytes_twice(settings, root, tmp_path, method, name):
-    builder = importlib.import_module(f"builders.{method}")
+    builder = importlib.import_module(f"builders.{method}.method")
     path = root / "builders" / "configs" / method / "tiny.yaml"
     made = config.load(builder.Config, path, [f"prompts={settings().prompts}", "shard_size=4", *FEWER[method]])
     builder.build(made, tmp_path / "first", quiet=True)

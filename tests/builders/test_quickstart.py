@@ -7,7 +7,7 @@ import datasets
 import pyarrow as pa
 import pytest
 
-from builders import codedpo
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.cluster import Cluster
 from codepref.records import Candidates, Outcomes, from_table

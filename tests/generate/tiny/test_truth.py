@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from builders import codedpo
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.generate.tiny import truth
 from codepref.generate.tiny.command import row

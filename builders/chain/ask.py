@@ -1,0 +1,382 @@
+"""The first link of every chain: samples (codes and tests of a model), recorded by the user or asked for here."""
+
+import functools
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import jinja2
+import pyarrow as pa
+from pydantic import Field
+from tqdm import tqdm
+
+from codepref.errors import CodeprefError
+from codepref.generate import Completion, Generator, Price, Request, Sampling
+from codepref.generate.cache import Cache
+from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
+from codepref.generate.recorded import CODES, BadLine, Recording, RecordingError
+from codepref.generate.recorded import read as read_recordings
+from codepref.generate.scripted import ScriptedGenerator, read_script
+from codepref.generate.server import ServerConfig, ServerGenerator
+from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
+from codepref.records import Exclusion, Sample, Samples, from_table, to_table
+from codepref.spill import Rows
+from codepref.stages import Runner, describe, progress
+from codepref.store import Shard, Stage
+
+TEMPLATES = Path(__file__).parent.parent / "prompts"
+AHEAD = 20
+"""Shards are asked for together until they hold this many times the requests that servers take at once: at the end of
+each group the servers run dry, for about one part in so many of the time."""
+Count = Annotated[int, Field(ge=1)]
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How samples are asked for."""
+
+    server: ServerConfig | None = None
+    """An OpenAI-compatible server, or several of one model; this, `local`, `tiny` or `script`."""
+    local: LocalConfig | None = None
+    """A model that runs here, with transformers."""
+    script: str | None = None
+    """Answers known in advance, for dry runs: JSON lines `{"prompt_id", "purpose", "answers"}`."""
+    tiny: TinyConfig | None = None
+    """The tiny model, on this machine; for prompts of its own family (`codepref tiny prompts`)."""
+    sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
+    """How codes and tests are drawn."""
+    task_sampling: Sampling = Sampling(temperature=0.7)  # noqa: RUF009 - frozen
+    """How concepts and tasks are drawn: they must keep a format, so cooler than codes."""
+    code_template: str = str(TEMPLATES / "code.jinja")
+    test_template: str = str(TEMPLATES / "test.jinja")
+    concept_template: str = str(TEMPLATES / "concepts.jinja")
+    task_template: str = str(TEMPLATES / "task.jinja")
+    price_per_million: Price | None = None
+    """For the cost in `--dry-run` and `--estimate`, and while servers are asked."""
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+    """Servers are asked nothing more when all answers in the run's folder together cost this; what they are just
+    writing is still paid for."""
+    gpu_tokens_per_second: Annotated[float, Field(gt=0)] = 2500.0
+    """For `--estimate`: completion tokens that one GPU gives, all requests together. Assumed; a server logs its own."""
+
+
+def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
+    """Samples from a recordings file (README, "Your own samples"), or with `codes=VERSIONS` from one of trajectories.
+
+    Raises:
+        CodeprefError: the file has bad lines and `skip_bad` is off; nothing was written.
+    """
+    try:
+        depends = {"sha256": file_hash(path), "shard_size": shard_size, "skip_bad": skip_bad}
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror}; name a .jsonl or .jsonl.gz file") from None
+    if runner.store.stage("samples", depends).done:
+        return runner.source("samples", iter(()), depends, 0)
+    recordings, bad = read_recordings(path, skip_bad=skip_bad, codes=codes)
+    return runner.source("samples", _shards(map(sampled, recordings), shard_size, bad), depends, len(recordings))
+
+
+def sampled(recording: Recording) -> Samples:
+    """A recording as a row."""
+    return Samples(
+        recording.prompt_id,
+        recording.prompt,
+        recording.entry_point,
+        tuple(Sample(text) for text in recording.codes),
+        tuple(Sample(text) for text in recording.tests),
+        recording.generator or None,
+        recording.source or None,
+        recording.licence or None,
+    )
+
+
+def _shards(rows: Iterable[Samples], size: int, bad: Sequence[BadLine]) -> Iterator[Shard]:
+    """Tables of `size` rows, at least one; the first says which lines were left out."""
+    skipped = tuple(Exclusion("samples", "", "line", "bad line", line.line, line.problem) for line in bad)
+    left = iter(rows)
+    yield Shard(to_table(islice(left, size), Samples), skipped)
+    while held := list(islice(left, size)):
+        yield Shard(to_table(held, Samples))
+
+
+def file_hash(path: str | Path) -> str:
+    """sha256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing a stage asks about every row."""
+
+    purpose: str
+    template: str
+    """Path of the prompt template; it knows the fields of the row."""
+    n: int
+    """Independent samples a row."""
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Everything the answers of a shard depend on; where the model is served is not part of it."""
+
+    model: str
+    templates: tuple[str, ...]
+    """sha256 of the template of every question."""
+    samples: Mapping[str, int]
+    sampling: Sampling
+    options: Mapping[str, Any]
+    seed: int
+
+
+Answered = Callable[[Any, Sequence[Sequence[Completion]], str], tuple[Sequence[Any], Sequence[Exclusion]]]
+"""`answered(row, one list of completions a question, generator name) -> (new rows, what was left out)`; pure."""
+
+
+def asked(
+    runner: Runner,
+    name: str,
+    source: Stage,
+    records: tuple[type, type],
+    questions: Sequence[Question],
+    answered: Answered,
+    generation: Generation,
+    sampling: Sampling,
+    seed: int,
+) -> Stage:
+    """A stage whose rows are made of a model's answers to questions about the rows of another stage.
+
+    Args:
+        runner: Where the stage goes; answers are also kept in `requests.sqlite` there, so none is asked for twice.
+        name: Stage name.
+        source: Stage with the rows that are asked about; the first field of a row is its id.
+        records: Record class of the source's rows and of the new rows.
+        questions: What is asked about each row.
+        answered: Makes new rows of a row and its answers.
+        generation: Backend.
+        sampling: How tokens are drawn.
+        seed: Run seed; every sample's own seed is derived from it.
+    """
+    with ExitStack() as stack:
+        cache = runner.store.root / "requests.sqlite"
+        say = _silent if runner.quiet else _say
+        generator = stack.enter_context(_connected(generation, sampling, cache, seed, say))
+        hashes = tuple(_template_hash(question.template) for question in questions)
+        counts = {question.purpose: question.n for question in questions}
+        asking = _Asking(generator.name, hashes, counts, sampling, _options(generation), seed)
+        total = source.summary()["rows_out"] * sum(counts.values())
+        bar = stack.enter_context(progress(name, total, "sample", quiet=runner.quiet))
+
+        def count(_: Request, done: list[Completion]) -> None:
+            bar.update(len(done))
+            bar.set_postfix_str(generator.stats.progress(total - int(bar.n)), refresh=False)
+
+        stage = runner.store.stage(name, asking, [source])
+        todo = [index for index in range(len(source.shards())) if not stage.has(index)]
+        shards = (_requests(source.read(index), records[0], questions) for index in todo)
+        answers = _in_groups(shards, generation, lambda requests: generator.generate(requests, on_done=count))
+
+        def ask(_: _Asking, table: pa.Table) -> Shard:
+            found = iter(next(answers))
+            shard: list[Any] = list(from_table(table, records[0]))
+            made = [answered(row, [next(found) for _ in questions], generator.name) for row in shard]
+            excluded = tuple(item for _, items in made for item in items)
+            return Shard(to_table([row for rows, _ in made for row in rows], records[1]), excluded)
+
+        try:
+            stage = replace(runner, quiet=True).map(name, ask, asking, [source], here=True)
+        finally:
+            bar.close()
+            say(f"{name:<11} {generator.stats}")
+        say(describe(stage.summary()))
+        return stage
+
+
+def _requests(table: pa.Table, record: type, questions: Sequence[Question]) -> list[Request]:
+    shard: list[Any] = list(from_table(table, record))
+    return [request for row in shard for request in requests_of(row, questions)]
+
+
+def _in_groups(
+    shards: Iterator[list[Request]],
+    generation: Generation,
+    generate: Callable[[list[Request]], list[list[Completion]]],
+) -> Iterator[list[list[Completion]]]:
+    """The answers to the requests of each shard, asked for in groups of shards that keep all servers busy."""
+    most = 0 if generation.server is None else AHEAD * generation.server.in_flight
+    for shard in shards:
+        group = [shard]
+        while sum(request.n for requests in group for request in requests) < most:
+            following = next(shards, None)
+            if following is None:
+                break
+            group.append(following)
+        answers = iter(generate([request for requests in group for request in requests]))
+        for requests in group:
+            yield [next(answers) for _ in requests]
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _template_hash(path: str) -> str:
+    try:
+        return file_hash(path)
+    except OSError as error:
+        raise CodeprefError(f"{path}: {error.strerror}; name a template file") from None
+
+
+def rows_of(stage: Stage, record: type[Row]) -> Iterator[Row]:
+    """The records of a finished stage."""
+    for index in range(stage.summary()["shards"]):
+        yield from from_table(stage.read(index), record)
+
+
+def requests_of(row: Any, questions: Sequence[Question]) -> list[Request]:
+    """What is asked about one row: one request a question, its samples not yet told apart."""
+    values = asdict(row)
+    row_id = next(iter(values.values()))
+    return [Request(row_id, q.purpose, render(Path(q.template), values), n=q.n) for q in questions]
+
+
+def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
+    """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source`, `licence` and
+    `tests` (a list of texts, for methods that need not ask for them).
+
+    Raises:
+        CodeprefError: a line can not be used, or two have the same id.
+    """
+    rows = _read_prompts(Path(path))
+    depends = {"sha256": file_hash(path), "shard_size": shard_size}
+    return runner.source("prompts", _shards(rows, shard_size, ()), depends, len(rows))
+
+
+def questions(generation: Generation, codes: int, tests: int) -> tuple[Question, Question]:
+    """What is asked about every prompt: codes and tests, in separate requests."""
+    return Question("code", generation.code_template, codes), Question("test", generation.test_template, tests)
+
+
+def generated(runner: Runner, source: Stage, generation: Generation, *, codes: int, tests: int, seed: int) -> Stage:
+    """Samples asked from a model: `codes` programs and `tests` answers with tests for every prompt of `source`."""
+    asks = questions(generation, codes, tests)
+    records = (Samples, Samples)
+    stage = asked(runner, "samples", source, records, asks, _with_samples, generation, generation.sampling, seed)
+    release()  # nothing more is asked: what comes next has the memory
+    return stage
+
+
+def _with_samples(
+    row: Samples, answers: Sequence[Sequence[Completion]], name: str
+) -> tuple[list[Samples], list[Exclusion]]:
+    codes, tests = (tuple(Sample(c.text, c.seed, c.finish_reason) for c in answer) for answer in answers)
+    return [replace(row, codes=codes, tests=tests, generator=name)], []
+
+
+def _options(generation: Generation) -> dict[str, Any]:
+    """What changes the answers of a backend, besides model and sampling."""
+    if generation.local is not None:
+        return identity(generation.local)
+    if generation.tiny is not None:
+        return {name: getattr(generation.tiny, name) for name in ("test_temperature", "tests_per_answer")}
+    if generation.server is None:
+        return {"script": file_hash(generation.script)} if generation.script else {}
+    server = generation.server
+    return {"api": server.api, "batch_choices": server.batch_choices, "extra": dict(server.extra)}
+
+
+@contextmanager
+def _connected(
+    generation: Generation, sampling: Sampling, cache: Path, seed: int, say: Callable[[str], None]
+) -> Iterator[Generator]:
+    backends = [generation.server, generation.local, generation.tiny, generation.script]
+    if sum(backend is not None for backend in backends) != 1:
+        raise CodeprefError(
+            "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model), 'tiny' or "
+            "'script' (a file)"
+        )
+    price, most = generation.price_per_million, generation.max_cost
+    if most is not None and (generation.server is None or price is None):
+        raise CodeprefError("configuration: 'generation.max_cost' needs a 'server' and its 'price_per_million'")
+    if generation.script is not None:
+        yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
+        return
+    with Cache(cache) as answers:
+        if generation.server is not None:
+            yield ServerGenerator(generation.server, sampling, answers, seed, price, most, say)
+        elif generation.local is not None:
+            yield LocalGenerator(generation.local, sampling, answers, run_seed=seed)
+        elif generation.tiny is not None:
+            yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
+
+
+def _read_prompts(path: Path) -> Rows:
+    """Rows by prompt id."""
+    found = Rows()
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                row = _read_prompt(path, number, line)
+                if (first := found.first(row.prompt_id)) is not None:
+                    raise CodeprefError(f"{path}:{number}: prompt_id {row.prompt_id!r} is already on line {first}")
+                found.add(row.prompt_id, number, row)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CodeprefError(f"{path}: {error}; give prompts=FILE, JSON lines") from None
+    return found
+
+
+def _read_prompt(path: Path, number: int, line: str) -> Samples:
+    try:
+        row = json.loads(line)
+        prompt_id, prompt, entry_point = (_written(row, key) for key in ("prompt_id", "prompt", "entry_point"))
+    except (ValueError, TypeError, KeyError) as error:
+        need = 'expected {"prompt_id", "prompt", "entry_point"}'
+        raise CodeprefError(f"{path}:{number}: {type(error).__name__}: {error}; {need}") from None
+    tests = row.get("tests", [])
+    if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
+        raise CodeprefError(f"{path}:{number}: tests: expected a list of texts, found {json.dumps(tests)[:60]}")
+    given = tuple(Sample(test) for test in tests)
+    return Samples(prompt_id, prompt, entry_point, (), given, source=row.get("source"), licence=row.get("licence"))
+
+
+def _written(row: dict[str, Any], key: str) -> str:
+    """A text that can be stored.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is none.
+    """
+    if not isinstance(row[key], str):
+        raise TypeError(f"{key} is no text")
+    row[key].encode()  # half a surrogate pair is no character
+    return str(row[key])
+
+
+def render(template: Path, values: dict[str, object]) -> str:
+    """A prompt template filled in.
+
+    Raises:
+        CodeprefError: it can not be read, is no template, or uses a name that is not among `values`.
+    """
+    try:
+        return _compiled(template.read_text(encoding="utf-8")).render(values).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CodeprefError(f"{template}: {getattr(error, 'strerror', error)}; name a template file") from None
+    except jinja2.TemplateError as error:
+        line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        raise CodeprefError(f"{template}{line}: {error.message}; known names: {', '.join(values)}") from None
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(template: str) -> jinja2.Template:
+    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False).from_string(template)
