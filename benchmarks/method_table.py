@@ -107,10 +107,10 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 def datasets(folder: Path, checkpoint: str, seed: int, prompts: int) -> None:
     """CodeDPO, CodeFlow and DSTC from the base's own samples, every ranking, and pairs by hidden truth."""
     from builders.codedpo import method as codedpo
-    from codepref import inspection
     from codepref.generate.tiny import truth
     from codepref.generate.tiny.command import row
     from codepref.generate.tiny.tasks import tasks
+    from codepref.inspection import run as inspection
 
     path = folder / "prompts.jsonl"
     if not path.exists():

@@ -154,7 +154,7 @@ def distinct(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], sh
 def write(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Dataset, exclusions, manifest and card."""
     from builders.codedpo import method as codedpo
-    from codepref import cards, dataset
+    from codepref.publish import cards, dataset
 
     chain = [found(name) for name in ("samples", "unique", "candidates", "outcomes", "scores", "pairs")]
     card = cards.Card("scale", "summary", "method", "citation", ("code",), "mit")

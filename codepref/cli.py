@@ -10,7 +10,7 @@ from codepref.errors import CodeprefError
 
 INTERRUPTED = 130
 COMMANDS = {
-    "quickstart": ("codepref.commands.quickstart", "the whole chain in minutes on this machine, with the tiny model"),
+    "quickstart": ("codepref.commands.quickstart.command", "the whole chain in minutes, with the tiny model"),
     "build": ("codepref.commands.build", "build a preference dataset"),
     "train": ("codepref.commands.train", "train a model on one, or merge an adapter into its base"),
     "evaluate": ("evaluation.command", "grade samples or a model on code benchmarks"),

@@ -21,10 +21,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import get_last_checkpoint
 from trl import ModelConfig, TrlParser, get_peft_config, get_quantization_config
 
-from codepref import plot
-from codepref.dataset import versions
 from codepref.errors import CodeprefError
-from codepref.modelcard import CURVE, model_card
+from codepref.publish import plot
+from codepref.publish.dataset import versions
+from codepref.publish.modelcard import CURVE, model_card
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
 ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}

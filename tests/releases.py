@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from codepref import cards, cli, dataset
+from codepref import cli
+from codepref.publish import cards, dataset
 from codepref.records import to_table
 from codepref.store import Shard, Store
 

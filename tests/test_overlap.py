@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codepref import overlap, spill
+from codepref import ondisk, overlap
 from codepref.overlap import benchmark_of
 
 
@@ -114,7 +114,7 @@ def test_near_duplicates_are_those_of_the_definition(seed, threshold, block, buc
     changed = rng.random(signatures.shape) < rng.choice([0, 0.1, 0.3, 0.5], (40, 1))
     signatures = np.where(changed, rng.integers(0, 2**32, signatures.shape, np.uint32), signatures)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spill, "BUCKET", bucket)
+        patch.setattr(ondisk, "BUCKET", bucket)
         patch.setattr(overlap, "_COMPARED", 5)
         assert near_duplicates(signatures, threshold, block).tolist() == defined(signatures, threshold)
 

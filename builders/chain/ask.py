@@ -25,8 +25,8 @@ from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
 from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
+from codepref.ondisk import Rows
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
-from codepref.spill import Rows
 from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
 

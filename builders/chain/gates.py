@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from codepref import overlap
+from codepref.ondisk import Keys, Texts, first_equal
 from codepref.records import Candidates, Exclusion, Outcomes, content_id, from_table, to_table
-from codepref.spill import Keys, Texts, first_equal
 from codepref.stages import Runner
 from codepref.store import Shard, Stage
 

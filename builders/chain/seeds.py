@@ -26,8 +26,8 @@ from builders.chain.ask import Generation, Question, asked
 from codepref import extract
 from codepref.errors import CodeprefError
 from codepref.generate import Completion
+from codepref.ondisk import Rows
 from codepref.records import Exclusion, Samples, content_id, to_table
-from codepref.spill import Rows
 from codepref.stages import Runner
 from codepref.store import Shard, Stage
 

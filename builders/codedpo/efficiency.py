@@ -7,8 +7,8 @@ among the codes that pass them all. How time is measured the paper does not say;
 - The cost of a code is the CPU time of a fresh run on all trusted tests (builders/codedpo/timing.py), never wall time.
 - The fastest and the slowest code make a pair if the slow one takes at least `ratio` times as long, and longer than two
   measurements of the same code ever differ.
-- Inputs too small to show a difference are scaled up (`larger_inputs.py`) as far as all codes still agree on the output. Where small
-  inputs show a difference, larger ones must not show the opposite.
+- Inputs too small to show a difference are scaled up (`larger_inputs.py`) as far as all codes still agree on the
+  output. Where small inputs show a difference, larger ones must not show the opposite.
 - `confidence` is 0.5 where the ratio is no larger than the noise, and goes to 1 as it leaves it behind (in logarithms).
 
 Measured times are part of the row. They differ from run to run; a finished stage is not measured again.

@@ -38,10 +38,11 @@ from builders.chain.matrix import Execution, outcomes
 from builders.chain.source import Intake
 from builders.codedpo.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency, most_executions
 from builders.codedpo.pairs import Pair, PairRule, pairs
-from codepref import cards, dataset, inspection
 from codepref.cluster import Cluster
 from codepref.config import load
 from codepref.errors import CodeprefError
+from codepref.inspection import run as inspection
+from codepref.publish import cards, dataset
 from codepref.records import Exclusion, Scores, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner, runner_in

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from builders.chain.ask import rows_of
 from builders.codeflow.trajectories import History, cumulative
-from codepref import plot
+from codepref.publish import plot
 from codepref.store import Stage
 
 PAPER = (36.7, 54.7, 61.5, 64.6, 66.3, 67.5)

@@ -46,10 +46,10 @@ from builders.codeflow.pairs import Choice, Labelled, Pair, PairRule, labelled, 
 from builders.codeflow.spans import Focus
 from builders.codeflow.trajectories import History, Running, Trajectory
 from builders.codeflow.vote import Repair, mended
-from codepref import cards, dataset
 from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.generate.recorded import VERSIONS
+from codepref.publish import cards, dataset
 from codepref.records import Samples
 from codepref.sandbox import Limits
 from codepref.stages import Runner, runner_in

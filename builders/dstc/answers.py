@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from builders.chain.matrix import Execution, sandbox_of
 from codepref import extract
-from codepref.cards import code_block
+from codepref.publish.cards import code_block
 from codepref.records import Exclusion, VerdictCounts, from_table, to_table
 from codepref.sandbox import Job
 from codepref.store import Shard

@@ -46,8 +46,8 @@ from builders.codedpo.method import Ranking, scores
 from builders.dstc import rounds
 from builders.dstc.answers import Labelled, Pair, unpaired, verified
 from builders.dstc.pairs import PairRule, Same, Selection, Ties, pairs
-from codepref import cards, dataset
 from codepref.cluster import Cluster
+from codepref.publish import cards, dataset
 from codepref.sandbox import Limits
 from codepref.stages import Runner, runner_in
 from codepref.store import Stage, Store

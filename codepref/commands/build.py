@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` for whatever the user can mend."""
     from builders.chain import estimate
-    from codepref import config, hub, release
+    from codepref import config
+    from codepref.publish import hub, release
 
     method = builder(arguments.method)
     _take_address(arguments)

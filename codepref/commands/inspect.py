@@ -10,7 +10,7 @@ from codepref.commands.options import builder, methods
 from codepref.errors import CodeprefError
 
 if TYPE_CHECKING:
-    from codepref import inspection
+    from codepref.inspection import run as inspection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` for whatever the user can mend."""
-    from codepref import inspection, lineage, trace
+    from codepref.inspection import lineage, prompt
+    from codepref.inspection import run as inspection
 
     if lineage.has_origins(arguments.folder):
         print(lineage.describe(lineage.lineage(str(arguments.folder))))
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CodeprefError("inspect: --set and --out go with --rank-with NAME")
     elif arguments.prompt is not None:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        text = trace.trace(run, arguments.prompt, colour)
+        text = prompt.trace(run, arguments.prompt, colour)
     else:
         text = inspection.overview(run)
     try:

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 from codepref.errors import CodeprefError
 
 if TYPE_CHECKING:
-    from codepref.spill import Rows
+    from codepref.ondisk import Rows
 
 CODES, VERSIONS = "codes", "versions"
 HEAD = ("prompt_id", "prompt", "entry_point")
@@ -89,7 +89,7 @@ def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> "tuple
     Raises RecordingError when the file can not be opened or holds no line at all and, unless `skip_bad`, when any line
     is bad.
     """
-    from codepref.spill import Rows  # needs numpy, which most uses of this package do not
+    from codepref.ondisk import Rows  # needs numpy, which most uses of this package do not
 
     good, bad = Rows(), list[BadLine]()
     for number, item in _items(Path(path), codes, good):

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from codepref import inspection
 from codepref.generate.tiny.tasks import ENTRY_POINT, read
+from codepref.inspection import run as inspection
 from codepref.sandbox import Cell, Job, Limits, execute
 from codepref.store import Stage
 

@@ -8,7 +8,7 @@ from builders.chain import ask, gates
 from builders.chain.ask import rows_of
 from builders.chain.gates import Gates
 from builders.chain.matrix import Execution, Selection, candidates, outcomes
-from codepref import spill
+from codepref import ondisk
 from codepref.records import Candidates, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import Limits
 from codepref.stages import Runner
@@ -167,7 +167,7 @@ def long_prompts(root, count):
 
 
 def test_memory_hardly_grows_with_the_prompts(tmp_path, monkeypatch):
-    monkeypatch.setattr(spill, "BUCKET", 128)  # what is sorted at once, by default far more than there are here
+    monkeypatch.setattr(ondisk, "BUCKET", 128)  # what is sorted at once, by default far more than there are here
     peaks = []
     for count in (500, 2_500):
         runner, source = long_prompts(tmp_path / str(count), count)

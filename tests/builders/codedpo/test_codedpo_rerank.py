@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from builders.codedpo import method as codedpo
-from codepref import config, inspection
+from codepref import config
 from codepref.errors import CodeprefError
+from codepref.inspection import run as inspection
 from codepref.sandbox import Sandbox
 
 from builders_recordings import write  # isort: skip
