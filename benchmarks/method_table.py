@@ -107,8 +107,8 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 def datasets(folder: Path, checkpoint: str, seed: int, prompts: int) -> None:
     """CodeDPO, CodeFlow and DSTC from the base's own samples, every ranking, and pairs by hidden truth."""
     from builders.codedpo import method as codedpo
-    from codepref.generate.tiny import truth
-    from codepref.generate.tiny.command import row
+    from codepref.commands.quickstart import truth
+    from codepref.commands.tiny import row
     from codepref.generate.tiny.tasks import tasks
     from codepref.inspection import run as inspection
 
@@ -145,7 +145,7 @@ def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> N
 
 def true_pairs(ready: Any) -> Iterator[dict[str, str]]:
     """Right over wrong programs by the hidden tests: what no ranking can beat. As many a prompt as for a ranking."""
-    from codepref.generate.tiny import truth
+    from codepref.commands.quickstart import truth
 
     rows = [row for index in range(len(ready.shards())) for row in ready.read(index).to_pylist()]
     work = [(row["prompt"], list(dict.fromkeys(code["code"] for code in row["codes"]))) for row in rows]
@@ -186,7 +186,7 @@ def labels(path: Path, config: str | None) -> dict[str, Any]:
     """How many pairs there are, and how often they are right."""
     from datasets import load_dataset
 
-    from codepref.generate.tiny import truth
+    from codepref.commands.quickstart import truth
 
     if path.suffix == ".jsonl":
         pairs = [json.loads(line) for line in path.read_text().splitlines()]
@@ -222,8 +222,8 @@ def trained(folder: Path, checkpoint: str, row: Row, place: Path) -> str:
 def evaluated(checkpoint: str, place: Path) -> dict[str, Any]:
     """Share of right samples of every held-out task, and pass@1, both ways."""
     from evaluation import results
+    from evaluation.ask import Model
     from evaluation.catalogue import benchmark
-    from evaluation.generation import Model
     from evaluation.run import Options, run
 
     found: dict[str, Any] = {"checkpoint": checkpoint, "tasks": {}}
@@ -348,8 +348,9 @@ def speed(folder: Path, name: str) -> np.ndarray:
     from dataclasses import replace
 
     from codepref.sandbox.calls import callers
-    from evaluation import efficiency, inputs, tiny
+    from evaluation import efficiency, tiny
     from evaluation.benchmark import Settings, rows
+    from evaluation.grade import inputs
 
     places = [folder / "rows" / each.replace(" ", "_") / "greedy" / "tiny" for each in ("untrained", name)]
     programs = [{row["task_id"]: row["solution"] for row in rows(place / "samples.jsonl")} for place in places]

@@ -24,14 +24,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from builders.chain import decontaminate, rows  # noqa: E402
-from codepref import overlap  # noqa: E402
+from builders.chain import decontaminate  # noqa: E402
+from codepref import files, overlap  # noqa: E402
+from codepref.benchmarks import DECONTAMINABLE  # noqa: E402
 from codepref.stages import Runner  # noqa: E402
 from codepref.store import Store  # noqa: E402
 
 
 def read(path: Path):
-    return [row for _, row in rows.read(path)]
+    return [row for _, row in files.read_rows(path)]
 
 
 def perturbed(row: dict[str, str], rng: random.Random):
@@ -135,7 +136,7 @@ def main():
         def index(*names: str) -> decontaminate.Index:
             return decontaminate.index(decontaminate.gate(runner, names, str(data / "benchmarks")).tasks.path)
 
-        whole = index(*decontaminate.BENCHMARKS)
+        whole = index(*DECONTAMINABLE)
         show(contamination_lines(data, whole))
         show(cross_lines(data, {name: index(name) for name in ("humaneval", "mbpp")}))
         prompts = [(r["prompt"], r["entry_point"]) for r in read(data / "benchmarks" / "HumanEval.jsonl.gz")]

@@ -18,9 +18,9 @@ from datasets import load_dataset
 from builders.chain import ranking
 from builders.codedpo import method as codedpo
 from codepref import config
-from codepref.generate.tiny import truth
+from codepref.commands.quickstart import truth
+from codepref.commands.tiny import row
 from codepref.generate.tiny.backend import CHECKPOINT
-from codepref.generate.tiny.command import row
 from codepref.generate.tiny.tasks import tasks
 
 CONFIG = Path(__file__).parent.parent / "builders" / "configs" / "codedpo" / "tiny.yaml"

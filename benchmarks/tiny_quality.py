@@ -17,9 +17,9 @@ import numpy as np
 
 from builders.chain import ranking
 from codepref import extract
+from codepref.commands.quickstart import truth
 from codepref.generate import Request, Sampling
 from codepref.generate.cache import Cache
-from codepref.generate.tiny import truth
 from codepref.generate.tiny.backend import CHECKPOINT, TinyConfig, TinyGenerator
 from codepref.generate.tiny.tasks import ENTRY_POINT, Task, tasks
 

@@ -20,8 +20,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from evaluation import bigcodebench, ds1000, environment, humaneval_plus, inputs, mbpp_plus
+from evaluation import bigcodebench, ds1000, humaneval, mbpp
 from evaluation.benchmark import CACHE, Graded, Problem, Settings, rows
+from evaluation.grade import environment, inputs
 
 MODULES = "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, hashlib, string\n"
 STARS = "from typing import *\nfrom collections import *\n"
@@ -63,7 +64,7 @@ def evalplus(data: Path, settings: Settings, limit: int | None) -> None:
     """82 official verdicts, and 1,964 outputs of models that were judged with EvalPlus."""
     began = time.time()
     table = rows(data / "verdicts_evalplus" / "humaneval_llama-3.1-70b-instruct.jsonl.gz")[:limit]
-    problems = humaneval_plus.load(data / "benchmarks" / "HumanEvalPlus-v0.1.10.jsonl.gz")
+    problems = humaneval.load(data / "benchmarks" / "HumanEvalPlus-v0.1.10.jsonl.gz")
     found = graded(problems, [(row["task_id"], row["solution"]) for row in table], settings)
     pairs = (
         (row["task_id"], f"{part}_verdict", row[f"{part}_status"] == "pass", found[row["task_id"], row["solution"]])
@@ -73,7 +74,7 @@ def evalplus(data: Path, settings: Settings, limit: int | None) -> None:
     show("llama-3.1-70b-instruct", pairs, began)
     for name, benchmark in (("humaneval", problems), ("mbpp", None)):
         model_outputs(
-            data, name, benchmark or mbpp_plus.load(data / "benchmarks" / "MbppPlus-v0.2.0.jsonl.gz"), settings, limit
+            data, name, benchmark or mbpp.load(data / "benchmarks" / "MbppPlus-v0.2.0.jsonl.gz"), settings, limit
         )
 
 

@@ -1,4 +1,4 @@
-"""Text that says the same: near-duplicates, and prompts or codes that are an evaluation benchmark's.
+"""Text that says the same: near-duplicates, and runs of words that two texts share.
 
 Texts are compared as words: lower-case runs of letters and digits, so that layout, punctuation and comment signs do not
 matter; the entry point is replaced by a fixed word, so that a renamed function is still the same task; import lines are
@@ -20,12 +20,6 @@ from codepref import ondisk
 
 Hashes = NDArray[np.uint64]
 
-_BENCHMARK_IDS = {
-    "HumanEval": r"human_?eval\w*[/_-]\d+",
-    "MBPP": r"mbpp\w*[/_-]\d+",
-    "BigCodeBench": r"big_?code_?bench\w*[/_-]\d+",
-    "DS-1000": r"ds-?1000[/_-]\d+",
-}
 _IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+\S+[ \t]+import|import)[ \t].*$", re.MULTILINE)
 _WORD = re.compile(r"[a-z0-9]+")
 _MASK = " f "
@@ -42,14 +36,6 @@ _COMPARED = 4096
 _random = np.random.Generator(np.random.PCG64(20241105))
 _MULTIPLIERS = _random.integers(0, 2**64, SIGNATURE, dtype=np.uint64) | np.uint64(1)
 _OFFSETS = _random.integers(0, 2**64, SIGNATURE, dtype=np.uint64)
-
-
-def benchmark_of(prompt_id: str) -> str | None:
-    """The benchmark whose task this id names, or None."""
-    for name, pattern in _BENCHMARK_IDS.items():
-        if re.fullmatch(pattern, prompt_id, re.IGNORECASE):
-            return name
-    return None
 
 
 def words(text: str, entry_point: str = "") -> list[str]:
@@ -151,7 +137,9 @@ def _blocks(file: IO[bytes]) -> Iterator[Hashes]:
         yield np.frombuffer(block, np.uint64)
 
 
-def _mark(earlier: ondisk.Places, later: ondisk.Places, before: ondisk.Places, signatures: int, threshold: float) -> None:
+def _mark(
+    earlier: ondisk.Places, later: ondisk.Places, before: ondisk.Places, signatures: int, threshold: float
+) -> None:
     """Writes down the texts that are like one before them, unless that is known already."""
     for start in range(0, len(later), _COMPARED):
         those, others = (places[start : start + _COMPARED] for places in (later, before))

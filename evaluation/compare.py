@@ -10,8 +10,8 @@ import numpy as np
 
 from codepref.errors import CodeprefError
 from evaluation import results
-from evaluation.pass_at_k import RESAMPLES
 from evaluation.samples import whole
+from evaluation.score import RESAMPLES
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[results.Row]]:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from codepref.errors import CodeprefError
+from codepref.files import read_rows
 from codepref.sandbox.calls import Caller, callers
-from evaluation import catalogue, compare, inputs
-from evaluation.benchmark import Problem, Settings, rows
+from evaluation import catalogue, compare
+from evaluation.benchmark import Problem, Settings
+from evaluation.grade import inputs
 
 ROUNDS = 5
 FASTER = 0.9
@@ -79,6 +81,6 @@ def measure(caller: Caller, item: tuple[Problem, str, str]) -> tuple[float, floa
 def _programs(folder: Path) -> dict[str, str]:
     """The first program of each problem in a result folder."""
     found: dict[str, str] = {}
-    for row in rows(folder / "samples.jsonl"):
+    for _, row in read_rows(folder / "samples.jsonl"):
         found.setdefault(str(row["task_id"]), str(row["solution"]))
     return found

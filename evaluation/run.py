@@ -22,11 +22,12 @@ from codepref import __version__
 from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.sandbox import layers
-from evaluation import contamination, environment, leaderboard, results
+from evaluation import contamination, leaderboard, results
 from evaluation import samples as saved
+from evaluation.ask import Model, samples
 from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, fingerprint
-from evaluation.generation import Model, samples
-from evaluation.grading import grade
+from evaluation.grade import environment
+from evaluation.grade.spread import grade
 from evaluation.results import Row
 from evaluation.samples import Sample
 
@@ -247,6 +248,6 @@ def _facts(mark: dict[str, Any], gate: dict[str, Any], options: Options) -> dict
 
 
 if __name__ == "__main__":
-    from evaluation.command import main
+    from codepref.cli import main
 
-    sys.exit(main())
+    sys.exit(main(["evaluate", *sys.argv[1:]]))

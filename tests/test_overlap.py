@@ -4,26 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codepref import ondisk, overlap
-from codepref.overlap import benchmark_of
-
-
-@pytest.mark.parametrize(
-    ("prompt_id", "benchmark"),
-    [
-        ("HumanEval/32", "HumanEval"),
-        ("humaneval_plus/3", "HumanEval"),
-        ("Mbpp/255", "MBPP"),
-        ("BigCodeBench/1005", "BigCodeBench"),
-        ("DS-1000/17", "DS-1000"),
-        ("ds1000_17", "DS-1000"),
-        ("quickstart/busy_blocks", None),
-        ("my-HumanEval/32", None),
-        ("", None),
-    ],
-)
-def test_benchmark_ids(prompt_id, benchmark):
-    assert benchmark_of(prompt_id) == benchmark
-
 
 ONE = 'import os\nfrom typing import List\n\ndef pick_best(xs: List[int]):\n    """Pick the best  one\n    of all."""\n'
 OTHER = "def choose(xs: List[int]):\n  # PICK the best\n  # one of all"

@@ -1,8 +1,6 @@
 """The first link of every chain: samples (codes and tests of a model), recorded by the user or asked for here."""
 
 import functools
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,10 +15,11 @@ from pydantic import Field
 from tqdm import tqdm
 
 from codepref.errors import CodeprefError
+from codepref.files import BadLine, LineError, checked_text, file_hash, good_lines, json_word
 from codepref.generate import Completion, Generator, Price, Request, Sampling
 from codepref.generate.cache import Cache
 from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
-from codepref.generate.recorded import CODES, BadLine, Recording, RecordingError
+from codepref.generate.recorded import CODES, Recording, RecordingError
 from codepref.generate.recorded import read as read_recordings
 from codepref.generate.scripted import ScriptedGenerator, read_script
 from codepref.generate.server import ServerConfig, ServerGenerator
@@ -36,6 +35,7 @@ AHEAD = 20
 each group the servers run dry, for about one part in so many of the time."""
 Count = Annotated[int, Field(ge=1)]
 Row = TypeVar("Row")
+PROMPT_KEYS = ("prompt_id", "prompt", "entry_point")
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,6 @@ def _shards(rows: Iterable[Samples], size: int, bad: Sequence[BadLine]) -> Itera
     yield Shard(to_table(islice(left, size), Samples), skipped)
     while held := list(islice(left, size)):
         yield Shard(to_table(held, Samples))
-
-
-def file_hash(path: str | Path) -> str:
-    """sha256 of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -324,42 +318,32 @@ def _connected(
 def _read_prompts(path: Path) -> Rows:
     """Rows by prompt id."""
     found = Rows()
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                row = _read_prompt(path, number, line)
-                if (first := found.first(row.prompt_id)) is not None:
-                    raise CodeprefError(f"{path}:{number}: prompt_id {row.prompt_id!r} is already on line {first}")
-                found.add(row.prompt_id, number, row)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CodeprefError(f"{path}: {error}; give prompts=FILE, JSON lines") from None
+    for number, entry in good_lines(path):
+        try:
+            row = _read_prompt(entry)
+        except LineError as error:
+            raise CodeprefError(f"{path}:{number}: {error.problem}; {error.remedy}") from None
+        if (first := found.first(row.prompt_id)) is not None:
+            raise CodeprefError(f"{path}:{number}: prompt_id {row.prompt_id!r} is already on line {first}")
+        found.add(row.prompt_id, number, row)
     return found
 
 
-def _read_prompt(path: Path, number: int, line: str) -> Samples:
-    try:
-        row = json.loads(line)
-        prompt_id, prompt, entry_point = (_written(row, key) for key in ("prompt_id", "prompt", "entry_point"))
-    except (ValueError, TypeError, KeyError) as error:
-        need = 'expected {"prompt_id", "prompt", "entry_point"}'
-        raise CodeprefError(f"{path}:{number}: {type(error).__name__}: {error}; {need}") from None
-    tests = row.get("tests", [])
-    if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
-        raise CodeprefError(f"{path}:{number}: tests: expected a list of texts, found {json.dumps(tests)[:60]}")
-    given = tuple(Sample(test) for test in tests)
-    return Samples(prompt_id, prompt, entry_point, (), given, source=row.get("source"), licence=row.get("licence"))
-
-
-def _written(row: dict[str, Any], key: str) -> str:
-    """A text that can be stored.
+def _read_prompt(entry: Mapping[str, Any]) -> Samples:
+    """The prompt of a line.
 
     Raises:
-        KeyError, TypeError, ValueError: there is none.
+        LineError: a key is missing or is no text.
     """
-    if not isinstance(row[key], str):
-        raise TypeError(f"{key} is no text")
-    row[key].encode()  # half a surrogate pair is no character
-    return str(row[key])
+    missing = [key for key in PROMPT_KEYS if key not in entry]
+    if missing:
+        raise LineError(f"missing key {missing[0]!r}", f"every line needs {', '.join(PROMPT_KEYS)}")
+    prompt_id, prompt, entry_point = (checked_text(entry[key], key) for key in PROMPT_KEYS)
+    tests = entry.get("tests", [])
+    if not isinstance(tests, list):
+        raise LineError(f"tests is {json_word(tests)}", "write a list of texts")
+    given = tuple(Sample(checked_text(test, f"tests[{index}]")) for index, test in enumerate(tests))
+    return Samples(prompt_id, prompt, entry_point, (), given, source=entry.get("source"), licence=entry.get("licence"))
 
 
 def render(template: Path, values: dict[str, object]) -> str:

@@ -27,10 +27,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from builders.chain import rows
-from builders.chain.ask import file_hash
 from codepref import overlap
+from codepref.benchmarks import DECONTAMINABLE, HubData
 from codepref.errors import CodeprefError
+from codepref.files import SUFFIXES, file_hash, read_rows
 from codepref.overlap import Hashes
 from codepref.records import Candidates, Exclusion, from_table, to_table
 from codepref.stages import Runner
@@ -38,48 +38,6 @@ from codepref.store import Shard, Stage
 
 PROMPT_RUN, CODE_RUN, COMMON, SHORTEST = 10, 13, 10, 6
 WORDING = 0.6
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a benchmark is on the Hub."""
-
-    title: str
-    hub: str
-    revision: str
-    parts: tuple[tuple[str | None, str], ...]
-    """Its configs and splits."""
-    files: tuple[str, ...]
-    """What its files are called, letters and digits only; of each, the first that is there is read."""
-
-
-BENCHMARKS = {
-    "humaneval": Source(
-        "HumanEval",
-        "openai/openai_humaneval",
-        "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544",
-        ((None, "test"),),
-        ("humaneval",),
-    ),
-    "mbpp": Source(
-        "MBPP",
-        "google-research-datasets/mbpp",
-        "4bb6404fdc6cacfda99d4ac4205087b89d32030c",
-        tuple((name, split) for name in ("full", "sanitized") for split in ("train", "test", "validation", "prompt")),
-        ("mbpp", "sanitizedmbpp"),
-    ),
-    "ds1000": Source(
-        "DS-1000", "xlangai/DS-1000", "4416080ac5cb80bdf7576aefb8f9a0b4d5426a44", ((None, "test"),), ("ds1000",)
-    ),
-    "bigcodebench": Source(
-        "BigCodeBench",
-        "bigcode/bigcodebench",
-        "b74c0d0bf70d2c0bc459be537895cca163007f1a",
-        ((None, "v0.1.4"),),
-        (r"bigcodebench(v014\w*)?",),
-    ),
-}
-
 TEXTS = ("prompt", "text", "complete_prompt", "instruct_prompt", "question")
 CODES = ("canonical_solution", "code", "reference_code", "solution")
 
@@ -131,7 +89,8 @@ def gate(runner: Runner, names: Sequence[str], folder: str | None) -> Gate | Non
 
     Args:
         runner: Where the stage goes.
-        names: Keys of `BENCHMARKS`, or files of rows with a text (`TEXTS`) and optionally `CODES` and `entry_point`.
+        names: Keys of `DECONTAMINABLE`, or files of rows with a text (`TEXTS`) and optionally `CODES` and
+            `entry_point`.
         folder: Where the named benchmarks lie as files; None: they come from the Hub, at the pinned revision.
 
     Raises:
@@ -147,17 +106,18 @@ def gate(runner: Runner, names: Sequence[str], folder: str | None) -> Gate | Non
 
 def _found(name: str, folder: str | None) -> tuple[str, str, Any]:
     """Title, origin without paths, and a function that gives the rows."""
-    if name not in BENCHMARKS:
-        if not name.endswith(rows.SUFFIXES):
-            near = difflib.get_close_matches(name, BENCHMARKS, n=1) or [", ".join(BENCHMARKS)]
+    if name not in DECONTAMINABLE:
+        if not name.endswith(SUFFIXES):
+            near = difflib.get_close_matches(name, DECONTAMINABLE, n=1) or [", ".join(DECONTAMINABLE)]
             raise CodeprefError(
                 f"decontaminate: unknown benchmark {name!r}; known: {near[0]}, or give a file of its tasks"
             )
         return Path(name).stem.partition(".")[0], _digest(Path(name)), partial(_from_files, [Path(name)])
-    known = BENCHMARKS[name]
+    known = DECONTAMINABLE[name]
     if folder is None:
-        return known.title, f"{known.hub}@{known.revision[:12]}", partial(_from_hub, known)
-    files = sorted(path for path in Path(folder).glob("*") if path.name.endswith(rows.SUFFIXES))
+        assert known.data is not None and known.data.revision is not None
+        return known.title, f"{known.data.hub}@{known.data.revision[:12]}", partial(_from_hub, known.title, known.data)
+    files = sorted(path for path in Path(folder).glob("*") if path.name.endswith(SUFFIXES))
     named = [[path for path in files if re.fullmatch(pattern, _plain(path))][:1] for pattern in known.files]
     if not any(named):
         raise CodeprefError(f"{folder}: no file of {known.title}; put {name}.jsonl there, or leave benchmarks_dir out")
@@ -166,7 +126,7 @@ def _found(name: str, folder: str | None) -> tuple[str, str, Any]:
 
 
 def _plain(path: Path) -> str:
-    name = next(path.name.removesuffix(end) for end in sorted(rows.SUFFIXES, key=len)[::-1] if path.name.endswith(end))
+    name = next(path.name.removesuffix(end) for end in sorted(SUFFIXES, key=len)[::-1] if path.name.endswith(end))
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -179,22 +139,22 @@ def _digest(path: Path) -> str:
 
 def _from_files(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
     for path in paths:
-        for number, row in rows.read(path):
+        for number, row in read_rows(path):
             if not any(isinstance(row.get(key), str) for key in TEXTS):
                 raise CodeprefError(f"{path}:{number}: no text of a task; one of {', '.join(TEXTS)} must hold it")
             yield row
 
 
-def _from_hub(source: Source) -> Iterator[dict[str, Any]]:
+def _from_hub(title: str, data: HubData) -> Iterator[dict[str, Any]]:
     import datasets
 
     try:
-        for name, split in source.parts:
-            yield from datasets.load_dataset(source.hub, name, split=split, revision=source.revision)
+        for name, split in data.parts:
+            yield from datasets.load_dataset(data.hub, name, split=split, revision=data.revision)
     except (OSError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         raise CodeprefError(
-            f"{source.title}: can not be read from the Hub ({said}); give benchmarks_dir, or decontaminate without it"
+            f"{title}: can not be read from the Hub ({said}); give benchmarks_dir, or decontaminate without it"
         ) from None
 
 

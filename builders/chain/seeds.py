@@ -21,9 +21,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from builders.chain import rows
 from builders.chain.ask import Generation, Question, asked
-from codepref import extract
+from codepref import extract, files
 from codepref.errors import CodeprefError
 from codepref.generate import Completion
 from codepref.ondisk import Rows
@@ -168,7 +167,7 @@ def _folder(root: Path) -> Iterator[tuple[str, str, str | None]]:
 
 
 def _file(path: Path) -> Iterator[tuple[str, str, str | None]]:
-    for number, row in rows.read(path):
+    for number, row in files.read_rows(path):
         if not isinstance(row.get("source"), str):
             raise CodeprefError(f"{path}:{number}: no text under 'source'; give every row its code there")
         yield row["source"], _origin(row) or f"{path.name}, row {number}", _licence(row)

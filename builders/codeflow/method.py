@@ -48,6 +48,7 @@ from builders.codeflow.trajectories import History, Running, Trajectory
 from builders.codeflow.vote import Repair, mended
 from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
+from codepref.files import file_hash
 from codepref.generate.recorded import VERSIONS
 from codepref.publish import cards, dataset
 from codepref.records import Samples
@@ -216,7 +217,7 @@ def _parts(
     """The dataset's configs, and the stages that lead to them from the trajectories."""
     histories = stages[-1]
     tokenizer = config.filters.tokenizer
-    settings = replace(config.filters, tokenizer=tokenizer and ask.file_hash(tokenizer))
+    settings = replace(config.filters, tokenizer=tokenizer and file_hash(tokenizer))
     rule = PairRule(config.rejected, config.focus, settings, config.seed)
     drawn = runner.map("pairs", partial(pairs, tokenizer), rule, [histories])
     chain = [drawn, gates.distinct(runner, "distinct", drawn, ("prompt", "chosen", "rejected"), "pair")]

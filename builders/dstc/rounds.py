@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from builders.chain.ask import Generation, file_hash, rows_of
+from builders.chain.ask import Generation, rows_of
 from codepref.errors import CodeprefError
+from codepref.files import file_hash, write_lines
 from codepref.records import to_table
 from codepref.stages import Runner
-from codepref.store import Shard, Stage, Store, fingerprint, write_lines
+from codepref.store import Shard, Stage, Store, fingerprint
 
 PLACES = ("dataset", "config", "adapter", "model", "policy", "round")
 """What a word of the training command may name in braces:

@@ -17,6 +17,8 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from codepref.commands.options import cores
+from codepref.errors import CodeprefError
+from codepref.files import good_lines
 from codepref.sandbox.base import Job, Limits, Matrix, SandboxUnavailable
 from codepref.sandbox.pool import execute
 
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
                 _run(args, limits, jobs, output)
             else:
                 sys.stderr.write(f"codepref execute: {args.input} holds no cases\n")
-    except (BadInput, SandboxUnavailable) as error:
+    except (CodeprefError, SandboxUnavailable) as error:
         sys.stderr.write(f"codepref execute: {error}\n")
         return 2
     except OSError as error:
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-class BadInput(ValueError):
+class BadInput(CodeprefError):
     """One line: what is wrong, where, and what to do."""
 
 
@@ -76,26 +78,12 @@ def _limits(args: argparse.Namespace) -> Limits:
 
 
 def _read(path: Path) -> Iterator[Job]:
-    """Jobs of one code each; raises `BadInput` for the first bad line."""
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            where = f"{path}, line {number}"
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            except UnicodeDecodeError as error:
-                raise BadInput(f"{where}: not UTF-8 text ({error.reason}); save the cases as UTF-8") from None
-            if text:
-                yield _job(text, where)
+    """Jobs of one code each; raises `CodeprefError` for the first bad line."""
+    for number, case in good_lines(path):
+        yield _job(case, f"{path}:{number}")
 
 
-def _job(line: str, where: str) -> Job:
-    try:
-        case: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        why = getattr(error, "msg", str(error))
-        raise BadInput(f"{where}: not JSON ({why}); write one JSON object on each line") from None
-    if not isinstance(case, dict):
-        raise BadInput(f"{where}: not a JSON object; write {{'id': ..., 'code': ..., 'tests': [...]}}")
+def _job(case: dict[str, Any], where: str) -> Job:
     for name, kind in _FIELDS.items():
         if not isinstance(case.get(name), kind):
             raise BadInput(f"{where}: '{name}' is missing or not a {'string' if kind is str else 'list'}; add it")

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from codepref.overlap import benchmark_of
+from codepref.benchmarks import benchmark_of
 
 _HERE = Path(__file__).parent.parent
 TEMPLATES = next(p for p in (_HERE / "model_cards", _HERE.parent / "model_cards") if p.is_dir())

@@ -8,7 +8,6 @@ DIR/stages/                   the run itself (not part of the dataset)
 """
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import platform
@@ -21,10 +20,11 @@ import pyarrow.parquet as pq
 
 from codepref import __version__
 from codepref.errors import CodeprefError
+from codepref.files import file_hash, replacing, write_lines, write_whole
 from codepref.publish import cards
 from codepref.records import schema
 from codepref.stages import describe
-from codepref.store import Stage, Store, write_lines, write_whole
+from codepref.store import Stage, Store
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 1_000
@@ -119,12 +119,9 @@ def _write_part(root: Path, name: str, stage: Stage, record: type) -> dict[str, 
     files, size, groups = [], 0, _groups(stage, record)
     for index in range(count):
         path = folder / f"train-{index:05d}-of-{count:05d}.parquet"
-        part = path.with_suffix(".part")
-        size += _write_file(part, record, itertools.islice(groups, ROWS_PER_FILE // ROWS_PER_GROUP))
-        part.replace(path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        files.append({"file": f"{name}/{path.name}", "bytes": path.stat().st_size, "sha256": digest})
+        with replacing(path) as part:
+            size += _write_file(part, record, itertools.islice(groups, ROWS_PER_FILE // ROWS_PER_GROUP))
+        files.append({"file": f"{name}/{path.name}", "bytes": path.stat().st_size, "sha256": file_hash(path)})
     for old in folder.iterdir():
         if f"{name}/{old.name}" not in {item["file"] for item in files}:
             old.unlink()
@@ -150,7 +147,7 @@ def _write_file(path: Path, record: type, groups: Iterable[pa.Table]) -> int:
 
 def _remove_others(root: Path, names: Container[str]) -> None:
     """Removes dataset configs of an earlier build, which `load_dataset` would still find."""
-    for path in [*root.glob("*/train-*.parquet"), *root.glob("*/train-*.part")]:
+    for path in [*root.glob("*/train-*.parquet"), *root.glob("*/train-*.part*")]:
         if path.parent.name not in names:
             path.unlink()
             if not any(path.parent.iterdir()):

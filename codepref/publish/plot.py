@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from codepref.files import replacing
+
 COLOURS = ("#3b6ea8", "#c4682f", "#4f8a5b", "#8a5a9e", "#8c8c8c", "#b59b2e")
 SIZE = (6.4, 3.6)
 DOTS_PER_INCH = 144
@@ -83,6 +85,5 @@ def _colours(count: int) -> list[str]:
 
 def _save(figure: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    figure.savefig(part, format="png", metadata={"Software": None})
-    part.replace(path)
+    with replacing(path) as part:
+        figure.savefig(part, format="png", metadata={"Software": None})

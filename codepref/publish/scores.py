@@ -12,22 +12,11 @@ from typing import Any
 
 import yaml
 
+from codepref.benchmarks import variant_of
 from codepref.errors import CodeprefError
 from codepref.publish import release
 from codepref.publish.release import File
 
-DATASETS = {
-    "humaneval": ("openai/openai_humaneval", "default"),
-    "humaneval_plus": ("evalplus/humanevalplus", "default"),
-    "mbpp": ("google-research-datasets/mbpp", "default"),
-    "mbpp_plus": ("evalplus/mbppplus", "default"),
-    "ds1000": ("xlangai/DS-1000", "default"),
-    "bigcodebench_complete": ("bigcode/bigcodebench", "complete"),
-    "bigcodebench_instruct": ("bigcode/bigcodebench", "instruct"),
-    "bigcodebench_complete_hard": ("bigcode/bigcodebench-hard", "complete"),
-    "bigcodebench_instruct_hard": ("bigcode/bigcodebench-hard", "instruct"),
-}
-"""Benchmark -> the Hub's dataset of it, and the task there."""
 TABLE = """## Scores
 
 | model | benchmark | metric | % [95 % interval] | problems | settings | fingerprint |
@@ -178,7 +167,7 @@ def with_scores(card: str, repo_id: str, ours: Sequence[Results], before: Sequen
     loaded.data.eval_results = [
         EvalResult(
             task_type="text-generation",
-            dataset_type=DATASETS.get(score.benchmark, (score.benchmark, ""))[0],
+            dataset_type=_hub_dataset(score.benchmark) or score.benchmark,
             dataset_name=score.benchmark,
             metric_type=score.metric.partition(" ")[0],
             metric_name=f"{score.metric}, {score.settings}, 95 % interval {score.interval}",
@@ -205,8 +194,14 @@ def _table(ours: Sequence[Results], before: Sequence[Results]) -> str:
 
 def _first(results: Results) -> Score | None:
     """The number of a leaderboard: pass@1 on all tests; None where the Hub has no dataset of the benchmark."""
-    known = (score for score in results.scores if score.metric == "pass@1" and score.benchmark in DATASETS)
+    known = (score for score in results.scores if score.metric == "pass@1" and _hub_dataset(score.benchmark))
     return next(known, None)
+
+
+def _hub_dataset(benchmark: str) -> str | None:
+    """The Hub's dataset of a benchmark; None where there is none."""
+    variant = variant_of(benchmark)
+    return variant.data.hub if variant is not None and variant.data is not None else None
 
 
 def _entry(results: Results, repo_id: str) -> bytes:
@@ -215,10 +210,11 @@ def _entry(results: Results, repo_id: str) -> bytes:
 
     score = _first(results)
     assert score is not None
-    dataset, task = DATASETS[score.benchmark]
+    variant = variant_of(score.benchmark)
+    assert variant is not None and variant.data is not None
     entry = EvalResultEntry(
-        dataset_id=dataset,
-        task_id=task,
+        dataset_id=variant.data.hub,
+        task_id=variant.leaderboard_task,
         value=score.percent,
         date=score.date,
         source_url=f"{constants.ENDPOINT}/{repo_id}/blob/main/evaluation/{results.slug}.json",

@@ -8,8 +8,8 @@ from datasets import load_dataset
 
 from builders.codedpo import method as codedpo
 from codepref import config
+from codepref.commands.tiny import row
 from codepref.errors import CodeprefError
-from codepref.generate.tiny.command import row
 from codepref.generate.tiny.tasks import tasks
 
 SMALL = ["codes_per_prompt=6", "tests_per_prompt=8", "shard_size=4"]

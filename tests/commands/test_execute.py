@@ -31,7 +31,7 @@ def test_verdicts_in_input_order(tmp_path):
     ("line", "complaint"),
     [
         ("{", "not JSON"),
-        ("[]", "not a JSON object"),
+        ("[]", "the line is a list"),
         ('{"id": "a", "tests": []}', "'code' is missing"),
         ('{"id": 1, "code": "", "tests": []}', "'id' is missing or not a string"),
         ('{"id": "a", "code": "", "tests": [1]}', "'tests' holds something"),
@@ -44,7 +44,7 @@ def test_bad_lines_are_named_before_any_work(tmp_path, capsys, line, complaint):
     message = capsys.readouterr().err
     assert code == 2
     assert rows is None
-    assert "cases.jsonl, line 2" in message
+    assert "cases.jsonl:2: " in message
     assert complaint in message
     assert message.count("\n") == 1
 
@@ -52,11 +52,11 @@ def test_bad_lines_are_named_before_any_work(tmp_path, capsys, line, complaint):
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
-        (bytes(range(128, 256)) * 20, "line 1: not UTF-8 text"),
-        (b'{"id": "a", "code": "", "tests": []}\n\x1f\x8b\x08\x00', "line 2: not UTF-8 text"),
-        ('{"id": "a", "code": "", "tests": []}\n'.encode("utf-16"), "line 1: not UTF-8 text"),
-        (b"[" * 200_000, "line 1: not JSON"),
-        (b'{"id": "a", "code": "", "tests": [], "n": ' + b"9" * 10_000 + b"}", "line 1: not JSON"),
+        (bytes(range(128, 256)) * 20, ":1: not UTF-8 text"),
+        (b'{"id": "a", "code": "", "tests": []}\n\x1f\x8b\x08\x00', ":2: not UTF-8 text"),
+        ('{"id": "a", "code": "", "tests": []}\n'.encode("utf-16"), ":1: not UTF-8 text"),
+        (b"[" * 200_000, ":1: not usable JSON"),
+        (b'{"id": "a", "code": "", "tests": [], "n": ' + b"9" * 10_000 + b"}", ":1: not usable JSON"),
         (b'{"id": "a", "code": "", "tests": {}}', "'tests' is missing or not a list"),
         (b'{"id": "a", "code": null, "tests": []}', "'code' is missing or not a string"),
         (b'{"id": "a", "code": "", "tests": [], "entry_point": 1}', "'entry_point' is not a string"),

@@ -142,7 +142,7 @@ def _evaluation(root: Path, name: str, checkpoint: Path, workers: int) -> Iterat
 def evidence(root: Path) -> dict[str, Any]:
     """What the ranking has to work with, and one prompt to show."""
     from builders.chain.ranking import convergence
-    from codepref.generate.tiny import truth
+    from codepref.commands.quickstart import truth
 
     found = truth.evidence(root / "codedpo")
     print(found.words)
@@ -159,8 +159,8 @@ def evidence(root: Path) -> dict[str, Any]:
 
 def labels(root: Path) -> dict[str, Any]:
     """How many pairs of each dataset are right by the hidden tests."""
+    from codepref.commands.quickstart import truth
     from codepref.commands.quickstart.page import DATASETS
-    from codepref.generate.tiny import truth
 
     found = {}
     for folder, _, config in DATASETS:
@@ -234,7 +234,7 @@ class _State:
 
     def _write(self, page: bool) -> None:
         from codepref.commands.quickstart import page as report
-        from codepref.store import write_whole
+        from codepref.files import write_whole
 
         write_whole(self.path, json.dumps(self.told, indent=1).encode() + b"\n")
         if page:

@@ -17,8 +17,8 @@ from codepref.commands.quickstart import chart, facts
 from codepref.commands.quickstart.facts import Dataset, Matrix, Pair, Repair
 from codepref.commands.quickstart.side_by_side import aligned
 from codepref.errors import CodeprefError
+from codepref.files import write_whole
 from codepref.publish.cards import TEMPLATES
-from codepref.store import write_whole
 
 FILE = "quickstart.json"
 DATASETS = (("codedpo", "CodeDPO", "correctness"), ("codeflow", "CodeFlow", "pairs"), ("dstc", "DSTC", "dpo"))

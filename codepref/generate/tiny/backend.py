@@ -1,7 +1,6 @@
 """Generation backend `tiny`: codes, tests and repairs by the tiny model, for prompts of its own family."""
 
 import functools
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from codepref.extract import defines, fenced_blocks
+from codepref.files import file_hash
 from codepref.generate.base import (
     Completion,
     GenerationError,
@@ -179,8 +179,7 @@ def fingerprint(checkpoint: Path) -> str:
         GenerationError: there is none.
     """
     try:
-        with (checkpoint / "model.safetensors").open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:8]
+        return file_hash(checkpoint / "model.safetensors")[:8]
     except OSError as error:
         raise GenerationError(
             f"{checkpoint}: no checkpoint ({error.strerror}); name a folder that `codepref tiny train` wrote"

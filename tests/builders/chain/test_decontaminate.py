@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.overlap import perturbed
-from builders.chain import decontaminate, rows
+from builders.chain import decontaminate
 from builders.codedpo import method as codedpo
 from builders.codedpo.method import Config
+from codepref import files
 from codepref.errors import CodeprefError
 from codepref.sandbox import Limits
 from codepref.stages import Runner
@@ -126,15 +127,11 @@ def test_a_benchmark_is_read_as_a_dataset_of_the_hub(tmp_path, tasks, monkeypatc
     folder = tmp_path / "hub"
     folder.mkdir()
     (folder / "test.jsonl").write_text(tasks.read_text().splitlines()[0])
-    source = replace(decontaminate.BENCHMARKS["humaneval"], hub=str(folder))  # `load_dataset` opens folders too
-    monkeypatch.setitem(decontaminate.BENCHMARKS, "humaneval", source)
+    known = decontaminate.DECONTAMINABLE["humaneval"]
+    here = replace(known, data=replace(known.data, hub=str(folder)))  # `load_dataset` opens folders too
+    monkeypatch.setitem(decontaminate.DECONTAMINABLE, "humaneval", here)
     index = decontaminate.index(gate(tmp_path, ["humaneval"]).tasks.path)
     assert index.prompt(PLATEAU, "longest_plateau") == ("benchmark text", "HumanEval Own/0")
-
-
-def test_benchmarks_are_pinned():
-    for source in decontaminate.BENCHMARKS.values():
-        assert re.fullmatch("[0-9a-f]{40}", source.revision)
 
 
 def test_rows_without_a_task_are_named(tmp_path):
@@ -176,14 +173,14 @@ def test_a_build_that_compared_nothing_says_so(tmp_path):
 @pytest.mark.realdata
 def test_every_humaneval_prompt_is_found_and_none_of_ours(tmp_path, shared, root):
     folder = shared / "benchmarks"
-    index = decontaminate.index(gate(tmp_path, list(decontaminate.BENCHMARKS), str(folder)).tasks.path)
-    humaneval = [row for _, row in rows.read(folder / "HumanEval.jsonl.gz")]
+    index = decontaminate.index(gate(tmp_path, list(decontaminate.DECONTAMINABLE), str(folder)).tasks.path)
+    humaneval = [row for _, row in files.read_rows(folder / "HumanEval.jsonl.gz")]
     assert all(index.prompt(row["prompt"], row["entry_point"]) for row in humaneval)
     rng = random.Random(0)
     assert all(index.prompt(perturbed(row, rng), "solve_it") for row in humaneval)
-    instructions = [row for _, row in rows.read(shared / "humanevalpack_python" / "humanevalpack.jsonl.gz")]
+    instructions = [row for _, row in files.read_rows(shared / "humanevalpack_python" / "humanevalpack.jsonl.gz")]
     assert all(index.prompt(row["instruction"], row["entry_point"]) for row in instructions)
-    ours = [row for _, row in rows.read(root / "builders" / "quickstart" / "generations.jsonl")]
+    ours = [row for _, row in files.read_rows(root / "builders" / "quickstart" / "generations.jsonl")]
     assert len(ours) == 22
     assert not [row["prompt_id"] for row in ours if index.prompt(row["prompt"], row["entry_point"])]
     assert not [row["prompt_id"] for row in ours for code in row["codes"] if index.code(code, row["entry_point"])]

@@ -15,13 +15,14 @@ import datasets
 import pytest
 import yaml
 
-from builders.chain import gates, rows, seeds
+from builders.chain import gates, seeds
 from builders.chain.ask import Generation, rows_of
 from builders.chain.gates import Gates
 from builders.codedpo import method as codedpo
 from builders.codedpo.method import Config
 from codepref import config
 from codepref.errors import CodeprefError
+from codepref.files import read_rows
 from codepref.records import Outcomes
 from codepref.sandbox import Limits
 from codepref.store import Stage
@@ -93,7 +94,7 @@ def test_seeds_to_pairs_with_a_script(tmp_path):
 
 def test_what_answers_get_wrong_is_counted(tmp_path):
     plain = scripted(tmp_path, tasks_per_seed=1)
-    entries = [row for _, row in rows.read(tmp_path / "script.jsonl")]
+    entries = [row for _, row in read_rows(tmp_path / "script.jsonl")]
     (first, second, third, _) = [e for e in entries if e["purpose"] == "concepts"]
     first["answers"] = ["It adds numbers."]
     by_id = {(e["prompt_id"], e["purpose"]): e for e in entries}
@@ -112,7 +113,7 @@ def test_what_answers_get_wrong_is_counted(tmp_path):
 
 def test_two_seeds_with_the_same_task_make_one_prompt(tmp_path):
     settings = scripted(tmp_path, gates=gates.OPEN, tasks_per_seed=1)
-    entries = [row for _, row in rows.read(tmp_path / "script.jsonl")]
+    entries = [row for _, row in read_rows(tmp_path / "script.jsonl")]
     asked = [entry for entry in entries if entry["purpose"] == "task"]
     asked[1]["answers"] = asked[0]["answers"]
     (tmp_path / "script.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
@@ -284,7 +285,7 @@ def test_a_run_needs_a_folder(root):
 
 @pytest.mark.realdata
 def test_functions_of_real_packages(tmp_path, shared):
-    lines = [row for _, row in itertools.islice(rows.read(shared / "seeds" / "functions.jsonl.gz"), 0, 900, 150)]
+    lines = [row for _, row in itertools.islice(read_rows(shared / "seeds" / "functions.jsonl.gz"), 0, 900, 150)]
     path = tmp_path / "seeds.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in lines))
     taken = [item for item in seeds.read(str(path)) if isinstance(item, seeds.Seed)]

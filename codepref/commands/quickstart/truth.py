@@ -11,14 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from codepref.generate.tiny.tasks import ENTRY_POINT, read
+from codepref.generate.tiny.tasks import read
 from codepref.inspection import run as inspection
-from codepref.sandbox import Cell, Job, Limits, execute
 from codepref.store import Stage
+from evaluation.tiny import ragged, right
 
-LIMITS = Limits(cpu_s=0.5)
-GLANCE = 5
-"""Hidden tests that nearly every wrong program fails one of."""
 LOOKED_AT = 120
 """Prompts of a run whose programs are judged, at most."""
 WEAK_AUC, WEAK_TESTS = 0.65, 0.25
@@ -114,59 +111,6 @@ def labels(pairs: Iterable[Mapping[str, str]]) -> Labels:
     truth = np.array(both, dtype=bool).reshape(-1, 2)
     chosen, rejected = truth[:, 0], truth[:, 1]
     return Labels(len(listed), interval(chosen & ~rejected), float((rejected & ~chosen).mean()) if listed else 0.0)
-
-
-def right(work: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
-    """For each prompt and its programs: which pass all hidden tests, (programs,) bool each."""
-    asked = [(programs, read(prompt).hidden_tests()) for prompt, programs in work]
-    return [np.array([cell.verdict == "passed" for cell in cells], dtype=bool) for cells in judged(asked)]
-
-
-def judged(work: Sequence[tuple[Sequence[str], Sequence[str]]], workers: int = 2, **options: Any) -> list[list[Cell]]:
-    """For each entry's programs the cell of the first test that is not passed, or else of the last one.
-
-    Equal texts run once, and only what passes the first few tests runs on the others.
-
-    Args:
-        work: Programs and the tests they have to pass, at least one.
-        workers: Sandboxes.
-        options: Those of `codepref.sandbox.Sandbox`.
-    """
-    first = _ran([(programs, tests[:GLANCE]) for programs, tests in work], workers, options)
-    cells = [{text: _decisive(row) for text, row in found.items()} for found in first]
-    open_ = [[text for text, cell in found.items() if cell.verdict == "passed"] for found in cells]
-    rest = _ran([(some, tests[GLANCE:]) for some, (_, tests) in zip(open_, work, strict=True)], workers, options)
-    for found, more in zip(cells, rest, strict=True):
-        found |= {text: _decisive(row) for text, row in more.items()}
-    return [[found[text] for text in programs] for found, (programs, _) in zip(cells, work, strict=True)]
-
-
-def _decisive(row: Sequence[Cell]) -> Cell:
-    return next((cell for cell in row if cell.verdict != "passed"), row[-1])
-
-
-def ragged(work: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[np.ndarray]:
-    """Whether program i of an entry passes its test j: (programs, tests) bool each."""
-    found = []
-    for cells, (programs, tests) in zip(_ran(work, 2, {}), work, strict=True):
-        rows = [[cell.verdict == "passed" for cell in cells.get(text, ())] for text in programs]
-        found.append(np.array(rows, dtype=bool).reshape(len(programs), len(tests)))
-    return found
-
-
-def _ran(
-    work: Sequence[tuple[Sequence[str], Sequence[str]]], workers: int, options: Mapping[str, Any]
-) -> list[dict[str, tuple[Cell, ...]]]:
-    """Each entry's programs of different text and their cells; entries without programs or tests have none."""
-    jobs = [
-        Job(str(n), tuple(dict.fromkeys(programs)), tuple(tests), ENTRY_POINT)
-        for n, (programs, tests) in enumerate(work)
-        if programs and tests
-    ]
-    found: list[dict[str, tuple[Cell, ...]]] = [{} for _ in work]
-    for job, matrix in zip(jobs, execute(jobs, LIMITS, workers=workers, **options), strict=True):
-        found[int(job.job_id)] = dict(zip(job.codes, matrix.cells, strict=True))
-    return found
 
 
 def area(scores: np.ndarray, truth: np.ndarray) -> float:

@@ -1,17 +1,24 @@
 """MBPP (Austin et al. 2021, arXiv:2108.07732) and MBPP+ (EvalPlus, Liu et al. 2023, arXiv:2305.01210).
 
+MBPP's order is code, set-up, asserts: the set-up of tasks 367 and 927 uses a class that the code defines. In the
+sanitized file the imports come first.
+
 MBPP+ comes as EvalPlus releases it (inputs as JSON, which has no tuples, sets or complex numbers: they are restored by
 task) or as the Hub serves it (`evalplus/mbppplus`, whose test text holds them as Python). Some tasks accept more than
 one answer; their conditions are below.
 """
 
+import ast
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import Problem, from_hub, require, rows
-from evaluation.humaneval_plus import inputs_of
+from codepref.errors import CodeprefError
+from evaluation import evalplus
+from evaluation.benchmark import Asked, Benchmark, Problem, located_rows, require
+from evaluation.grade import asserts, inputs
 
+MAX_TOKENS = 768
 ANY_PLAIN = "_v(0) is not ..."
 AS_SETS = "set(_v(0)) == set(_v(1))"
 IS_SOME = " == ".join(f"(_v({k}) if isinstance(_v({k}), bool) else _v({k}) is not None)" for k in (0, 1))
@@ -73,12 +80,41 @@ def restored(number: int, calls: list[list[Any]]) -> list[list[Any]]:
 
 
 def load(path: Path | None) -> list[Problem]:
+    """Problems of MBPP: the test split of the full set on the Hub, or every row of a file of either form."""
+    return [_problem(row, where) for where, row in located_rows("mbpp", path)]
+
+
+def _problem(row: dict[str, Any], where: str) -> Problem:
+    require(row, ("task_id", "code", "test_list"), where)
+    text = row.get("text", row.get("prompt"))
+    if text is None:
+        raise CodeprefError(f"{where}: no column 'text' or 'prompt'; it has {', '.join(row)}")
+    data = {
+        "tests": list(row["test_list"]),
+        "before": "".join(f"{line}\n" for line in row.get("test_imports") or ()),
+        "after": row.get("test_setup_code") or "",
+    }
+    name = called_name(row["test_list"][0], row["code"])
+    prompt = as_docstring(text, row["test_list"][0])
+    return Problem(f"Mbpp/{row['task_id']}", prompt, row["code"], name, row=data)
+
+
+def called_name(test: str, code: str) -> str:
+    """The function or class of the code that a test uses; the last one defined where it uses several."""
+    try:
+        defined = [n.name for n in ast.parse(code).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+        used = {n.id for n in ast.walk(ast.parse(test)) if isinstance(n, ast.Name)}
+    except SyntaxError:
+        return ""
+    return next((name for name in reversed(defined) if name in used), "")
+
+
+def load_plus(path: Path | None) -> list[Problem]:
     """Problems of MBPP+."""
-    table = rows(path) if path else from_hub("evalplus/mbppplus", "test")
-    return [_problem(row, f"{path or 'evalplus/mbppplus'}, row {number}") for number, row in enumerate(table)]
+    return [_plus_problem(row, where) for where, row in located_rows("mbpp_plus", path)]
 
 
-def _problem(row: Mapping[str, Any], where: str) -> Problem:
+def _plus_problem(row: Mapping[str, Any], where: str) -> Problem:
     require(row, ("task_id", "prompt"), where)
     number = int(str(row["task_id"]).removeprefix("Mbpp/"))
     data: dict[str, Any]
@@ -89,22 +125,22 @@ def _problem(row: Mapping[str, Any], where: str) -> Problem:
         solution = row["canonical_solution"]
     else:
         require(row, ("code", "test_list", "test"), where)
-        data = inputs_of(row["test"], where)
+        data = evalplus.inputs_of(row["test"], where)
         base = len(row["test_list"])
         data["base_input"], data["plus_input"] = data["plus_input"][:base], data["plus_input"][base:]
-        name, prompt, solution = entry_point(row["test"]), docstring(row["prompt"], row["test_list"][0]), row["code"]
+        name, prompt, solution = tested_name(row["test"]), as_docstring(row["prompt"], row["test_list"][0]), row["code"]
     if number in CONDITIONS:
         data["condition"] = CONDITIONS[number].format(atol=data["atol"])
     data["program"] = solution
     return Problem(f"Mbpp/{number}", prompt, solution, name, row=data)
 
 
-def entry_point(test: str) -> str:
+def tested_name(test: str) -> str:
     """Name of the function that a test text of the Hub's format calls."""
     return test.rpartition("assertion(")[2].partition("(")[0]
 
 
-def docstring(text: str, test: str) -> str:
+def as_docstring(text: str, test: str) -> str:
     """A task and its first test as EvalPlus shows them to a model."""
     return f'"""\n{text}\n{test}\n"""\n'
 
@@ -112,3 +148,36 @@ def docstring(text: str, test: str) -> str:
 def program(problem: Problem, text: str) -> str:
     """MBPP's answers are whole programs."""
     return text
+
+
+def reference(problem: Problem) -> str:
+    """The data set's own solution is a whole program."""
+    return problem.reference
+
+
+def question(problem: Problem, chat: bool, prefill: bool) -> Asked:
+    """MBPP and MBPP+ as EvalPlus asks them."""
+    return evalplus.question(problem, chat, prefill, evalplus.AFTER_DOCSTRING)
+
+
+MBPP = Benchmark(
+    name="mbpp",
+    paper="arXiv:2108.07732",
+    load=load,
+    program=program,
+    reference=reference,
+    grade=asserts.grade,
+    ask=question,
+    max_tokens=MAX_TOKENS,
+)
+MBPP_PLUS = Benchmark(
+    name="mbpp_plus",
+    paper=evalplus.PAPER,
+    load=load_plus,
+    program=program,
+    reference=inputs.reference_program,
+    grade=inputs.grade,
+    ask=question,
+    max_tokens=MAX_TOKENS,
+)
+BENCHMARKS = (MBPP, MBPP_PLUS)

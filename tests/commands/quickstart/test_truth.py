@@ -8,8 +8,8 @@ import pytest
 
 from builders.codedpo import method as codedpo
 from codepref import config
-from codepref.generate.tiny import truth
-from codepref.generate.tiny.command import row
+from codepref.commands.quickstart import truth
+from codepref.commands.tiny import row
 from codepref.generate.tiny.tasks import tasks
 
 WRONG = "def solve(nums):\n    return 'wrong'\n"

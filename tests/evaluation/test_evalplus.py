@@ -1,8 +1,8 @@
 import pytest
 
-from evaluation import prompts
+from evaluation import evalplus
+from evaluation.ask import cut
 from evaluation.benchmark import Problem
-from evaluation.generation import cut
 from evaluation.samples import cleaned
 
 PROMPT = 'def f(a):\n    """Doc."""\n'
@@ -13,33 +13,33 @@ ENDS = ("<|endoftext|>", "<|endofmask|>", "</s>", "\nif __name__", "\ndef main("
 
 
 def test_evalplus_base_model():
-    asked = prompts.humaneval(PROBLEM, False, False)
+    asked = evalplus.humaneval(PROBLEM, False, False)
     assert asked.text == 'def f(a):\n    """Doc."""\n'
     assert asked.stop == (*ENDS, "\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ")
-    assert prompts.mbpp(PROBLEM, False, False).stop == (*ENDS, '\n"""', "\nassert")
+    assert evalplus.mbpp(PROBLEM, False, False).stop == (*ENDS, '\n"""', "\nassert")
 
 
 def test_evalplus_chat_model_with_the_answer_begun():
-    asked = prompts.humaneval(PROBLEM, True, True)
+    asked = evalplus.humaneval(PROBLEM, True, True)
     assert asked.text == f'{TASK}\n```\ndef f(a):\n    """Doc."""\n```\n'
     assert asked.begin == BEGIN
     assert asked.stop == (*ENDS, "\n```\n")
 
 
 def test_evalplus_chat_model_behind_a_server():
-    asked = prompts.humaneval(PROBLEM, True, False)
+    asked = evalplus.humaneval(PROBLEM, True, False)
     assert (asked.text, asked.stop) == (f'{TASK}\n```python\ndef f(a):\n    """Doc."""\n```', ())
 
 
 def test_bigcodebench():
-    complete = prompts.bigcodebench(PROBLEM, True, True, "complete")
+    complete = evalplus.bigcodebench(PROBLEM, True, True, "complete")
     assert (complete.text, complete.begin) == (f'{TASK}\n```\ndef f(a):\n    """Doc."""\n```\n', BEGIN)
-    assert prompts.bigcodebench(PROBLEM, True, True, "instruct").text == f"{TASK}\nDo it.\n"
-    assert prompts.bigcodebench(PROBLEM, False, False, "complete").text == PROMPT
+    assert evalplus.bigcodebench(PROBLEM, True, True, "instruct").text == f"{TASK}\nDo it.\n"
+    assert evalplus.bigcodebench(PROBLEM, False, False, "complete").text == PROMPT
 
 
 def test_data_science():
-    asked = prompts.data_science(PROBLEM, True, False)
+    asked = evalplus.data_science(PROBLEM, True, False)
     assert asked.text == PROMPT
     assert asked.system.startswith("Write a short code following the given format")
     assert asked.stop == ("</code>", "# SOLUTION END")

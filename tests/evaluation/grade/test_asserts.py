@@ -3,9 +3,9 @@ import json
 import pytest
 
 from codepref.errors import CodeprefError
-from evaluation import texts
 from evaluation.benchmark import Settings, rows
 from evaluation.catalogue import benchmark
+from evaluation.grade import asserts
 from evaluation.samples import read
 
 SETTINGS = Settings(cpu_s=1.0)
@@ -19,14 +19,14 @@ def lines(path, items):
 
 def test_a_check_becomes_its_asserts():
     test = "METADATA = {}\n\ndef check(candidate):\n    'doc'\n    assert candidate(1) == 2, 'x'\n    assert True\n"
-    assert texts.asserts(test, "f") == ["assert f(1) == 2, 'x'"]
+    assert asserts.asserts(test, "f") == ["assert f(1) == 2, 'x'"]
 
 
 def test_a_check_with_a_loop_stays_whole():
     test = "def check(candidate):\n    for i in range(3):\n        assert candidate(i) == i\n"
-    assert texts.asserts(test, "f") == [f"{test}\n\ncheck(f)"]
+    assert asserts.asserts(test, "f") == [f"{test}\n\ncheck(f)"]
     with pytest.raises(CodeprefError, match="defines no check"):
-        texts.asserts("assert f(1)", "f")
+        asserts.asserts("assert f(1)", "f")
 
 
 def test_humaneval_programs_and_cheats(tmp_path):
@@ -34,7 +34,7 @@ def test_humaneval_programs_and_cheats(tmp_path):
         "task_id": "HumanEval/900", "prompt": "def f(a):\n", "canonical_solution": "    return a + 1\n", "entry_point": "f",
         "test": "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(5) == 6\n",
     }  # fmt: skip
-    (problem,) = texts.load_humaneval(lines(tmp_path / "data.jsonl", [row]))
+    (problem,) = asserts.load_humaneval(lines(tmp_path / "data.jsonl", [row]))
     programs = [
         "def f(a):\n    return a + 1\n",
         EQUAL + "def f(a):\n    return E()\n",
@@ -42,7 +42,7 @@ def test_humaneval_programs_and_cheats(tmp_path):
         "import os\ndef f(a):\n    os._exit(0)\n",
         "def f(a):\n    return 2\n",
     ]
-    (found,) = texts.grade([(problem, programs)], SETTINGS)
+    (found,) = asserts.grade([(problem, programs)], SETTINGS)
     assert [(g.verdict, g.mode) for g in found] == [
         ("passed", "plain"), ("failed", "plain"), ("failed", "plain"), ("crashed", "plain"), ("failed", "plain")
     ]  # fmt: skip
@@ -57,15 +57,15 @@ def test_mbpp_setup_comes_after_the_code_and_imports_before(tmp_path):
         "task_id": 1, "prompt": "t", "code": "def up(x):\n    return math.ceil(x)\n", "source_file": "",
         "test_imports": ["import math"], "test_list": ["assert math.isclose(up(1.5), 2)"],
     }  # fmt: skip
-    problems = texts.load_mbpp(lines(tmp_path / "data.jsonl", [late, early]))
+    problems = asserts.load_mbpp(lines(tmp_path / "data.jsonl", [late, early]))
     assert [problem.entry_point for problem in problems] == ["depth", "up"]
-    found = list(texts.grade([(p, [p.reference]) for p in problems], SETTINGS))
+    found = list(asserts.grade([(p, [p.reference]) for p in problems], SETTINGS))
     assert [graded[0].verdict for graded in found] == ["passed", "passed"]
 
 
 def test_a_missing_column_is_named(tmp_path):
     with pytest.raises(CodeprefError, match=r"data.jsonl, row 0: no column 'canonical_solution'"):
-        texts.load_humaneval(lines(tmp_path / "data.jsonl", [{"task_id": "x", "prompt": "y"}]))
+        asserts.load_humaneval(lines(tmp_path / "data.jsonl", [{"task_id": "x", "prompt": "y"}]))
 
 
 @pytest.mark.realdata

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from evaluation.pass_at_k import pass_at_k, score, scores, wilson
+from evaluation.score import pass_at_k, score, scores, wilson
 
 
 @pytest.mark.parametrize("n", range(1, 8))

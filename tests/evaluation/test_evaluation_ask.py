@@ -4,9 +4,9 @@ import pytest
 from generate.fake_server import FakeServer, prompt_of
 
 from codepref.errors import CodeprefError
+from evaluation.ask import Model, samples
 from evaluation.benchmark import Problem
 from evaluation.catalogue import benchmark
-from evaluation.generation import Model, samples
 
 PROBLEM = Problem("HumanEval/0", 'def f(a):\n    """Doc."""\n', "", "f")
 TASK = "Please provide a self-contained Python script that solves the following problem in a markdown code block:"

@@ -2,8 +2,8 @@
 
 Expected values are what the reference solution returns on the same inputs in the same sandbox; they are computed once
 and kept by fingerprint, and that run is the reference's own grading, too. A comparison is exact, or within the
-tolerance of the problem (evaluation/tolerance.py). Problems that accept more than one answer carry a condition of their
-own, as data.
+tolerance of the problem (evaluation/grade/tolerance.py). Problems that accept more than one answer carry a condition
+of their own, as data.
 
 Deviations from EvalPlus 0.3.1, all in what dishonest or borderline programs get: arguments that a program changed are
 not used for judging it, an object of the program's own class equals nothing, the tolerance that one float needs is not
@@ -13,7 +13,6 @@ each in a fresh module.
 
 import hashlib
 import marshal
-import os
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -22,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from codepref.errors import CodeprefError
+from codepref.files import write_whole
 from codepref.sandbox import Limits, Verdict
 from codepref.sandbox.calls import OPAQUE, Caller, Calls, Comparison, Returned, callers, is_digest, pack
 from evaluation.benchmark import Graded, Problem, Settings, Work, fingerprint
-from evaluation.tolerance import CLOSE, PRELUDE, near
+from evaluation.grade.tolerance import CLOSE, PRELUDE, near
 
 GROUP_S = 60.0
 """CPU seconds for all calls of a group, as in EvalPlus."""
@@ -49,6 +49,11 @@ class Expected:
     """Of its slowest call."""
     totals_s: tuple[float, ...] = (0.0, 0.0)
     """Of each group."""
+
+
+def reference_program(problem: Problem) -> str:
+    """The program that expected values come from."""
+    return str(problem.row["program"])
 
 
 def limits(settings: Settings) -> Limits:
@@ -111,9 +116,7 @@ def _cached(path: Path) -> Expected | None:
 
 def _keep(path: Path, value: Expected) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(zlib.compress(marshal.dumps((value.values, value.slowest_s, value.totals_s), 2), 1))
-    part.replace(path)
+    write_whole(path, zlib.compress(marshal.dumps((value.values, value.slowest_s, value.totals_s), 2), 1))
 
 
 def _oracle(problem: Problem) -> tuple[str, str]:

@@ -4,8 +4,10 @@ import pytest
 from evaluation_tiny import PROBLEMS, RIGHT, data
 
 from codepref.errors import CodeprefError
-from evaluation import humaneval_plus, inputs, mbpp_plus
+from evaluation import humaneval
+from evaluation import mbpp as mbpp_plus
 from evaluation.benchmark import Settings
+from evaluation.grade import inputs
 
 EQUAL = (
     "class E:\n    def __eq__(s, o): return True\n    def __ne__(s, o): return False\n    def __hash__(s): return 0\n"
@@ -19,7 +21,7 @@ def settings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def problems(tmp_path_factory):
-    return humaneval_plus.load(data(tmp_path_factory.mktemp("data")))
+    return humaneval.load(data(tmp_path_factory.mktemp("data")))
 
 
 def verdicts(problem, programs, settings):
@@ -69,7 +71,7 @@ def test_arguments_a_program_changed_do_not_judge_it(settings):
         "canonical_solution": "    return -xs[0] / xs[1]\n", "base_input": [[[1, 2]]], "plus_input": [[[3, 1]], [[-4, 2]]],
         "atol": 1e-4,
     }  # fmt: skip
-    problem = humaneval_plus._problem(row, "row")
+    problem = humaneval._problem(row, "row")
     other = "def find_zero(xs):\n    return round(-xs[0] / xs[1], 6)\n"
     cheat = "def find_zero(xs):\n    xs[:] = [0, 0]\n    return 1.0\n"
     assert verdicts(problem, [other, cheat], settings) == [("passed", "passed"), ("failed", "failed")]

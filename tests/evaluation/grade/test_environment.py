@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from codepref.errors import CodeprefError
-from evaluation import environment
+from evaluation.grade import environment
 
 
 def test_a_missing_environment_names_the_command(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from codepref.sandbox.calls import OPAQUE, pack
 from codepref.sandbox.value import decode
-from evaluation.tolerance import PRELUDE, near
+from evaluation.grade.tolerance import PRELUDE, near
 
 NUMBERS = [0, 1, True, -3, 1 << 60, 0.0, 1.0, 1.0 + 5e-7, 1.0 + 5e-6, -1e-7, 1e300, math.inf, -math.inf, math.nan]
 VALUES = [

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from codepref.errors import CodeprefError
 
-PINS = Path(__file__).parent / "environments"
+PINS = Path(__file__).parent.parent / "environments"
 _LIST = (
     "import importlib.metadata as m, json, sys; print(json.dumps({'python': sys.version.split()[0], "
     "**{d.metadata['Name']: d.version for d in m.distributions() if d.metadata['Name']}}))"

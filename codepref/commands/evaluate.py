@@ -1,16 +1,14 @@
 """`codepref evaluate`: options, and what is printed."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from codepref.commands.options import add_runner, cluster, cores
 from codepref.errors import CodeprefError
+from evaluation.ask import BACKENDS, Model
 from evaluation.benchmark import CACHE
 from evaluation.catalogue import NAMES, benchmark
-from evaluation.generation import BACKENDS, Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +116,7 @@ def _options(args: argparse.Namespace) -> Any:
 
 
 def _prepare(args: argparse.Namespace) -> int:
-    from evaluation import environment
+    from evaluation.grade import environment
 
     known = sorted(path.stem for path in environment.PINS.glob("*.txt"))
     if args.prepare not in known:
@@ -141,14 +139,3 @@ def _compare(args: argparse.Namespace) -> int:
     if args.out is not None:
         compare.write(args.out, found)
     return 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m evaluation.run`."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.run", description=__doc__)
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except CodeprefError as error:
-        print(f"codepref: error: {error}", file=sys.stderr)
-        return 2
