@@ -133,6 +133,7 @@ def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> N
     import importlib
 
     from codepref import config
+    from codepref.stages import locked_runner
 
     out, known = folder / method, folder / "codedpo" / "requests.sqlite"
     out.mkdir(exist_ok=True)
@@ -140,7 +141,9 @@ def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> N
         shutil.copy(known, out / known.name)
     builder = importlib.import_module(f"builders.{method}.method")
     given = [f"prompts={folder / 'prompts.jsonl'}", f"generation.tiny.checkpoint={checkpoint}", *extra]
-    builder.build(config.load(builder.Config, CONFIGS / method / "tiny.yaml", given), out, workers=2, quiet=True)
+    settings = config.load(builder.Config, CONFIGS / method / "tiny.yaml", given)
+    with locked_runner(out, workers=2, quiet=True) as runner:
+        builder.build(settings, runner)
 
 
 def true_pairs(ready: Any) -> Iterator[dict[str, str]]:
@@ -347,15 +350,17 @@ def speed(folder: Path, name: str) -> np.ndarray:
     import random
     from dataclasses import replace
 
+    from codepref.files import read_rows
     from codepref.sandbox.calls import callers
     from evaluation import efficiency, tiny
-    from evaluation.benchmark import Settings, rows
+    from evaluation.benchmark import Settings
     from evaluation.grade import inputs
 
     places = [folder / "rows" / each.replace(" ", "_") / "greedy" / "tiny" for each in ("untrained", name)]
-    programs = [{row["task_id"]: row["solution"] for row in rows(place / "samples.jsonl")} for place in places]
+    programs = [{row["task_id"]: row["solution"] for _, row in read_rows(place / "samples.jsonl")} for place in places]
     right = [
-        {row["task_id"] for row in rows(place / "verdicts.jsonl") if row["verdict"] == "passed"} for place in places
+        {row["task_id"] for _, row in read_rows(place / "verdicts.jsonl") if row["verdict"] == "passed"}
+        for place in places
     ]
     rng = random.Random(0)
     long = [[[rng.randint(-20, 20) for _ in range(LONG)]] for _ in range(3)]

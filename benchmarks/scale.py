@@ -78,15 +78,15 @@ def _variants(folder: Path, codes: int, tests: int) -> tuple["pa.Table", "pa.Tab
     import numpy as np
 
     from builders.chain import ask, matrix
-    from builders.chain import source as intake
-    from builders.chain.source import Intake
+    from builders.chain import source as chain_source
+    from builders.chain.source import SampledSource
     from codepref.records import Candidates, Outcomes, to_table
     from codepref.stages import Runner
     from codepref.store import Store
 
     runner = Runner(Store(folder / "base"), quiet=True)
-    source = str(Path(intake.__file__).parent.parent / "quickstart" / "generations.jsonl")
-    base = intake.candidates(Intake(generations=source), runner)[-1]
+    source = str(Path(chain_source.__file__).parent.parent / "quickstart" / "generations.jsonl")
+    base = chain_source.candidates(SampledSource(generations=source), runner)[-1]
     ran = runner.map("outcomes", matrix.outcomes, matrix.Execution(), [base])
     pairs = list(zip(ask.rows_of(base, Candidates), ask.rows_of(ran, Outcomes), strict=True))
     rng, ready, outcomes = np.random.default_rng(0), list[Candidates](), list[Outcomes]()
@@ -131,9 +131,9 @@ def clean(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard
 
 def ranking(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Stage `scores`."""
-    from builders.codedpo import method as codedpo
+    from builders.chain import scoring
 
-    runner.map("scores", codedpo.scores, codedpo.Ranking(), [found("candidates"), found("outcomes")])
+    runner.map("scores", scoring.scores, scoring.Ranking(), [found("candidates"), found("outcomes")])
 
 
 def pairs(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:

@@ -124,6 +124,7 @@ def node() -> dict[str, Any]:
     from builders.codedpo import method as codedpo
     from codepref import config
     from codepref.cluster import Cluster
+    from codepref.stages import locked_runner
 
     settings = config.load(
         codedpo.Config, ROOT / "builders/configs/codedpo/quickstart.yaml", [f"generations={SAMPLES}", "shard_size=2"]
@@ -147,9 +148,11 @@ def node() -> dict[str, Any]:
 
         watch = threading.Thread(target=kill)
         watch.start()
-        codedpo.build(settings, there, quiet=True, cluster=where)
+        with locked_runner(there, quiet=True, cluster=where) as runner:
+            codedpo.build(settings, runner)
         watch.join()
-        codedpo.build(settings, here, quiet=True)
+        with locked_runner(here, quiet=True) as runner:
+            codedpo.build(settings, runner)
         files = [path.relative_to(here) for path in here.rglob("*") if path.suffix in (".parquet", ".jsonl", ".json")]
         equal = [digest(there / path) == digest(here / path) for path in files]
         extra = {path.relative_to(there) for path in there.rglob("*.parquet")} - set(files)

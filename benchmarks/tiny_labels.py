@@ -22,6 +22,7 @@ from codepref.commands.quickstart import truth
 from codepref.commands.tiny import row
 from codepref.generate.tiny.backend import CHECKPOINT
 from codepref.generate.tiny.tasks import tasks
+from codepref.stages import locked_runner
 
 CONFIG = Path(__file__).parent.parent / "builders" / "configs" / "codedpo" / "tiny.yaml"
 
@@ -49,7 +50,8 @@ def main() -> None:
 
 def measure(name: str, given: list[str], out: Path) -> dict[str, Any]:
     """The pairs of one ranking against the truth."""
-    codedpo.build(config.load(codedpo.Config, CONFIG, [*given, f"ranking={name}"]), out, workers=1, quiet=True)
+    with locked_runner(out, quiet=True) as runner:
+        codedpo.build(config.load(codedpo.Config, CONFIG, [*given, f"ranking={name}"]), runner)
     rows = list(load_dataset(str(out), "correctness", split="train", keep_in_memory=True))
     found = truth.right([(pair["prompt"], [pair["chosen"], pair["rejected"]]) for pair in rows])
     chosen, rejected = np.array(found).T

@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from codepref.errors import CodeprefError
-from codepref.generate import Generator, Request, Sampling
+from codepref.generate import Request, Sampling
+from codepref.generate.backends import Backend, connected
+from codepref.generate.local import LocalConfig
+from codepref.generate.server import ServerConfig
+from codepref.generate.tiny.backend import TinyConfig
 from evaluation.benchmark import Asked, Benchmark, Problem
 from evaluation.samples import Sample, cleaned
 
@@ -60,11 +65,8 @@ def samples(benchmark: Benchmark, problems: Sequence[Problem], model: Model, cac
     ]
     top_p = 0.95 if model.temperature > 0 else 1.0
     sampling = Sampling(model.temperature, top_p, benchmark.max_tokens, stop)
-    generator, close = _generator(model, sampling, chat, cache)
-    try:
+    with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed) as generator:
         answers = generator.generate(requests)
-    finally:
-        close()
     return [
         _sample(benchmark, problem, index, cut(answer.text, stop), chat)
         for problem, found in zip(problems, answers, strict=True)
@@ -72,27 +74,14 @@ def samples(benchmark: Benchmark, problems: Sequence[Problem], model: Model, cac
     ]
 
 
-def _generator(model: Model, sampling: Sampling, chat: bool, folder: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from codepref.generate.cache import Cache
-
-    cache = Cache(folder / "requests.sqlite")
-    generator: Generator
+def _backend(model: Model, chat: bool) -> Backend:
     if model.backend == "server":
-        from codepref.generate.server import ServerConfig, ServerGenerator
-
-        config = ServerConfig(model.name, tuple(model.base_url.split(",")), api="chat" if chat else "completions")
-        generator = ServerGenerator(config, sampling, cache, model.seed)
-    elif model.backend == "tiny":
-        from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
-
-        generator = TinyGenerator(TinyConfig(model.name), sampling, cache, model.seed)
-    else:
-        from codepref.generate.local import LocalConfig, LocalGenerator
-
-        generator = LocalGenerator(
-            LocalConfig(model.name, adapter=model.adapter, chat=False), sampling, cache, model.seed
-        )
-    return generator, cache.close
+        api: Literal["chat", "completions"] = "chat" if chat else "completions"
+        return Backend(server=ServerConfig(model.name, tuple(model.base_url.split(",")), api=api))
+    if model.backend == "tiny":
+        return Backend(tiny=TinyConfig(model.name))
+    # the chat template is filled in here already, with the begin of the answer
+    return Backend(local=LocalConfig(model.name, adapter=model.adapter, chat=False))
 
 
 def cut(text: str, stop: Sequence[str]) -> str:

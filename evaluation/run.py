@@ -72,12 +72,13 @@ def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     folder = options.out / benchmark.name
     answers = _answers(benchmark, problems, options, folder)
     used = [problem for problem in problems if problem.task_id in {sample.task_id for sample in answers}]
+    contaminated = contamination.notes(benchmark, used, options.trained_on)
     mark = _fingerprint(benchmark, problems, settings, options)
     gate = _references(benchmark, used, settings, mark, options)
     saved.write(folder, "samples", answers)
     rows = _grade(benchmark, used, answers, settings, folder, mark, options)
     found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
-    found["notes"] = [*leaderboard.notes(found), *contamination.notes(benchmark, used, options.trained_on)]
+    found["notes"] = [*leaderboard.notes(found), *contaminated]
     results.write(folder, found)
     results.submission(folder, answers, rows, found)
     return found

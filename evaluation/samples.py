@@ -47,7 +47,7 @@ def read(
     known = {problem.task_id: problem for problem in problems}
     found: dict[str, list[Sample]] = {}
     for number, row in read_rows(path):
-        where = f"{path}, line {number}"
+        where = f"{path}:{number}"
         problem = known.get(_task(row))
         if problem is None and skip_unknown:
             continue

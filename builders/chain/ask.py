@@ -3,7 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,14 +16,11 @@ from tqdm import tqdm
 
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, LineError, checked_text, file_hash, good_lines, json_word
-from codepref.generate import Completion, Generator, Price, Request, Sampling
-from codepref.generate.cache import Cache
-from codepref.generate.local import LocalConfig, LocalGenerator, identity, release
+from codepref.generate import Completion, Request, Sampling
+from codepref.generate.backends import Backend, answer_options, connected
+from codepref.generate.local import release
 from codepref.generate.recorded import CODES, Recording, RecordingError
 from codepref.generate.recorded import read as read_recordings
-from codepref.generate.scripted import ScriptedGenerator, read_script
-from codepref.generate.server import ServerConfig, ServerGenerator
-from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
 from codepref.ondisk import Rows
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner, describe, progress
@@ -39,17 +36,9 @@ PROMPT_KEYS = ("prompt_id", "prompt", "entry_point")
 
 
 @dataclass(frozen=True)
-class Generation:
-    """How samples are asked for."""
+class Generation(Backend):
+    """How samples are asked for: what is asked (the keys of `Backend`), and in which words."""
 
-    server: ServerConfig | None = None
-    """An OpenAI-compatible server, or several of one model; this, `local`, `tiny` or `script`."""
-    local: LocalConfig | None = None
-    """A model that runs here, with transformers."""
-    script: str | None = None
-    """Answers known in advance, for dry runs: JSON lines `{"prompt_id", "purpose", "answers"}`."""
-    tiny: TinyConfig | None = None
-    """The tiny model, on this machine; for prompts of its own family (`codepref tiny prompts`)."""
     sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
     """How codes and tests are drawn."""
     task_sampling: Sampling = Sampling(temperature=0.7)  # noqa: RUF009 - frozen
@@ -58,11 +47,6 @@ class Generation:
     test_template: str = str(TEMPLATES / "test.jinja")
     concept_template: str = str(TEMPLATES / "concepts.jinja")
     task_template: str = str(TEMPLATES / "task.jinja")
-    price_per_million: Price | None = None
-    """For the cost in `--dry-run` and `--estimate`, and while servers are asked."""
-    max_cost: Annotated[float, Field(gt=0)] | None = None
-    """Servers are asked nothing more when all answers in the run's folder together cost this; what they are just
-    writing is still paid for."""
     gpu_tokens_per_second: Annotated[float, Field(gt=0)] = 2500.0
     """For `--estimate`: completion tokens that one GPU gives, all requests together. Assumed; a server logs its own."""
 
@@ -161,10 +145,10 @@ def asked(
     with ExitStack() as stack:
         cache = runner.store.root / "requests.sqlite"
         say = _silent if runner.quiet else _say
-        generator = stack.enter_context(_connected(generation, sampling, cache, seed, say))
+        generator = stack.enter_context(connected(generation, sampling, cache, seed, say))
         hashes = tuple(_template_hash(question.template) for question in questions)
         counts = {question.purpose: question.n for question in questions}
-        asking = _Asking(generator.name, hashes, counts, sampling, _options(generation), seed)
+        asking = _Asking(generator.name, hashes, counts, sampling, answer_options(generation), seed)
         total = source.summary()["rows_out"] * sum(counts.values())
         bar = stack.enter_context(progress(name, total, "sample", quiet=runner.quiet))
 
@@ -276,43 +260,6 @@ def _with_samples(
 ) -> tuple[list[Samples], list[Exclusion]]:
     codes, tests = (tuple(Sample(c.text, c.seed, c.finish_reason) for c in answer) for answer in answers)
     return [replace(row, codes=codes, tests=tests, generator=name)], []
-
-
-def _options(generation: Generation) -> dict[str, Any]:
-    """What changes the answers of a backend, besides model and sampling."""
-    if generation.local is not None:
-        return identity(generation.local)
-    if generation.tiny is not None:
-        return {name: getattr(generation.tiny, name) for name in ("test_temperature", "tests_per_answer")}
-    if generation.server is None:
-        return {"script": file_hash(generation.script)} if generation.script else {}
-    server = generation.server
-    return {"api": server.api, "batch_choices": server.batch_choices, "extra": dict(server.extra)}
-
-
-@contextmanager
-def _connected(
-    generation: Generation, sampling: Sampling, cache: Path, seed: int, say: Callable[[str], None]
-) -> Iterator[Generator]:
-    backends = [generation.server, generation.local, generation.tiny, generation.script]
-    if sum(backend is not None for backend in backends) != 1:
-        raise CodeprefError(
-            "configuration: 'generation' needs either 'server' (model, base_url), 'local' (model), 'tiny' or "
-            "'script' (a file)"
-        )
-    price, most = generation.price_per_million, generation.max_cost
-    if most is not None and (generation.server is None or price is None):
-        raise CodeprefError("configuration: 'generation.max_cost' needs a 'server' and its 'price_per_million'")
-    if generation.script is not None:
-        yield ScriptedGenerator(read_script(generation.script), run_seed=seed, choose="seed")
-        return
-    with Cache(cache) as answers:
-        if generation.server is not None:
-            yield ServerGenerator(generation.server, sampling, answers, seed, price, most, say)
-        elif generation.local is not None:
-            yield LocalGenerator(generation.local, sampling, answers, run_seed=seed)
-        elif generation.tiny is not None:
-            yield TinyGenerator(generation.tiny, sampling, answers, run_seed=seed)
 
 
 def _read_prompts(path: Path) -> Rows:

@@ -2,13 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 from builders.chain import seeds
 from builders.chain.ask import Generation, Question, questions, requests_of
-from builders.codeflow.trajectories import History, Version
 from codepref.generate import Price, Sampling
 from codepref.records import Candidates, Samples
 
@@ -16,14 +15,10 @@ CHARACTERS_A_TOKEN = 4
 EXPECTED = {"concepts": 60, "task": 200, "code": 250, "test": 200}
 """Assumed tokens of a usual answer, on the generous side; recorded answers with tests by gpt-3.5-turbo to HumanEval
 prompts have 393 characters on average."""
-TESTS_AN_ANSWER = 4
-"""Assumed tests in an answer; those of gpt-3.5-turbo have 3.6 on average."""
 CONCEPTS = ("a concept in a handful of words",) * 5
 TASK = "x" * 800
-FAILING = Version("x" * 1000, 0, "", ("failed",), "x" * 400, None, None, None)
 STAND_IN = Samples("", TASK, "name", (), ())
-"""Stand-ins for what only the model can say: five concepts a seed, a task of 200 tokens, a program of 250 tokens and
-what is said about it."""
+"""Stand-ins for what only the model can say: five concepts a seed, a task of 200 tokens."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Ask:
+class Asking:
     """What one stage asks about each row."""
 
     stage: str
@@ -94,20 +89,20 @@ def recorded(rows: Iterable[Candidates]) -> Plan:
 
 def from_prompts(rows: Iterable[Any], generation: Generation, codes: int, tests: int) -> Plan:
     """The plan for prompts that are to be asked."""
-    ask = _Ask("samples", questions(generation, codes, tests), generation.sampling)
-    prompts, works = _works(rows, [ask], generation)
+    ask = Asking("samples", questions(generation, codes, tests), generation.sampling)
+    prompts, works = count_work(rows, [ask], generation)
     return Plan(prompts, codes + tests, *_runs(prompts, codes, tests), tuple(works), generation.price_per_million)
 
 
 def from_seeds(rows: Iterable[seeds.Seed], generation: Generation, tasks: int, codes: int, tests: int) -> Plan:
     """The plan for seeds: as if every answer kept its format and no gate left anything out."""
-    prompts, works = _tasks(rows, generation, tasks)
-    ask = _Ask("samples", questions(generation, codes, tests), generation.sampling)
-    works += _works([STAND_IN], [ask], generation, prompts)[1]
+    prompts, works = task_work(rows, generation, tasks)
+    ask = Asking("samples", questions(generation, codes, tests), generation.sampling)
+    works += count_work([STAND_IN], [ask], generation, prompts)[1]
     return Plan(prompts, codes + tests, *_runs(prompts, codes, tests), tuple(works), generation.price_per_million)
 
 
-def _tasks(rows: Iterable[seeds.Seed], generation: Generation, tasks: int) -> tuple[int, list[Work]]:
+def task_work(rows: Iterable[seeds.Seed], generation: Generation, tasks: int) -> tuple[int, list[Work]]:
     """How many prompts are made of seeds, and the work that makes them."""
     concept, task = seeds.questions(generation, tasks)
 
@@ -115,62 +110,9 @@ def _tasks(rows: Iterable[seeds.Seed], generation: Generation, tasks: int) -> tu
         return seeds.Concepts(**asdict(row), concepts=CONCEPTS)
 
     sampling = generation.task_sampling
-    asks = [_Ask("concepts", [concept], sampling), _Ask("tasks", [task], sampling, full)]
-    count, works = _works(rows, asks, generation)
+    asks = [Asking("concepts", [concept], sampling), Asking("tasks", [task], sampling, full)]
+    count, works = count_work(rows, asks, generation)
     return count * tasks, works
-
-
-def recorded_trajectories(rows: Iterable[History]) -> Plan:
-    """The plan for recorded trajectories."""
-    count = runs = samples = 0
-    for row in rows:
-        count += 1
-        samples += len(row.versions) + len(row.tests)
-        runs += sum(not item.problem for item in row.versions) * len(row.tests)
-    return Plan(count, samples / max(count, 1), runs, f"{count:,} trajectories, all programs in them on their tests")
-
-
-def from_loop(
-    source: Iterable[Samples] | Iterable[seeds.Seed],
-    generation: Generation,
-    tasks: int | None,
-    first: Sequence[Question],
-    again: Sequence[Question],
-) -> Plan:
-    """The plan for trajectories that are to be made: as if every program failed until the last round.
-
-    Args:
-        source: Prompts, or seeds if `tasks` says how many tasks are asked for each.
-        generation: Backend and price.
-        tasks: Tasks a seed; None for prompts.
-        first: What is asked about every prompt.
-        again: What is asked about every failing program, one after the other.
-    """
-    given = 0
-
-    def failing(row: Samples) -> History:
-        return History(row.prompt_id, "", row.prompt, row.entry_point, (), (FAILING,))
-
-    def counted(rows: Iterable[Samples]) -> Iterator[Samples]:
-        nonlocal given
-        for row in rows:
-            given += len(row.tests)
-            yield row
-
-    asks = [_Ask("samples", first, generation.sampling)]
-    asks += [_Ask(ask.purpose, [ask], generation.sampling, failing) for ask in again]
-    if tasks is None:
-        prompts, works = _works(counted(cast(Iterable[Samples], source)), asks, generation)
-    else:
-        prompts, works = _tasks(cast(Iterable[seeds.Seed], source), generation, tasks)
-        works += _works([STAND_IN], asks, generation, prompts)[1]
-    programs = 1 + sum(ask.purpose != "vote" for ask in again)
-    words = f"at most: {prompts:,} prompts x {programs} programs, each on all tests of its prompt"
-    answers = sum(ask.n for ask in first if ask.purpose == "test")
-    tests = given / max(prompts, 1) + answers * TESTS_AN_ANSWER
-    asked = sum(ask.n for ask in (*first, *again))
-    price = generation.price_per_million
-    return Plan(prompts, asked, prompts * programs, words, tuple(works), price, tests)
 
 
 def _runs(prompts: int, codes: int, tests: int) -> tuple[int, str]:
@@ -178,7 +120,9 @@ def _runs(prompts: int, codes: int, tests: int) -> tuple[int, str]:
     return prompts * tests * (codes + 1), words
 
 
-def _works(rows: Iterable[Any], asks: Sequence[_Ask], generation: Generation, times: int = 1) -> tuple[int, list[Work]]:
+def count_work(
+    rows: Iterable[Any], asks: Sequence[Asking], generation: Generation, times: int = 1
+) -> tuple[int, list[Work]]:
     """How many rows there are, and what asking about them takes; prompts are counted as they will be sent.
 
     Args:

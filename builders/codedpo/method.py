@@ -27,26 +27,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
-from builders.chain import evidence, gates, ranking, source
+from builders.chain import gates, source
 from builders.chain.ask import Count
 from builders.chain.dry_run import Plan
 from builders.chain.matrix import Execution, outcomes
-from builders.chain.source import Intake
+from builders.chain.scoring import Ranking, scores
+from builders.chain.source import SampledSource
 from builders.codedpo.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency, most_executions
 from builders.codedpo.pairs import Pair, PairRule, pairs
-from codepref.cluster import Cluster
 from codepref.config import load
 from codepref.errors import CodeprefError
 from codepref.inspection import run as inspection
 from codepref.publish import cards, dataset
-from codepref.records import Exclusion, Scores, to_table
 from codepref.sandbox import Limits
-from codepref.stages import Runner, runner_in
-from codepref.store import Shard, Stage, Store
+from codepref.stages import Runner
+from codepref.store import Stage, Store
 
 CITATION = """@inproceedings{zhang2025codedpo,
   title     = {CodeDPO: Aligning Code Models with Self Generated and Verified Source Code},
@@ -60,30 +57,17 @@ SUMMARY = """Preference pairs for code models, made as CodeDPO makes them: a mod
 model's tests, codes and tests were ranked by each other, and the best code of each prompt is preferred to the worst."""
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """Which ranking, and the self-validation score's parameters, named as in the paper."""
-
-    damping: Annotated[float, Field(ge=0, le=1)] = 0.85
-    iterations: Count = 10
-    schedule: ranking.Schedule = "simultaneous"
-    name: ranking.Name = "self_validation"
-    """One of the rankings of `builders.chain.ranking`; the other keys are for `self_validation`."""
-    seed: int = 0
-    """What `random` draws by."""
-
-
 def _named(value: Any) -> Any:
     """`ranking=NAME` is short for `ranking.name=NAME`."""
     return {"name": value} if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
-class Config(Intake):
-    """Keys of a CodeDPO configuration file, besides those of `Intake`."""
+class Config(SampledSource):
+    """Keys of a CodeDPO configuration file, besides those of `SampledSource`."""
 
     limits: Limits = Limits()  # noqa: RUF009 - frozen
-    ranking: Annotated[Ranking, BeforeValidator(_named)] = Ranking()
+    ranking: Annotated[Ranking, BeforeValidator(_named)] = Ranking()  # noqa: RUF009 - frozen
     efficiency: Efficiency = Efficiency()  # noqa: RUF009 - frozen
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     pairs_per_prompt: Count = 1
@@ -91,68 +75,14 @@ class Config(Intake):
     pretty_name: str = "CodeDPO preference pairs"
 
 
-def scores(config: Ranking, candidates: pa.Table, outcomes: pa.Table) -> Shard:
-    """Stage `scores`: every prompt's codes and tests ranked by each other; codes with unjudged cells are left out.
-
-    Scores keep 12 significant digits; the score of a code that was left out is NaN.
-    """
-    codes = dict(zip(candidates.column("prompt_id").to_pylist(), candidates.column("codes"), strict=True))
-    names = outcomes.column("prompt_id").to_pylist()
-    rows, excluded = dict[int, Scores](), dict[int, list[Exclusion]]()
-    for group in evidence.read(outcomes):
-        mine = [names[row] for row in group.rows]
-        for row, name in zip(group.rows, mine, strict=True):
-            samples = codes[name].values.field("sample").take(np.flatnonzero(~group.kept)).to_pylist()
-            excluded[row] = [Exclusion("scores", name, "code", "unjudged", sample) for sample in samples]
-            if group.kept.sum() < 2:
-                excluded[row].append(Exclusion("scores", name, "prompt", "fewer than 2 judged codes"))
-        if group.kept.sum() >= 2:
-            code_scores = np.full((len(mine), len(group.kept)), np.nan)
-            code_scores[:, group.kept], test_scores = _rank(config, group, [codes[name] for name in mine])
-            for row, name, *both in zip(group.rows, mine, code_scores.tolist(), test_scores.tolist(), strict=True):
-                rows[row] = Scores(name, *map(_rounded, both))
-    left_out = tuple(item for row in sorted(excluded) for item in excluded[row])
-    return Shard(to_table([rows[row] for row in sorted(rows)], Scores), left_out)
-
-
-def _rank(config: Ranking, group: evidence.Group, codes: list[pa.ListScalar]) -> tuple[ranking.Floats, ranking.Floats]:
-    if config.name == "self_validation":
-        return ranking.self_validation(
-            group.evidence.passed,
-            damping=config.damping,
-            iterations=config.iterations,
-            schedule=config.schedule,
-        )
-    if config.name == "random":
-        ids = [row.values.field("code_id").filter(pa.array(group.kept)).to_pylist() for row in codes]
-        return ranking.with_tests(group.evidence, ranking.random(ids, config.seed))
-    return ranking.rank(config.name, group.evidence)
-
-
-def _rounded(values: list[float]) -> tuple[float, ...]:
-    return tuple(float(f"{value:.12g}") for value in values)
-
-
-def build(
-    config: Config,
-    out: Path,
-    *,
-    workers: int = 1,
-    skip_bad: bool = False,
-    quiet: bool = False,
-    cluster: Cluster | None = None,
-    url: str | None = None,
-) -> dict[str, Any]:
+def build(config: Config, runner: Runner, *, skip_bad: bool = False) -> dict[str, Any]:
     """Builds the dataset.
 
     Args:
         config: What to build.
-        out: The run's folder. A finished or interrupted run of the same configuration is continued.
-        workers: Processes; the result does not depend on their number.
+        runner: Who does the work, and where the stages go (`codepref.stages.locked_runner`). A finished or interrupted
+            run of the same configuration is continued.
         skip_bad: Leave out (and count) bad lines of the recordings instead of refusing the file.
-        quiet: No progress and no summaries.
-        cluster: Ray, to run on instead of processes of this machine.
-        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -160,9 +90,7 @@ def build(
     Raises:
         CodeprefError: the configuration or the input can not be used.
     """
-    runner = runner_in(out, workers, quiet, cluster, url)
-    with runner.store.lock():
-        return _publish(runner.store, asdict(config), _chain(config, runner, skip_bad))
+    return _publish(runner.store, asdict(config), _chain(config, runner, skip_bad))
 
 
 def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) -> dict[str, Any]:
@@ -250,7 +178,7 @@ def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
     ready = stages[-1]
     ran = runner.map("outcomes", outcomes, Execution(config.limits), [ready])
     stages = [*stages, ran]
-    if source.gates_of(config).vacuous_tests:
+    if source.gates_of(config, source.recordings_of(config)).vacuous_tests:
         ready, ran = gates.telling(runner, ready, ran)
         stages = [*stages, ready, ran]
     ranked, chosen = _ranked(config, runner, ready, ran)

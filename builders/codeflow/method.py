@@ -31,14 +31,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from builders.chain import ask, gates, seeds
-from builders.chain import decontaminate as contamination
-from builders.chain import dry_run as planning
-from builders.chain.ask import Count, Generation, Question
-from builders.chain.gates import OPEN, Gates
-from builders.codeflow import card as yields
+from builders.chain import gates, source
+from builders.chain.ask import Count, Question, rows_of
+from builders.chain.dry_run import Plan
+from builders.chain.seeds import Seed
+from builders.chain.source import Recordings, Source
+from builders.codeflow import card, dry_run, trajectories
 from builders.codeflow import loop as debugging
-from builders.codeflow import trajectories
 from builders.codeflow.filters import Filters
 from builders.codeflow.judge import Judge, judged
 from builders.codeflow.loop import Loop
@@ -46,14 +45,13 @@ from builders.codeflow.pairs import Choice, Labelled, Pair, PairRule, labelled, 
 from builders.codeflow.spans import Focus
 from builders.codeflow.trajectories import History, Running, Trajectory
 from builders.codeflow.vote import Repair, mended
-from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.files import file_hash
 from codepref.generate.recorded import VERSIONS
 from codepref.publish import cards, dataset
 from codepref.records import Samples
 from codepref.sandbox import Limits
-from codepref.stages import Runner, runner_in
+from codepref.stages import Runner
 from codepref.store import Stage, Store
 
 CITATION = """@inproceedings{wu2025codeflow,
@@ -69,18 +67,11 @@ tests passed; the passing version is preferred to a failing one, and spans of wh
 
 
 @dataclass(frozen=True)
-class Config:
-    """Keys of a CodeFlow configuration file."""
+class Config(Source):
+    """Keys of a CodeFlow configuration file, besides those of `Source`."""
 
     trajectories: str | None = None
     """Recorded trajectories, a JSON-lines file; this, `prompts` or `seeds`."""
-    prompts: str | None = None
-    """Prompts to debug programs for, a JSON-lines file; a prompt may bring `tests`."""
-    seeds: str | None = None
-    """Source code to make prompts of: a folder, a file of functions, or `hub:ORG/NAME[@revision]:split:column`."""
-    max_seeds: Count | None = None
-    tasks_per_seed: Count = 1
-    generation: Generation | None = None
     tests_per_prompt: Annotated[int, Field(ge=0)] = 1
     """Answers with tests asked for each prompt; 0 where all prompts bring theirs."""
     rounds: Count = 5
@@ -93,40 +84,18 @@ class Config:
     """What the spans of the difference are: lines, tokens in them, or syntax nodes."""
     filters: Filters = Filters()  # noqa: RUF009 - frozen
     judge: Judge | None = None
-    gates: Gates | None = None
-    """By default all are shut for `prompts` and `seeds`, and none for `trajectories`: those are taken as recorded."""
-    decontaminate: tuple[str, ...] = ()
-    """Benchmarks whose tasks must not get in: humaneval, mbpp, ds1000, bigcodebench, or files of tasks."""
-    benchmarks_dir: str | None = None
-    """Folder with the files of those benchmarks; by default they come from the Hub, at a pinned revision."""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
-    seed: int = 0
-    shard_size: Count = 32
-    licence: str | None = None
-    """Licence of the dataset as a whole, for the card; by default the one all prompts name."""
     pretty_name: str = "CodeFlow preference pairs"
 
 
-def build(
-    config: Config,
-    out: Path,
-    *,
-    workers: int = 1,
-    skip_bad: bool = False,
-    quiet: bool = False,
-    cluster: Cluster | None = None,
-    url: str | None = None,
-) -> dict[str, Any]:
+def build(config: Config, runner: Runner, *, skip_bad: bool = False) -> dict[str, Any]:
     """Builds the dataset.
 
     Args:
         config: What to build.
-        out: The run's folder. A finished or interrupted run of the same configuration is continued.
-        workers: Processes; the result does not depend on their number.
+        runner: Who does the work, and where the stages go (`codepref.stages.locked_runner`). A finished or interrupted
+            run of the same configuration is continued.
         skip_bad: Leave out (and count) bad lines of the trajectories instead of refusing the file.
-        quiet: No progress and no summaries.
-        cluster: Ray, to run on instead of processes of this machine.
-        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -135,65 +104,39 @@ def build(
         CodeprefError: the configuration or the input can not be used.
     """
     _check(config)
-    runner = runner_in(out, workers, quiet, cluster, url)
-    store = runner.store
-    with store.lock():
-        stages = _histories(config, runner, skip_bad)
-        histories = stages[-1]
-        parts, rest = _parts(config, runner, stages)
-        chain = (*stages, *rest)
-        card = cards.Card(
-            pretty_name=config.pretty_name,
-            summary=SUMMARY,
-            citation=CITATION,
-            method=__doc__ or "",
-            licence=config.licence,
-            tags=("dpo", "kto", "preference", "code", "synthetic", "codeflow"),
-            sections=yields.sections(store.root, histories, chain, parts["kto"][0]),
-        )
-        return dataset.publish_locally(store, "codeflow", config, chain, card, parts)
+    stages = _histories(config, runner, skip_bad)
+    histories = stages[-1]
+    parts, rest = _parts(config, runner, stages)
+    chain = (*stages, *rest)
+    made = cards.Card(
+        pretty_name=config.pretty_name,
+        summary=SUMMARY,
+        citation=CITATION,
+        method=__doc__ or "",
+        licence=config.licence,
+        tags=("dpo", "kto", "preference", "code", "synthetic", "codeflow"),
+        sections=card.sections(runner.store.root, histories, chain, parts["kto"][0]),
+    )
+    return dataset.publish_locally(runner.store, "codeflow", config, chain, made, parts)
+
+
+def _recordings(config: Config) -> Recordings:
+    return Recordings("trajectories", config.trajectories, VERSIONS)
 
 
 def _check(config: Config) -> None:
-    given = [config.trajectories, config.prompts, config.seeds]
-    if sum(source is not None for source in given) != 1:
-        raise CodeprefError(
-            "configuration: give either trajectories=FILE (recorded), prompts=FILE (to be debugged) or seeds=SOURCE "
-            "(code to make prompts of)"
-        )
-    if config.trajectories is None and config.generation is None:
-        name = "prompts=FILE" if config.prompts is not None else "seeds=SOURCE"
-        raise CodeprefError(f"configuration: {name} needs a 'generation' section that names the model to ask")
+    source.check(config, _recordings(config))
     if config.trajectories is not None and config.repair.enabled:
         raise CodeprefError("configuration: repair.enabled needs a model to ask; recorded trajectories have none")
 
 
-def _gates(config: Config) -> Gates:
-    chosen = config.gates or (OPEN if config.trajectories is not None else Gates())
-    return chosen if config.seeds is None else replace(chosen, duplicates=True)
-
-
-def _prompts(config: Config, runner: Runner, skip_bad: bool, gate: contamination.Gate | None) -> list[Stage]:
-    """Stages up to prompts that may become rows; with `trajectories` they have versions and tests already."""
-    if config.trajectories is not None:
-        stages = [ask.recorded(runner, config.trajectories, config.shard_size, skip_bad, VERSIONS)]
-    elif config.prompts is not None:
-        stages = [ask.prompts(runner, config.prompts, config.shard_size)]
-    else:
-        source = seeds.seeds(runner, str(config.seeds), config.licence, config.max_seeds, config.shard_size)
-        assert config.generation is not None
-        stages = [source, *seeds.prompts(runner, source, config.generation, config.tasks_per_seed, config.seed)]
-    kept = gates.unique(runner, _gates(config), stages[-1])
-    stages = stages if kept is stages[-1] else [*stages, kept]
-    return stages if gate is None else [*stages, gate.prompts(kept)]
-
-
 def _histories(config: Config, runner: Runner, skip_bad: bool) -> list[Stage]:
     """All stages up to verified trajectories; the rows of the last are `History`."""
-    gate = contamination.gate(runner, config.decontaminate, config.benchmarks_dir)
+    recordings = _recordings(config)
+    gate = source.decontamination(config, runner)
     running = Running(config.limits)
-    stages = _prompts(config, runner, skip_bad, gate)
-    vacuous = _gates(config).vacuous_tests
+    stages = source.prompt_stages(config, recordings, runner, skip_bad, gate)
+    vacuous = source.gates_of(config, recordings).vacuous_tests
     if config.generation is None or config.trajectories is not None:
         stages.append(runner.map("versions", trajectories.begun, None, [stages[-1]], here=True))
         if vacuous:
@@ -230,29 +173,29 @@ def _parts(
     return parts, (*chain, rows, labels, once)
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> planning.Plan:
+def plan(config: Config, *, skip_bad: bool = False) -> Plan:
     """What `build` would ask and run, and what it costs. Asks and runs nothing and leaves no file behind.
 
     Raises:
         CodeprefError: the configuration or the input can not be used.
     """
     _check(config)
+    recordings = _recordings(config)
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
         if config.seeds is not None:
-            source = seeds.seeds(runner, config.seeds, config.licence, config.max_seeds, config.shard_size)
-            return _plan(config, ask.rows_of(source, seeds.Seed), config.tasks_per_seed)
-        gate = contamination.gate(runner, config.decontaminate, config.benchmarks_dir)
-        stages = _prompts(config, runner, skip_bad, gate)
+            return _plan(config, rows_of(source.seed_stage(config, runner), Seed), config.tasks_per_seed)
+        gate = source.decontamination(config, runner)
+        stages = source.prompt_stages(config, recordings, runner, skip_bad, gate)
         if config.trajectories is None:
-            return _plan(config, ask.rows_of(stages[-1], Samples), None)
+            return _plan(config, rows_of(stages[-1], Samples), None)
         begun = runner.map("versions", trajectories.begun, None, [stages[-1]])
-        return planning.recorded_trajectories(ask.rows_of(begun, History))
+        return dry_run.recorded_trajectories(rows_of(begun, History))
 
 
-def _plan(config: Config, source: Any, tasks: int | None) -> planning.Plan:
+def _plan(config: Config, rows: Any, tasks: int | None) -> Plan:
     assert config.generation is not None
     loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template)
     votes = [Question("vote", config.generation.code_template, config.repair.programs)] if config.repair.enabled else []
     again = [*votes, *(debugging.refinement(loop, number) for number in range(1, config.rounds + 1))]
-    return planning.from_loop(source, config.generation, tasks, debugging.questions(loop, config.generation), again)
+    return dry_run.from_loop(rows, config.generation, tasks, debugging.questions(loop, config.generation), again)

@@ -41,15 +41,14 @@ from builders.chain.dry_run import Plan
 from builders.chain.gates import Gates, telling
 from builders.chain.matrix import Execution, outcomes
 from builders.chain.ranking import Name as RankingName
-from builders.chain.source import Intake
-from builders.codedpo.method import Ranking, scores
+from builders.chain.scoring import Ranking, scores
+from builders.chain.source import SampledSource
 from builders.dstc import rounds
 from builders.dstc.answers import Labelled, Pair, unpaired, verified
 from builders.dstc.pairs import PairRule, Same, Selection, Ties, pairs
-from codepref.cluster import Cluster
 from codepref.publish import cards, dataset
 from codepref.sandbox import Limits
-from codepref.stages import Runner, runner_in
+from codepref.stages import Runner
 from codepref.store import Stage, Store
 
 CITATION = """@article{liu2024dstc,
@@ -64,8 +63,8 @@ tests; a code with a hard test that it passes is preferred to a code with an eas
 
 
 @dataclass(frozen=True)
-class Config(Intake):
-    """Keys of a DSTC configuration file, besides those of `Intake`."""
+class Config(SampledSource):
+    """Keys of a DSTC configuration file, besides those of `SampledSource`."""
 
     distinct_codes: bool = True
     limits: Limits = Limits()  # noqa: RUF009 - frozen
@@ -96,26 +95,14 @@ class Config(Intake):
     pretty_name: str = "DSTC preference pairs"
 
 
-def build(
-    config: Config,
-    out: Path,
-    *,
-    workers: int = 1,
-    skip_bad: bool = False,
-    quiet: bool = False,
-    cluster: Cluster | None = None,
-    url: str | None = None,
-) -> dict[str, Any]:
+def build(config: Config, runner: Runner, *, skip_bad: bool = False) -> dict[str, Any]:
     """Builds the dataset: configs `dpo` and `kto`, or `round1_dpo`, `round1_kto`, `round2_dpo`, ... of several rounds.
 
     Args:
         config: What to build.
-        out: The run's folder. A finished or interrupted run of the same configuration is continued.
-        workers: Processes; the result does not depend on their number.
+        runner: Who does the work, and where the stages go (`codepref.stages.locked_runner`). A finished or interrupted
+            run of the same configuration is continued.
         skip_bad: Leave out (and count) bad lines of the recordings instead of refusing the file.
-        quiet: No progress and no summaries.
-        cluster: Ray, to run on instead of processes of this machine.
-        url: Where the stages go, if not into the run's folder (`codepref.store`).
 
     Returns:
         The manifest.
@@ -126,20 +113,18 @@ def build(
     template = _template(config)
     if config.rounds > 1:
         rounds.check(config.generation, config.train)
-    runner = runner_in(out, workers, quiet, cluster, url)
     store = runner.store
-    with store.lock():
-        made, trained = list[_Round](), list[tuple[Stage, rounds.Adapter]]()
-        while True:
-            number = len(made) + 1
-            adapter = trained[-1][1] if trained else None
-            mine = rounds.runner_of(runner, number, adapter)
-            now = config if adapter is None else _later(config, adapter, store.root, made[0])
-            made.append(_round(now, mine, number, template, skip_bad))
-            manifest = _publish(config, store, made, trained)
-            if number == config.rounds:
-                return manifest
-            trained.append(_trained(config, mine, store.root, now, made[-1]))
+    made, trained = list[_Round](), list[tuple[Stage, rounds.Adapter]]()
+    while True:
+        number = len(made) + 1
+        adapter = trained[-1][1] if trained else None
+        mine = rounds.runner_of(runner, number, adapter)
+        now = config if adapter is None else _later(config, adapter, store.root, made[0])
+        made.append(_round(now, mine, number, template, skip_bad))
+        manifest = _publish(config, store, made, trained)
+        if number == config.rounds:
+            return manifest
+        trained.append(_trained(config, mine, store.root, now, made[-1]))
 
 
 @dataclass(frozen=True)
@@ -188,7 +173,7 @@ def _rule(config: Config, number: int, template: str) -> PairRule:
 
 def _gates(config: Config) -> Gates:
     """The gates of a configuration: unless it says otherwise, vacuous tests are dropped for recordings too."""
-    return config.gates or replace(source.gates_of(config), vacuous_tests=True)
+    return config.gates or replace(source.gates_of(config, source.recordings_of(config)), vacuous_tests=True)
 
 
 def _template(config: Config) -> str:

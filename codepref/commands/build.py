@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` for whatever the user can mend."""
     from builders.chain import estimate
-    from codepref import config
+    from codepref import config, stages
     from codepref.publish import hub, release
 
     method = builder(arguments.method)
@@ -50,15 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     where = hub.target(arguments.push, "dataset") if arguments.push else None
     if where:
         hub.check(where)  # a build may take days: what would keep it from being published is said before it begins
-    manifest = method.build(
-        settings,
-        arguments.out,
-        workers=arguments.workers or cores(),
-        skip_bad=arguments.skip_bad,
-        quiet=arguments.quiet,
-        cluster=ray,
-        url=arguments.store,
-    )
+    workers = arguments.workers or cores()
+    with stages.locked_runner(arguments.out, workers, arguments.quiet, ray, arguments.store) as runner:
+        manifest = method.build(settings, runner, skip_bad=arguments.skip_bad)
     if not arguments.quiet:
         for name, part in manifest["dataset"].items():
             if part["rows"]:

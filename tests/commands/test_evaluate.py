@@ -20,7 +20,10 @@ from codepref.cli import main
         (["mbpp", "--out", "x", "--model", "m", "--n", "5"], "--n above 1 needs --temperature above 0"),
         (["mbpp", "--out", "x", "--samples", "y", "--workers", "0"], "--workers must be 1 or more"),
         (["--prepare", "mbpp"], "'mbpp' has no environment of its own; those are bigcodebench, ds1000"),
-        (["mbpp_plus", "--out", "x", "--samples", "y", "--data", "none.jsonl"], "none.jsonl: can not be read"),
+        (
+            ["mbpp_plus", "--out", "x", "--samples", "y", "--data", "none.jsonl"],
+            "none.jsonl: No such file or directory",
+        ),
         (["--compare", "none", "nothing"], "none/results.json: no results to compare"),
     ],
 )

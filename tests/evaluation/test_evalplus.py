@@ -1,6 +1,6 @@
 import pytest
 
-from evaluation import evalplus
+from evaluation import bigcodebench, ds1000, humaneval, mbpp
 from evaluation.ask import cut
 from evaluation.benchmark import Problem
 from evaluation.samples import cleaned
@@ -13,33 +13,33 @@ ENDS = ("<|endoftext|>", "<|endofmask|>", "</s>", "\nif __name__", "\ndef main("
 
 
 def test_evalplus_base_model():
-    asked = evalplus.humaneval(PROBLEM, False, False)
+    asked = humaneval.question(PROBLEM, False, False)
     assert asked.text == 'def f(a):\n    """Doc."""\n'
     assert asked.stop == (*ENDS, "\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ")
-    assert evalplus.mbpp(PROBLEM, False, False).stop == (*ENDS, '\n"""', "\nassert")
+    assert mbpp.question(PROBLEM, False, False).stop == (*ENDS, '\n"""', "\nassert")
 
 
 def test_evalplus_chat_model_with_the_answer_begun():
-    asked = evalplus.humaneval(PROBLEM, True, True)
+    asked = humaneval.question(PROBLEM, True, True)
     assert asked.text == f'{TASK}\n```\ndef f(a):\n    """Doc."""\n```\n'
     assert asked.begin == BEGIN
     assert asked.stop == (*ENDS, "\n```\n")
 
 
 def test_evalplus_chat_model_behind_a_server():
-    asked = evalplus.humaneval(PROBLEM, True, False)
+    asked = humaneval.question(PROBLEM, True, False)
     assert (asked.text, asked.stop) == (f'{TASK}\n```python\ndef f(a):\n    """Doc."""\n```', ())
 
 
 def test_bigcodebench():
-    complete = evalplus.bigcodebench(PROBLEM, True, True, "complete")
+    complete = bigcodebench.question(PROBLEM, True, True, split="complete")
     assert (complete.text, complete.begin) == (f'{TASK}\n```\ndef f(a):\n    """Doc."""\n```\n', BEGIN)
-    assert evalplus.bigcodebench(PROBLEM, True, True, "instruct").text == f"{TASK}\nDo it.\n"
-    assert evalplus.bigcodebench(PROBLEM, False, False, "complete").text == PROMPT
+    assert bigcodebench.question(PROBLEM, True, True, split="instruct").text == f"{TASK}\nDo it.\n"
+    assert bigcodebench.question(PROBLEM, False, False, split="complete").text == PROMPT
 
 
 def test_data_science():
-    asked = evalplus.data_science(PROBLEM, True, False)
+    asked = ds1000.question(PROBLEM, True, False)
     assert asked.text == PROMPT
     assert asked.system.startswith("Write a short code following the given format")
     assert asked.stop == ("</code>", "# SOLUTION END")

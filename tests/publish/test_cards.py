@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from building import build_in
 from huggingface_hub import DatasetCard
 
 from builders.codedpo import method as codedpo
@@ -14,7 +15,7 @@ from builders_recordings import RECORDINGS, write  # isort: skip
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("cards")
     recordings = write(path / "generations.jsonl")
-    codedpo.build(Config(generations=str(recordings), limits=Limits(cpu_s=0.3)), path / "run", quiet=True)
+    build_in(codedpo, Config(generations=str(recordings), limits=Limits(cpu_s=0.3)), path / "run", quiet=True)
     return path / "run"
 
 
@@ -55,7 +56,7 @@ def test_what_a_reader_wants_to_know(folder):
 def test_a_benchmark_build_says_that_it_is_one(tmp_path):
     rows = [{**RECORDINGS[0], "prompt_id": "HumanEval/7"}, {**RECORDINGS[0], "prompt_id": "own/8"}]
     recordings = write(tmp_path / "g.jsonl", rows)
-    codedpo.build(Config(generations=str(recordings), limits=Limits(cpu_s=0.3)), tmp_path / "run", quiet=True)
+    build_in(codedpo, Config(generations=str(recordings), limits=Limits(cpu_s=0.3)), tmp_path / "run", quiet=True)
     text = (tmp_path / "run" / "README.md").read_text()
     assert "**For measuring only.**" in text
     assert "tasks of HumanEval" in text

@@ -5,6 +5,7 @@ import textwrap
 from dataclasses import replace
 
 import pytest
+from building import build_in
 
 from benchmarks.overlap import perturbed
 from builders.chain import decontaminate
@@ -147,7 +148,7 @@ def test_a_build_leaves_benchmark_tasks_out_and_says_so(tmp_path, tasks):
     mixed = recording("mixed", [copied, *RECORDINGS[0]["codes"]], RECORDINGS[0]["tests"])
     path = write(tmp_path / "g.jsonl", [known, mixed])
     config = Config(generations=str(path), decontaminate=(str(tasks),), limits=Limits(cpu_s=0.3))
-    manifest = codedpo.build(config, tmp_path / "run", quiet=True)
+    manifest = build_in(codedpo, config, tmp_path / "run", quiet=True)
     assert manifest["dataset"]["correctness"]["rows"] == 1
     lines = [json.loads(line) for line in (tmp_path / "run" / "exclusions.jsonl").read_text().splitlines()]
     assert [(x["stage"], x["prompt_id"], x["kind"], x["rule"], x["item"], x["detail"]) for x in lines] == [
@@ -160,13 +161,13 @@ def test_a_build_leaves_benchmark_tasks_out_and_says_so(tmp_path, tasks):
     assert "10 words in a row" in card
     assert "1 prompts, 1 codes" in " ".join(card.split())
     assert str(tmp_path) not in json.dumps(manifest) + card
-    two = codedpo.build(config, tmp_path / "two", workers=2, quiet=True)
+    two = build_in(codedpo, config, tmp_path / "two", workers=2, quiet=True)
     assert two == manifest
 
 
 def test_a_build_that_compared_nothing_says_so(tmp_path):
     path = write(tmp_path / "g.jsonl", RECORDINGS[:1])
-    codedpo.build(Config(generations=str(path), limits=Limits(cpu_s=0.3)), tmp_path / "run", quiet=True)
+    build_in(codedpo, Config(generations=str(path), limits=Limits(cpu_s=0.3)), tmp_path / "run", quiet=True)
     assert "Decontamination: none" in (tmp_path / "run" / "README.md").read_text()
 
 

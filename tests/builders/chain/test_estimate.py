@@ -3,12 +3,14 @@ import re
 from dataclasses import replace
 
 import pytest
+from building import build_in
 
 from builders.chain import dry_run
 from builders.chain.ask import Generation, Price
 from builders.chain.estimate import STAGES_CPU_S, Rates, estimate, measured
 from builders.codedpo import method as codedpo
 from builders.codeflow import method as codeflow
+from builders.codeflow.dry_run import TESTS_AN_ANSWER
 from builders.dstc import method as dstc
 from codepref import cli
 from codepref.errors import CodeprefError
@@ -93,7 +95,7 @@ def test_recorded_samples_ask_nothing(tmp_path):
 def test_codeflow_counts_runs_on_each_test(asked):
     config = codeflow.Config(prompts=asked.prompts, generation=asked.generation, tests_per_prompt=2, rounds=3)
     planned = codeflow.plan(config)
-    assert planned.cells == 3 * 4 * 2 * dry_run.TESTS_AN_ANSWER
+    assert planned.cells == 3 * 4 * 2 * TESTS_AN_ANSWER
     found = figures(estimate(planned, 3_000_000, config, rates=RATES))
     assert number(found["executions"]) == 1e6 * planned.cells
     assert "fewer are quicker: --set shard_size=256" in found["shards"]
@@ -105,7 +107,7 @@ def test_bytes_a_prompt_of_a_finished_run(tmp_path):
     planned = codedpo.plan(config)
     run = tmp_path / "run"
     assert "as in the quickstart" in estimate(planned, 100, config, run, RATES)
-    codedpo.build(config, run, quiet=True)
+    build_in(codedpo, config, run, quiet=True)
     prompts = next(
         s["rows_in"] for s in json.loads((run / "manifest.json").read_text())["stages"] if s["stage"] == "candidates"
     )

@@ -14,6 +14,7 @@ from collections import Counter
 import datasets
 import pytest
 import yaml
+from building import build_in
 
 from builders.chain import gates, seeds
 from builders.chain.ask import Generation, rows_of
@@ -73,7 +74,7 @@ def scripted(tmp_path, **changes):
 
 
 def test_seeds_to_pairs_with_a_script(tmp_path):
-    manifest = codedpo.build(scripted(tmp_path), tmp_path / "run", quiet=True)
+    manifest = build_in(codedpo, scripted(tmp_path), tmp_path / "run", quiet=True)
     found = counts(manifest)
     assert list(found) == [
         "seeds", "concepts", "tasks", "unique", "samples", "candidates", "outcomes", "telling", "telling_runs", "scores", "pairs"
@@ -101,7 +102,7 @@ def test_what_answers_get_wrong_is_counted(tmp_path):
     by_id[second["prompt_id"], "task"]["answers"] = ["def move(x): ..."]
     by_id[third["prompt_id"], "task"]["answers"] = ["### Task\nMove it.\n### Signature\nmove(x)"]
     (tmp_path / "script.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
-    manifest = codedpo.build(plain, tmp_path / "run", quiet=True)
+    manifest = build_in(codedpo, plain, tmp_path / "run", quiet=True)
     assert dropped(manifest)["concepts", "seed", "no concepts"] == 1
     assert dropped(manifest)["tasks", "seed", "no task"] == 1
     assert dropped(manifest)["tasks", "seed", "no signature"] == 1
@@ -117,7 +118,7 @@ def test_two_seeds_with_the_same_task_make_one_prompt(tmp_path):
     asked = [entry for entry in entries if entry["purpose"] == "task"]
     asked[1]["answers"] = asked[0]["answers"]
     (tmp_path / "script.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
-    manifest = codedpo.build(settings, tmp_path / "run", quiet=True)
+    manifest = build_in(codedpo, settings, tmp_path / "run", quiet=True)
     assert dropped(manifest)["unique", "prompt", "duplicate"] == 1
     assert counts(manifest)["samples"] == (3, 3)
 
@@ -125,7 +126,7 @@ def test_two_seeds_with_the_same_task_make_one_prompt(tmp_path):
 def test_a_task_of_a_benchmark_is_not_even_asked_about(tmp_path):
     known = tmp_path / "known.jsonl"
     known.write_text(json.dumps({"prompt": seeds.task(task_text(5)).prompt}))
-    manifest = codedpo.build(scripted(tmp_path, decontaminate=(str(known),)), tmp_path / "run", quiet=True)
+    manifest = build_in(codedpo, scripted(tmp_path, decontaminate=(str(known),)), tmp_path / "run", quiet=True)
     assert dropped(manifest)["clean", "prompt", "benchmark text"] == 1
     assert counts(manifest)["samples"] == (3, 3)
 
@@ -172,9 +173,9 @@ def test_killed_and_resumed_pays_nothing_twice(files, tmp_path, root, answered):
         process.wait()
         assert len(server.seen) <= answered
         hold.set()
-        manifest = codedpo.build(config.load(Config, path), tmp_path / "run", quiet=True)
+        manifest = build_in(codedpo, config.load(Config, path), tmp_path / "run", quiet=True)
         asked = len(server.seen)
-        codedpo.build(config.load(Config, path), tmp_path / "run", quiet=True)
+        build_in(codedpo, config.load(Config, path), tmp_path / "run", quiet=True)
         assert len(server.seen) == asked
     times = Counter(server.paid)
     assert len(times) == REQUESTS
@@ -209,7 +210,7 @@ def test_a_dry_run_says_what_a_run_then_asks(files, tmp_path, root):
         assert sorted(tmp_path.rglob("*")) == before
         assert server.seen == []
         settings = config.load(Config, path)
-        codedpo.build(settings, tmp_path / "run", quiet=True)
+        build_in(codedpo, settings, tmp_path / "run", quiet=True)
     assert (
         numbers(result.stdout) == (len(server.seen), executed(tmp_path / "run")) == (REQUESTS, 4 * TESTS * (CODES + 1))
     )
@@ -245,16 +246,16 @@ def test_a_dry_run_over_prompts_and_recordings(tmp_path):
     recorded = Config(generations=str(write_recordings(tmp_path / "g.jsonl")), limits=LIMITS)
     text = str(codedpo.plan(recorded))
     assert "requests: 0" in text
-    codedpo.build(recorded, tmp_path / "run", quiet=True)
+    build_in(codedpo, recorded, tmp_path / "run", quiet=True)
     assert f"executions: {executed(tmp_path / 'run')} " in text
 
 
 def test_recordings_pass_gates_only_when_asked_to(tmp_path):
     path = str(write_recordings(tmp_path / "g.jsonl"))
-    manifest = codedpo.build(Config(generations=path, limits=LIMITS), tmp_path / "run", quiet=True)
+    manifest = build_in(codedpo, Config(generations=path, limits=LIMITS), tmp_path / "run", quiet=True)
     assert not {"unique", "telling"} & set(counts(manifest))
     gated = Config(generations=path, limits=LIMITS, gates=Gates(near_duplicates=None))
-    manifest = codedpo.build(gated, tmp_path / "gated", quiet=True)
+    manifest = build_in(codedpo, gated, tmp_path / "gated", quiet=True)
     assert counts(manifest)["unique"] == (7, 1)  # all of them say "Write f."
     assert counts(manifest)["telling"] == (1, 1)
     assert counts(manifest)["pairs"] == (1, 1)
@@ -271,7 +272,7 @@ def test_recordings_pass_gates_only_when_asked_to(tmp_path):
 def test_one_input_and_a_model(tmp_path, values, message):
     if values.get("seeds") == ".":
         values = {"seeds": str(write_seeds(tmp_path / "s.jsonl"))}
-    for action in (codedpo.plan, lambda given: codedpo.build(given, tmp_path / "run", quiet=True)):
+    for action in (codedpo.plan, lambda given: build_in(codedpo, given, tmp_path / "run", quiet=True)):
         with pytest.raises(CodeprefError, match=message):
             action(Config(**values))
 
@@ -308,7 +309,7 @@ def test_functions_of_real_packages(tmp_path, shared):
         decontaminate=("humaneval", "mbpp"),
         benchmarks_dir=str(shared / "benchmarks"),
     )
-    manifest = codedpo.build(settings, tmp_path / "run", quiet=True)
+    manifest = build_in(codedpo, settings, tmp_path / "run", quiet=True)
     pairs = datasets.load_dataset(str(tmp_path / "run"), split="train")
     assert counts(manifest)["clean"] == (6, 6)
     assert len(pairs) == counts(manifest)["pairs"][1] >= 5

@@ -11,10 +11,13 @@ from dataclasses import replace
 import datasets
 import numpy as np
 import pytest
+from building import build_in
 
 from builders.chain import ranking
+from builders.chain.scoring import Ranking, scores
 from builders.codedpo import method as codedpo
-from builders.codedpo.method import Config, Pair, PairRule, Ranking
+from builders.codedpo.method import Config
+from builders.codedpo.pairs import Pair, PairRule, pairs
 from codepref import config
 from codepref.errors import CodeprefError
 from codepref.records import Candidate, Candidates, Outcomes, Scores, Test, from_table, to_table
@@ -27,7 +30,7 @@ QUICK = Limits(cpu_s=0.3)
 
 def build(recordings, out, workers=1, **changes):
     config = Config(generations=str(recordings), limits=QUICK, shard_size=2)
-    return codedpo.build(replace(config, **changes), out, workers=workers, quiet=True)
+    return build_in(codedpo, replace(config, **changes), out, workers=workers, quiet=True)
 
 
 def hashes(folder):
@@ -75,7 +78,7 @@ def test_the_pair_is_best_over_worst(built):
 def test_scores_are_those_of_the_matrix(built):
     folder, _ = built
     for row in datasets.load_dataset(str(folder), split="train"):
-        codes, tests = codedpo.ranking.self_validation(np.array(row["matrix"]))
+        codes, tests = ranking.self_validation(np.array(row["matrix"]))
         np.testing.assert_allclose(row["code_scores"], codes, rtol=1e-11)
         np.testing.assert_allclose(row["test_scores"], tests, rtol=1e-11)
         assert row["chosen_score"] == max(row["code_scores"])
@@ -197,9 +200,9 @@ def test_a_build_without_pairs_says_why(tmp_path):
 
 def test_there_is_one_source_of_samples(tmp_path):
     with pytest.raises(CodeprefError, match="either generations=FILE"):
-        codedpo.build(Config(), tmp_path, quiet=True)
+        build_in(codedpo, Config(), tmp_path, quiet=True)
     with pytest.raises(CodeprefError, match="needs a 'generation' section"):
-        codedpo.build(Config(prompts="x"), tmp_path, quiet=True)
+        build_in(codedpo, Config(prompts="x"), tmp_path, quiet=True)
 
 
 def tables(verdicts, codes=None):
@@ -219,15 +222,15 @@ def tables(verdicts, codes=None):
 def test_an_unjudged_cell_is_never_a_label():
     P, F, U = "passed", "failed", "unjudged"
     ready, ran = tables([[P, P], [F, P], [U, P], [F, F]])
-    ranked = codedpo.scores(Ranking(), ready, ran)
+    ranked = scores(Ranking(), ready, ran)
     row = next(from_table(ranked.table, Scores))
     assert np.isnan(row.code_scores[2])
     assert [(e.rule, e.item) for e in ranked.excluded] == [("unjudged", 2)]
-    without, _ = codedpo.ranking.self_validation(np.array([[1, 1], [0, 1], [0, 0]], bool))
+    without, _ = ranking.self_validation(np.array([[1, 1], [0, 1], [0, 0]], bool))
     np.testing.assert_allclose([row.code_scores[i] for i in (0, 1, 3)], without, rtol=1e-11)
-    pair = next(from_table(codedpo.pairs(PairRule(), ready, ran, ranked.table).table, Pair))
+    pair = next(from_table(pairs(PairRule(), ready, ran, ranked.table).table, Pair))
     assert (pair.chosen_index, pair.rejected_index) == (0, 3)
-    ranked = codedpo.scores(Ranking(), *tables([[P], [U], [U]]))
+    ranked = scores(Ranking(), *tables([[P], [U], [U]]))
     assert ranked.table.num_rows == 0
     assert ranked.excluded[-1].rule == "fewer than 2 judged codes"
 
@@ -236,10 +239,10 @@ def test_ties_by_length_then_by_lot():
     P, F = "passed", "failed"
     codes = ["a b c d e", "a b c", "a b c", "a", "a b c d", "a b c d e f g"]
     ready, ran = tables([[P], [P], [P], [F], [F], [F]], codes)
-    ranked = codedpo.scores(Ranking(), ready, ran).table
+    ranked = scores(Ranking(), ready, ran).table
     chosen, rejected = set(), set()
     for seed in range(20):
-        pair = next(from_table(codedpo.pairs(PairRule(seed), ready, ran, ranked).table, Pair))
+        pair = next(from_table(pairs(PairRule(seed), ready, ran, ranked).table, Pair))
         chosen.add(pair.chosen_index)
         rejected.add(pair.rejected_index)
     assert chosen == {1, 2}  # of median length, both drawn at times
@@ -248,7 +251,7 @@ def test_ties_by_length_then_by_lot():
 
 def test_the_schedule_reaches_the_scores():
     ready, ran = tables([["passed", "passed"], ["failed", "passed"]])
-    row = next(from_table(codedpo.scores(Ranking(0.5, 2, "tests_first"), ready, ran).table, Scores))
+    row = next(from_table(scores(Ranking(0.5, 2, "tests_first"), ready, ran).table, Scores))
     assert row.code_scores == (2.6875, 1.75)
 
 

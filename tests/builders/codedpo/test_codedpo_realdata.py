@@ -7,6 +7,7 @@ import json
 
 import datasets
 import pytest
+from building import build_in
 
 from builders.codedpo import method as codedpo
 from codepref import config
@@ -32,7 +33,7 @@ def build(recordings, root, out, workers):
     path = root / "builders/configs/codedpo/recorded.yaml"
     changes = ["limits.cpu_s=0.5", "shard_size=8", "efficiency.enabled=false"]  # times differ from build to build
     settings = config.load(codedpo.Config, path, [f"generations={recordings}", *changes])
-    return codedpo.build(settings, out, workers=workers, quiet=True)
+    return build_in(codedpo, settings, out, workers=workers, quiet=True)
 
 
 @pytest.fixture(scope="module")

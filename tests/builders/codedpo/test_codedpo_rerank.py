@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from building import build_in
 
 from builders.codedpo import method as codedpo
 from codepref import config
@@ -19,7 +20,7 @@ KEYS = ["limits.cpu_s=0.3", "shard_size=2", "pretty_name=Pairs of our own", "lic
 
 def build(folder, out, *changes):
     settings = config.load(codedpo.Config, None, [f"generations={folder / 'g.jsonl'}", *KEYS, *changes])
-    codedpo.build(settings, out, quiet=True)
+    build_in(codedpo, settings, out, quiet=True)
     return out
 
 

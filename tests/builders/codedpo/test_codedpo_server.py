@@ -11,6 +11,7 @@ from collections import Counter
 import datasets
 import pytest
 import yaml
+from building import build_in
 
 from builders.codedpo import method as codedpo
 from codepref import config
@@ -58,7 +59,7 @@ def files(tmp_path):
 def test_pairs_from_a_server(files, tmp_path):
     with FakeServer(text=answer) as server:
         settings = config.load(codedpo.Config, files(server.base_url))
-        manifest = codedpo.build(settings, tmp_path / "run", quiet=True)
+        manifest = build_in(codedpo, settings, tmp_path / "run", quiet=True)
     assert len(server.paid) == len(set(server.paid)) == 4 * (8 + 6)
     assert all(seen.body["temperature"] == 1.5 for seen in server.seen)
     rows = datasets.load_dataset(str(tmp_path / "run"), split="train")
@@ -96,9 +97,9 @@ def test_kill_9_while_asking_pays_nothing_twice(files, tmp_path, root):
 
 def test_where_the_model_is_served_does_not_matter(files, tmp_path):
     with FakeServer(text=answer) as server:
-        codedpo.build(config.load(codedpo.Config, files(server.base_url)), tmp_path / "run", quiet=True)
+        build_in(codedpo, config.load(codedpo.Config, files(server.base_url)), tmp_path / "run", quiet=True)
     with FakeServer(text=answer) as other:
-        codedpo.build(config.load(codedpo.Config, files(other.base_url)), tmp_path / "run", quiet=True)
+        build_in(codedpo, config.load(codedpo.Config, files(other.base_url)), tmp_path / "run", quiet=True)
         assert other.seen == []
 
 
@@ -111,7 +112,7 @@ def published(folder):
 def test_servers_come_and_go_and_the_bytes_are_those_of_one_server(files, tmp_path, root):
     with FakeServer(text=answer) as server:
         path = files(server.base_url)
-        codedpo.build(config.load(codedpo.Config, path), tmp_path / "one", quiet=True)
+        build_in(codedpo, config.load(codedpo.Config, path), tmp_path / "one", quiet=True)
 
     quick = {"retry-after-ms": "1"}
     words = [sys.executable, "-m", "codepref.cli", "build", "codedpo", "--config", str(path), "--workers", "1"]
@@ -162,7 +163,7 @@ def test_a_build_stops_at_max_cost_and_goes_on_with_more(files, tmp_path, capsys
 
         def build(folder, *more):
             settings = config.load(codedpo.Config, path, prices + list(more))
-            return codedpo.build(settings, tmp_path / folder)
+            return build_in(codedpo, settings, tmp_path / folder)
 
         with pytest.raises(CodeprefError, match=r"max_cost is reached: 1[0-9.]+ of 150.00 spent"):
             build("run", "generation.max_cost=150")
@@ -179,4 +180,4 @@ def test_a_build_stops_at_max_cost_and_goes_on_with_more(files, tmp_path, capsys
 def test_max_cost_needs_a_server_and_prices(files, tmp_path):
     settings = config.load(codedpo.Config, files("http://127.0.0.1:9/v1"), ["generation.max_cost=1"])
     with pytest.raises(CodeprefError, match="max_cost' needs a 'server' and its 'price_per_million'"):
-        codedpo.build(settings, tmp_path / "run", quiet=True)
+        build_in(codedpo, settings, tmp_path / "run", quiet=True)

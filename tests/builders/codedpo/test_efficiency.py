@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 import datasets
 import pytest
+from building import build_in
 from pydantic import TypeAdapter, ValidationError
 
 from builders.codedpo import method as codedpo
@@ -183,7 +184,7 @@ RECORDINGS = [
 def build(folder, recordings, **changes):
     rule = Efficiency(enabled=True, scale=False)
     config = Config(generations=str(recordings), limits=LIMITS, shard_size=1, efficiency=rule)
-    return codedpo.build(replace(config, **changes), folder, quiet=True)
+    return build_in(codedpo, replace(config, **changes), folder, quiet=True)
 
 
 def files(folder):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import datasets
 import pytest
+from building import build_in
 from tokenizers_trained import FAMILIES
 
 from builders.codeflow import method as codeflow
@@ -39,7 +40,7 @@ def settings(root, *changes):
 
 
 def build(root, out, *changes, workers=1):
-    return codeflow.build(settings(root, *changes), out, workers=workers, quiet=True)
+    return build_in(codeflow, settings(root, *changes), out, workers=workers, quiet=True)
 
 
 def hashes(folder):
@@ -218,7 +219,7 @@ def test_recorded_trajectories_are_run_again(built, root, tmp_path):
             file.write(json.dumps({**line, "versions": [*codes, "def x(): pass"]}) + "\n")
         file.write(json.dumps({**line, "versions": ["", *codes]}) + "\n")  # another trajectory of the same prompt
     recorded = replace(settings(root, "rejected=last"), prompts=None, generation=None, trajectories=str(path))
-    manifest = codeflow.build(recorded, tmp_path / "run", quiet=True)
+    manifest = build_in(codeflow, recorded, tmp_path / "run", quiet=True)
     assert [stage["stage"] for stage in manifest["stages"]][:3] == ["samples", "versions", "run"]
     assert manifest["dataset"]["trajectories"]["rows"] == len(rows) + 1
     again = datasets.load_dataset(str(tmp_path / "run"), "trajectories", split="train").to_list()
@@ -284,7 +285,7 @@ def test_the_plan_asks_and_writes_nothing(root, tmp_path, monkeypatch):
 )
 def test_one_clear_line(tmp_path, changes, message):
     with pytest.raises(CodeprefError, match=message):
-        codeflow.build(codeflow.Config(**changes), tmp_path / "run", quiet=True)
+        build_in(codeflow, codeflow.Config(**changes), tmp_path / "run", quiet=True)
 
 
 def test_bad_lines_of_trajectories_are_named(tmp_path):
@@ -293,4 +294,4 @@ def test_bad_lines_of_trajectories_are_named(tmp_path):
     with pytest.raises(
         CodeprefError, match=r"t\.jsonl:1: unknown key 'codes'; known: prompt_id, prompt, entry_point, versions"
     ):
-        codeflow.build(codeflow.Config(trajectories=str(path)), tmp_path / "run", quiet=True)
+        build_in(codeflow, codeflow.Config(trajectories=str(path)), tmp_path / "run", quiet=True)

@@ -6,6 +6,7 @@ import json
 
 import datasets
 import pytest
+from building import build_in
 from tokenizers_trained import FAMILIES
 
 from builders.codeflow import method as codeflow
@@ -42,7 +43,7 @@ def built(recorded, root, tmp_path_factory):
     out = tmp_path_factory.mktemp("real") / "run"
     path = root / "builders/configs/codeflow/recorded.yaml"
     changes = [f"trajectories={recorded[0]}", "limits.cpu_s=0.5", "limits.screen_s=0.02"]
-    codeflow.build(config.load(codeflow.Config, path, changes), out, quiet=True)
+    build_in(codeflow, config.load(codeflow.Config, path, changes), out, quiet=True)
     return out
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 import datasets
 import pytest
 import yaml
+from building import build_in
 
 from builders.codeflow import method as codeflow
 from codepref import config
@@ -92,12 +93,12 @@ def test_kill_9_in_a_round_pays_nothing_twice(files, tmp_path, root):
         assert {name: len(codes) for name, codes in found.items()} == WANTED
         assert found["add4"] == ["7", "6", "5", "4"]
         before = len(server.seen)
-        again = codeflow.build(config.load(codeflow.Config, files(server.base_url)), tmp_path / "again", quiet=True)
+        again = build_in(codeflow, config.load(codeflow.Config, files(server.base_url)), tmp_path / "again", quiet=True)
         assert len(server.seen) == before + whole
         assert json.loads((tmp_path / "run" / "manifest.json").read_text()) == again  # hashes of all files included
         # one round more asks for that round alone
         more = config.load(codeflow.Config, files(server.base_url), ["rounds=4"])
-        codeflow.build(more, tmp_path / "again", quiet=True)
+        build_in(codeflow, more, tmp_path / "again", quiet=True)
         assert len(server.seen) == before + whole + 1
         refining = [
             seen.body for seen in server.seen[before:] if "Your program:" in seen.body["messages"][-1]["content"]

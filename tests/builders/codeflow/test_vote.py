@@ -2,6 +2,7 @@ import json
 
 import datasets
 import pytest
+from building import build_in
 
 from builders.chain.ask import Generation
 from builders.codeflow import method as codeflow
@@ -47,7 +48,7 @@ def build(tmp_path, votes, amendment, **changes):
         repair=Repair(enabled=True),
         **changes,
     )
-    codeflow.build(config, tmp_path / "run", quiet=True)
+    build_in(codeflow, config, tmp_path / "run", quiet=True)
     (row,) = datasets.load_dataset(str(tmp_path / "run"), "trajectories", split="train")
     lines = [json.loads(line) for line in (tmp_path / "run" / "exclusions.jsonl").read_text().splitlines()]
     return row, [(line["rule"], line["item"]) for line in lines if line["stage"] == "mended"]
@@ -73,4 +74,4 @@ def test_programs_that_disagree_with_everything(tmp_path):
 
 def test_recorded_trajectories_have_nobody_to_ask(tmp_path):
     with pytest.raises(CodeprefError, match="needs a model to ask"):
-        codeflow.build(Config(trajectories="x", repair=Repair(enabled=True)), tmp_path, quiet=True)
+        build_in(codeflow, Config(trajectories="x", repair=Repair(enabled=True)), tmp_path, quiet=True)

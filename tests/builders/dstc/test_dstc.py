@@ -12,6 +12,7 @@ from dataclasses import replace
 import datasets
 import numpy as np
 import pytest
+from building import build_in
 
 from builders.chain.gates import Gates
 from builders.dstc import method as dstc
@@ -45,7 +46,7 @@ ROWS = [
 
 def build(recordings, out, workers=1, **changes):
     settings = Config(generations=str(recordings), limits=QUICK, shard_size=3)
-    return dstc.build(replace(settings, **changes), out, workers=workers, quiet=True)
+    return build_in(dstc, replace(settings, **changes), out, workers=workers, quiet=True)
 
 
 def hashes(folder):
@@ -247,10 +248,10 @@ def test_kill_9_in_the_middle_loses_nothing_finished(built, tmp_path, root):
 
 def test_what_is_refused(tmp_path):
     with pytest.raises(CodeprefError, match="no such template: No such file|No such file"):
-        dstc.build(Config(generations="x", answer_template=str(tmp_path / "none.jinja")), tmp_path, quiet=True)
+        build_in(dstc, Config(generations="x", answer_template=str(tmp_path / "none.jinja")), tmp_path, quiet=True)
     (tmp_path / "bad.jinja").write_text("{{ nobody }}")
     with pytest.raises(CodeprefError, match=r"bad.jinja: 'nobody' is undefined; known names: prompt, entry_point"):
-        dstc.build(Config(generations="x", answer_template=str(tmp_path / "bad.jinja")), tmp_path, quiet=True)
+        build_in(dstc, Config(generations="x", answer_template=str(tmp_path / "bad.jinja")), tmp_path, quiet=True)
     with pytest.raises(CodeprefError, match="selection"):
         config.load(Config, None, ["selection=best"])
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from builders.codedpo.method import Ranking, scores
+from builders.chain.scoring import Ranking, scores
 from builders.dstc import pairs as selection
 from builders.dstc.answers import Pair
 from builders.dstc.pairs import PairRule, pairs

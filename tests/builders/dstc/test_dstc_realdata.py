@@ -5,6 +5,7 @@ import json
 
 import datasets
 import pytest
+from building import build_in
 
 from benchmarks import codet_humaneval
 from builders.dstc import method as dstc
@@ -32,7 +33,7 @@ def build(folder, root, name):
     changes = ["limits.cpu_s=0.3", "shard_size=41", "codes_per_prompt=6", "tests_per_prompt=6"]
     file = root / "builders" / "configs" / "dstc" / f"{name}.yaml"
     settings = config.load(dstc.Config, file, [f"generations={folder / 'codet.jsonl.gz'}", *changes])
-    return dstc.build(settings, folder / "run", workers=1, quiet=True)
+    return build_in(dstc, settings, folder / "run", workers=1, quiet=True)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from dataclasses import replace
 import datasets
 import pytest
 import yaml
+from building import build_in
 
 from builders.chain.ask import Generation
 from builders.dstc import method as dstc
@@ -104,9 +105,9 @@ def test_each_round_is_sampled_from_what_was_trained_on_the_one_before(tmp_path,
     out = tmp_path / "run"
     with FakeServer(plan) as server:
         config = settings(tmp_path, server, train)
-        manifest = dstc.build(config, out, quiet=True)
+        manifest = build_in(dstc, config, out, quiet=True)
         asked, trained = len(server.seen), log_of(folder)
-        assert dstc.build(config, out, quiet=True) == manifest  # nothing is asked, nothing trained again
+        assert build_in(dstc, config, out, quiet=True) == manifest  # nothing is asked, nothing trained again
         assert (len(server.seen), log_of(folder)) == (asked, trained)
     names = [f"round{n}_{kind}" for n in (1, 2, 3) for kind in ("dpo", "kto")]
     assert list(manifest["dataset"]) == names
@@ -140,21 +141,21 @@ def test_a_failed_training_loses_nothing(tmp_path, training):
     with FakeServer(plan) as server:
         config = settings(tmp_path, server, train, number=2)
         with pytest.raises(CodeprefError, match="round 1: training ended with exit status 3; mend it and build again"):
-            dstc.build(config, out, quiet=True)
+            build_in(dstc, config, out, quiet=True)
         asked = len(server.seen)
         assert len(datasets.load_dataset(str(out), "round1_dpo", split="train")) == 3  # what there is can be used
         (folder / "fail").unlink()
         (folder / "forget").touch()
         with pytest.raises(CodeprefError, match=r"round 1: training left no adapter in .*adapters/round1-"):
-            dstc.build(config, out, quiet=True)
+            build_in(dstc, config, out, quiet=True)
         (folder / "forget").unlink()
-        dstc.build(config, out, quiet=True)
+        build_in(dstc, config, out, quiet=True)
         assert len(server.seen) == 2 * asked  # the first round was asked for once
         assert len(set(server.paid)) == 2 * asked  # the same prompts, other seeds
     adapter = next((out / "adapters").glob("round1-*")) / "adapter_config.json"
     adapter.write_text("{}")
     with pytest.raises(CodeprefError, match="the adapter of round 1 was removed or changed; restore it, or delete"):
-        dstc.build(config, out, quiet=True)
+        build_in(dstc, config, out, quiet=True)
 
 
 def test_a_round_that_was_interrupted_goes_on(tmp_path, training):
@@ -170,9 +171,9 @@ def test_a_round_that_was_interrupted_goes_on(tmp_path, training):
     with FakeServer(broken) as server:
         config = settings(tmp_path, server, train, number=2)
         with pytest.raises(CodeprefError, match="no more"):
-            dstc.build(config, out, quiet=True)
+            build_in(dstc, config, out, quiet=True)
         down[0] = False
-        manifest = dstc.build(config, out, quiet=True)
+        manifest = build_in(dstc, config, out, quiet=True)
         good = [(seen.body["model"], json.dumps(seen.body)) for seen in server.seen if seen.status == 200]
     assert len(good) == len(set(good)) == 2 * 3 * (8 + 4)  # no answer was paid for twice
     assert len(log_of(folder)) == 1
@@ -204,13 +205,13 @@ def test_training_that_outlives_a_killed_build_is_not_started_again_beside_itsel
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         with pytest.raises(CodeprefError, match="training that an earlier build started is still running"):
-            dstc.build(config, out, quiet=True)
+            build_in(dstc, config, out, quiet=True)
         (folder / "wait").unlink()
         lock = (out / "adapters" / ".lock").open()
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for the orphan
         lock.close()
         shutil.rmtree(next((out / "adapters").glob("round1-*")))
-        dstc.build(config, out, quiet=True)
+        build_in(dstc, config, out, quiet=True)
         assert len(set(server.paid)) == len(server.paid) == 2 * 3 * (8 + 4)
     assert len(log_of(folder)) == 2
 
@@ -221,14 +222,14 @@ def test_another_adapter_is_another_round(tmp_path, training):
     out = tmp_path / "run"
     with FakeServer(plan) as server:
         config = settings(tmp_path, server, train, number=2)
-        dstc.build(config, out, quiet=True)
+        build_in(dstc, config, out, quiet=True)
         asked = len(server.seen)
-        dstc.build(replace(config, train=(*train, "--more")), out, quiet=True)  # the same bytes come out
+        build_in(dstc, replace(config, train=(*train, "--more")), out, quiet=True)  # the same bytes come out
         assert len(server.seen) == asked
         script = train[1]
         (tmp_path / "training" / "train.py").write_text(TRAIN.replace('"round": number', '"round": "other"'))
         assert script.endswith("train.py")
-        dstc.build(replace(config, train=(*train, "--other")), out, quiet=True)
+        build_in(dstc, replace(config, train=(*train, "--other")), out, quiet=True)
         assert len(server.seen) == asked + asked // 2
 
 
@@ -236,10 +237,10 @@ def test_one_round_first_then_more(tmp_path, training):
     _, train = training
     out = tmp_path / "run"
     with FakeServer(plan) as server:
-        dstc.build(settings(tmp_path, server, train, number=1), out, quiet=True)
+        build_in(dstc, settings(tmp_path, server, train, number=1), out, quiet=True)
         assert {path.name for path in out.glob("*_dpo")} == set()
         asked = len(server.seen)
-        manifest = dstc.build(settings(tmp_path, server, train, number=2), out, quiet=True)
+        manifest = build_in(dstc, settings(tmp_path, server, train, number=2), out, quiet=True)
         assert len(server.seen) == 2 * asked
     assert list(manifest["dataset"]) == ["round1_dpo", "round1_kto", "round2_dpo", "round2_kto"]
     assert not (out / "dpo").exists()
@@ -262,7 +263,7 @@ SERVER = Generation(server=ServerConfig("base", "http://localhost:1/v1"))
 def test_rounds_that_could_not_go_on_are_refused_first(tmp_path, generation, train, said):
     config = Config(prompts="none.jsonl", generation=generation, rounds=2, train=train)
     with pytest.raises(CodeprefError, match=said):
-        dstc.build(config, tmp_path / "run", quiet=True)
+        build_in(dstc, config, tmp_path / "run", quiet=True)
     with pytest.raises(CodeprefError, match=said):
         rounds.check(generation, train)
 
@@ -271,7 +272,7 @@ def test_a_command_that_is_not_there(tmp_path):
     with FakeServer(plan) as server:
         config = settings(tmp_path, server, ("no-such-program", "{adapter}"), number=2)
         with pytest.raises(CodeprefError, match="round 1: training command no-such-program: No such file"):
-            dstc.build(config, tmp_path / "run", quiet=True)
+            build_in(dstc, config, tmp_path / "run", quiet=True)
 
 
 def test_a_local_model_gets_the_adapter(tmp_path):

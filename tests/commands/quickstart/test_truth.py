@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+from building import build_in
 
 from builders.codedpo import method as codedpo
 from codepref import config
@@ -51,7 +52,7 @@ def run(root, tmp_path_factory):
     path.write_text("".join(json.dumps(row(task, truth=False)) + "\n" for task in tasks("build", 10, 1)))
     given = [f"prompts={path}", "codes_per_prompt=8", "tests_per_prompt=12", "pairs_per_prompt=3"]
     settings = config.load(codedpo.Config, root / "builders" / "configs" / "codedpo" / "tiny.yaml", given)
-    codedpo.build(settings, folder / "run", quiet=True)
+    build_in(codedpo, settings, folder / "run", quiet=True)
     return folder / "run"
 
 

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from codepref.errors import CodeprefError
-from evaluation.benchmark import Settings, rows
+from codepref.files import read_rows
+from evaluation import humaneval, mbpp
+from evaluation.benchmark import Settings
 from evaluation.catalogue import benchmark
 from evaluation.grade import asserts
 from evaluation.samples import read
@@ -19,14 +21,14 @@ def lines(path, items):
 
 def test_a_check_becomes_its_asserts():
     test = "METADATA = {}\n\ndef check(candidate):\n    'doc'\n    assert candidate(1) == 2, 'x'\n    assert True\n"
-    assert asserts.asserts(test, "f") == ["assert f(1) == 2, 'x'"]
+    assert humaneval.asserts_of(test, "f") == ["assert f(1) == 2, 'x'"]
 
 
 def test_a_check_with_a_loop_stays_whole():
     test = "def check(candidate):\n    for i in range(3):\n        assert candidate(i) == i\n"
-    assert asserts.asserts(test, "f") == [f"{test}\n\ncheck(f)"]
+    assert humaneval.asserts_of(test, "f") == [f"{test}\n\ncheck(f)"]
     with pytest.raises(CodeprefError, match="defines no check"):
-        asserts.asserts("assert f(1)", "f")
+        humaneval.asserts_of("assert f(1)", "f")
 
 
 def test_humaneval_programs_and_cheats(tmp_path):
@@ -34,7 +36,7 @@ def test_humaneval_programs_and_cheats(tmp_path):
         "task_id": "HumanEval/900", "prompt": "def f(a):\n", "canonical_solution": "    return a + 1\n", "entry_point": "f",
         "test": "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(5) == 6\n",
     }  # fmt: skip
-    (problem,) = asserts.load_humaneval(lines(tmp_path / "data.jsonl", [row]))
+    (problem,) = humaneval.load(lines(tmp_path / "data.jsonl", [row]))
     programs = [
         "def f(a):\n    return a + 1\n",
         EQUAL + "def f(a):\n    return E()\n",
@@ -57,15 +59,15 @@ def test_mbpp_setup_comes_after_the_code_and_imports_before(tmp_path):
         "task_id": 1, "prompt": "t", "code": "def up(x):\n    return math.ceil(x)\n", "source_file": "",
         "test_imports": ["import math"], "test_list": ["assert math.isclose(up(1.5), 2)"],
     }  # fmt: skip
-    problems = asserts.load_mbpp(lines(tmp_path / "data.jsonl", [late, early]))
+    problems = mbpp.load(lines(tmp_path / "data.jsonl", [late, early]))
     assert [problem.entry_point for problem in problems] == ["depth", "up"]
     found = list(asserts.grade([(p, [p.reference]) for p in problems], SETTINGS))
     assert [graded[0].verdict for graded in found] == ["passed", "passed"]
 
 
 def test_a_missing_column_is_named(tmp_path):
-    with pytest.raises(CodeprefError, match=r"data.jsonl, row 0: no column 'canonical_solution'"):
-        asserts.load_humaneval(lines(tmp_path / "data.jsonl", [{"task_id": "x", "prompt": "y"}]))
+    with pytest.raises(CodeprefError, match=r"data.jsonl, row 1: no column 'canonical_solution'"):
+        humaneval.load(lines(tmp_path / "data.jsonl", [{"task_id": "x", "prompt": "y"}]))
 
 
 @pytest.mark.realdata
@@ -92,4 +94,4 @@ def test_references_of_some_problems_pass(shared):
         ]
         found = list(kind.grade([(p, [kind.reference(p)]) for p in chosen], SETTINGS))
         assert [p.task_id for p, g in zip(chosen, found, strict=True) if g[0].verdict != "passed"] == []
-    assert len(rows(shared / "benchmarks" / "mbpp.jsonl.gz")) == 974
+    assert len([row for _, row in read_rows(shared / "benchmarks" / "mbpp.jsonl.gz")]) == 974

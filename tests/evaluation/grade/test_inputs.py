@@ -21,7 +21,7 @@ def settings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def problems(tmp_path_factory):
-    return humaneval.load(data(tmp_path_factory.mktemp("data")))
+    return humaneval.load_plus(data(tmp_path_factory.mktemp("data")))
 
 
 def verdicts(problem, programs, settings):
@@ -71,7 +71,7 @@ def test_arguments_a_program_changed_do_not_judge_it(settings):
         "canonical_solution": "    return -xs[0] / xs[1]\n", "base_input": [[[1, 2]]], "plus_input": [[[3, 1]], [[-4, 2]]],
         "atol": 1e-4,
     }  # fmt: skip
-    problem = humaneval._problem(row, "row")
+    problem = humaneval._plus_problem(row, "row")
     other = "def find_zero(xs):\n    return round(-xs[0] / xs[1], 6)\n"
     cheat = "def find_zero(xs):\n    xs[:] = [0, 0]\n    return 1.0\n"
     assert verdicts(problem, [other, cheat], settings) == [("passed", "passed"), ("failed", "failed")]
@@ -82,7 +82,7 @@ def mbpp(number, name, code, base, plus, prompt="'''text'''\n"):
         "task_id": f"Mbpp/{number}", "entry_point": name, "prompt": prompt, "canonical_solution": code,
         "base_input": base, "plus_input": plus, "atol": 0,
     }  # fmt: skip
-    return mbpp_plus._problem(row, "row")
+    return mbpp_plus._plus_problem(row, "row")
 
 
 def test_tasks_that_accept_more_than_one_answer(settings):
