@@ -36,6 +36,16 @@ USER_ERROR = 2
 POINTS = 200
 
 
+@dataclass(frozen=True)
+class Method:
+    """What the model's card says about a recipe."""
+
+    name: str
+    summary: str
+    citation: str = ""
+    """BibTeX of the paper, if there is one."""
+
+
 @dataclass
 class PreferenceArguments(DataArguments):
     """What the preference recipes know beside the dataset."""
@@ -192,12 +202,14 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")
 
 
-def describe(method: str, script: Any, training: Any, wanted: ModelConfig, trainer: Trainer) -> dict[str, Any]:
+def describe(method: Method, script: Any, training: Any, wanted: ModelConfig, trainer: Trainer) -> dict[str, Any]:
     """The run's manifest: what was trained on what, with which settings and versions."""
     name = wanted.model_name_or_path
     local = Path(name).exists()
     return {
-        "method": method,
+        "method": method.name,
+        "summary": method.summary,
+        "citation": method.citation,
         "base": {
             "name": Path(name).resolve().name if local else name,
             "local": local,

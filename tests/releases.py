@@ -101,6 +101,8 @@ def adapter(root, base="org/base", dataset=None):
     (root / "adapter_model.safetensors").write_bytes(safetensors())
     manifest = {
         "method": "dpo",
+        "summary": "Direct preference optimisation.",
+        "citation": "",
         "base": {"name": base, "revision": "abc", "dtype": "bfloat16", "local": False},
         "dataset": {"name": "org/pairs", "local": False, **(dataset or {})},
         "versions": {"codepref": "0.1.0", "trl": "1.16.0"},

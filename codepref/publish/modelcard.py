@@ -8,19 +8,6 @@ import jinja2
 
 from codepref.publish.cards import TEMPLATES, code_block
 
-WORDS = {
-    "dpo": "Direct preference optimisation: the chosen code of each pair against the rejected one; `sft` among the "
-    "losses is an NLL term on the chosen code.",
-    "focal_dpo": "Focal DPO: as DPO, but of the rejected code only the tokens in focus count. Logged rewards and "
-    "log-probabilities are over those tokens.",
-    "kto": "Kahneman-Tversky optimisation: each code alone, desirable or undesirable, against the reference.",
-    "sft": "Supervised fine-tuning on the chosen codes; the loss counts completion tokens only.",
-}
-CITATIONS = {
-    "dpo": ("2305.18290", "Direct Preference Optimization: Your Language Model is Secretly a Reward Model", 2023),
-    "focal_dpo": ("2503.02783", "Teaching Your Models to Understand Code via Focal Preference Alignment", 2025),
-    "kto": ("2402.01306", "KTO: Model Alignment as Prospect Theoretic Optimization", 2024),
-}
 CURVE = "figures/training.png"
 """The training curve, in the folder of a model."""
 OWN = "@software{codepref, title = {codepref: preference datasets for code models, built by running code}}"
@@ -30,8 +17,8 @@ def model_card(manifest: Mapping[str, Any]) -> str:
     """The model card, YAML front matter included.
 
     Args:
-        manifest: What a recipe wrote: method, base, dataset, config, checks, versions, hardware, result; `merged` once
-            the adapter is part of the weights.
+        manifest: What a recipe wrote: method with summary and citation, base, dataset, config, checks, versions,
+            hardware, result; `merged` once the adapter is part of the weights.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -54,9 +41,9 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "licence": base.get("licence"),
         "lengths": checks.get("lengths"),
         "others": {key: value for key, value in checks.items() if key != "lengths" and isinstance(value, dict)},
-        "method": WORDS[method],
+        "method": manifest.get("summary", ""),
         "versions": manifest["versions"],
-        "citation": _citation(method),
+        "citation": "\n".join(filter(None, [manifest.get("citation"), OWN])),
     }
     return environment.get_template("model.md.jinja").render(values).rstrip() + "\n"
 
@@ -112,11 +99,3 @@ def _front_matter(manifest: Mapping[str, Any]) -> str:
         tags=["code", "codepref", manifest["method"].replace("_", "-")],
     )
     return str(data.to_yaml())
-
-
-def _citation(method: str) -> str:
-    if method not in CITATIONS:
-        return OWN
-    arxiv, title, year = CITATIONS[method]
-    fields = f"title = {{{title}}}, year = {{{year}}}, eprint = {{{arxiv}}}, archivePrefix = {{arXiv}}"
-    return f"@misc{{{method}, {fields}}}\n{OWN}"

@@ -12,6 +12,8 @@ LENGTHS = {
 def manifest(**changes):
     return {
         "method": "focal_dpo",
+        "summary": "Only the tokens in focus count.",
+        "citation": "@misc{focal_dpo, eprint = {2503.02783}}",
         "base": {
             "name": "Qwen/Qwen2.5-Coder-7B", "local": False, "revision": "0123abc", "load_in_4bit": True, "dtype": "bfloat16",
         },
@@ -76,7 +78,7 @@ def test_local_names_are_no_hub_ids():
     assert "None" not in card
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "focal_dpo"])
+@pytest.mark.parametrize("method", ["sft", "dpo"])
 def test_every_method_has_words(method):
     result = {"steps": 3, "guard": "step 2: chosen code has lost 1.00 nats a token"}
     card = model_card(manifest(method=method, result=result))

@@ -6,7 +6,7 @@ import pytest
 from building import build_in
 
 from builders.chain import dry_run
-from builders.chain.ask import Generation, Price
+from builders.chain.ask import Generation
 from builders.chain.estimate import STAGES_CPU_S, Rates, estimate, measured
 from builders.codedpo import method as codedpo
 from builders.codeflow import method as codeflow
@@ -14,6 +14,7 @@ from builders.codeflow.dry_run import TESTS_AN_ANSWER
 from builders.dstc import method as dstc
 from codepref import cli
 from codepref.errors import CodeprefError
+from codepref.generate import Price
 from codepref.generate.server import ServerConfig
 from codepref.sandbox import Limits
 
