@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, LineError, checked_text, file_hash, good_lines, json_word
-from codepref.generate import Completion, Request, Sampling
+from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.backends import Backend, answer_options, connected
 from codepref.generate.local import release
 from codepref.generate.recorded import CODES, Recording, RecordingError
@@ -101,8 +101,35 @@ class Question:
     """Independent samples a row."""
 
 
+Answered = Callable[[Any, Sequence[Sequence[Completion]], str], tuple[Sequence[Any], Sequence[Exclusion]]]
+"""`answered(row, one list of completions a question, generator name) -> (new rows, what was left out)`; pure."""
+
+
 @dataclass(frozen=True)
-class _Asking:
+class Inquiry:
+    """What is asked about every row of a stage, and what becomes of the answers."""
+
+    questions: Sequence[Question]
+    answered: Answered
+    """Makes new rows of a row and its answers."""
+    asked_record: type
+    """Record class of the rows that are asked about; its first field is the row's id."""
+    answered_record: type
+    """Record class of the new rows."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Who answers, and how its tokens are drawn."""
+
+    generation: Generation
+    sampling: Sampling
+    seed: int
+    """Run seed; every sample's own seed is derived from it."""
+
+
+@dataclass(frozen=True)
+class _StageSettings:
     """Everything the answers of a shard depend on; where the model is served is not part of it."""
 
     model: str
@@ -114,62 +141,42 @@ class _Asking:
     seed: int
 
 
-Answered = Callable[[Any, Sequence[Sequence[Completion]], str], tuple[Sequence[Any], Sequence[Exclusion]]]
-"""`answered(row, one list of completions a question, generator name) -> (new rows, what was left out)`; pure."""
-
-
-def asked(
-    runner: Runner,
-    name: str,
-    source: Stage,
-    records: tuple[type, type],
-    questions: Sequence[Question],
-    answered: Answered,
-    generation: Generation,
-    sampling: Sampling,
-    seed: int,
-) -> Stage:
-    """A stage whose rows are made of a model's answers to questions about the rows of another stage.
+def ask_stage(runner: Runner, name: str, source: Stage, inquiry: Inquiry, drawing: Drawing) -> Stage:
+    """Runs a stage whose rows are made of a model's answers to questions about the rows of another stage.
 
     Args:
         runner: Where the stage goes; answers are also kept in `requests.sqlite` there, so none is asked for twice.
         name: Stage name.
-        source: Stage with the rows that are asked about; the first field of a row is its id.
-        records: Record class of the source's rows and of the new rows.
-        questions: What is asked about each row.
-        answered: Makes new rows of a row and its answers.
-        generation: Backend.
-        sampling: How tokens are drawn.
-        seed: Run seed; every sample's own seed is derived from it.
+        source: Stage with the rows that are asked about.
+        inquiry: What is asked about each row.
+        drawing: Who answers.
+
+    Raises:
+        CodeprefError: the backend or a template can not be used, or the model does not answer.
     """
     with ExitStack() as stack:
         cache = runner.store.root / "requests.sqlite"
         say = _silent if runner.quiet else _say
-        generator = stack.enter_context(connected(generation, sampling, cache, seed, say))
-        hashes = tuple(_template_hash(question.template) for question in questions)
-        counts = {question.purpose: question.n for question in questions}
-        asking = _Asking(generator.name, hashes, counts, sampling, answer_options(generation), seed)
-        total = source.summary()["rows_out"] * sum(counts.values())
+        generator = stack.enter_context(connected(drawing.generation, drawing.sampling, cache, drawing.seed, say))
+        settings = _settings(generator, inquiry, drawing)
+        total = source.summary()["rows_out"] * sum(settings.samples.values())
         bar = stack.enter_context(progress(name, total, "sample", quiet=runner.quiet))
 
         def count(_: Request, done: list[Completion]) -> None:
             bar.update(len(done))
             bar.set_postfix_str(generator.stats.progress(total - int(bar.n)), refresh=False)
 
-        stage = runner.store.stage(name, asking, [source])
+        stage = runner.store.stage(name, settings, [source])
+        # Shards are asked for ahead, several at once; the stage's function then finds their answers in order.
         todo = [index for index in range(len(source.shards())) if not stage.has(index)]
-        shards = (_requests(source.read(index), records[0], questions) for index in todo)
-        answers = _in_groups(shards, generation, lambda requests: generator.generate(requests, on_done=count))
+        shards = (_requests(source.read(index), inquiry) for index in todo)
+        answers = _in_groups(shards, drawing.generation, lambda requests: generator.generate(requests, on_done=count))
 
-        def ask(_: _Asking, table: pa.Table) -> Shard:
-            found = iter(next(answers))
-            shard: list[Any] = list(from_table(table, records[0]))
-            made = [answered(row, [next(found) for _ in questions], generator.name) for row in shard]
-            excluded = tuple(item for _, items in made for item in items)
-            return Shard(to_table([row for rows, _ in made for row in rows], records[1]), excluded)
+        def answer_shard(_: _StageSettings, table: pa.Table) -> Shard:
+            return _answered_shard(inquiry, table, next(answers), generator.name)
 
         try:
-            stage = replace(runner, quiet=True).map(name, ask, asking, [source], here=True)
+            stage = replace(runner, quiet=True).map(name, answer_shard, settings, [source], here=True)
         finally:
             bar.close()
             say(f"{name:<11} {generator.stats}")
@@ -177,9 +184,31 @@ def asked(
         return stage
 
 
-def _requests(table: pa.Table, record: type, questions: Sequence[Question]) -> list[Request]:
-    shard: list[Any] = list(from_table(table, record))
-    return [request for row in shard for request in requests_of(row, questions)]
+def _settings(generator: Generator, inquiry: Inquiry, drawing: Drawing) -> _StageSettings:
+    hashes = tuple(_template_hash(question.template) for question in inquiry.questions)
+    counts = {question.purpose: question.n for question in inquiry.questions}
+    options = answer_options(drawing.generation)
+    return _StageSettings(generator.name, hashes, counts, drawing.sampling, options, drawing.seed)
+
+
+def _answered_shard(inquiry: Inquiry, table: pa.Table, answers: list[list[Completion]], generator: str) -> Shard:
+    """The new rows of one shard; `answers` holds one list a request, row by row, question by question."""
+    coming = iter(answers)
+    made, excluded = list[Any](), list[Exclusion]()
+    row: Any
+    for row in from_table(table, inquiry.asked_record):
+        rows, left_out = inquiry.answered(row, [next(coming) for _ in inquiry.questions], generator)
+        made += rows
+        excluded += left_out
+    return Shard(to_table(made, inquiry.answered_record), tuple(excluded))
+
+
+def _requests(table: pa.Table, inquiry: Inquiry) -> list[Request]:
+    found = list[Request]()
+    row: Any
+    for row in from_table(table, inquiry.asked_record):
+        found += requests_of(row, inquiry.questions)
+    return found
 
 
 def _in_groups(
@@ -248,9 +277,8 @@ def questions(generation: Generation, codes: int, tests: int) -> tuple[Question,
 
 def generated(runner: Runner, source: Stage, generation: Generation, *, codes: int, tests: int, seed: int) -> Stage:
     """Samples asked from a model: `codes` programs and `tests` answers with tests for every prompt of `source`."""
-    asks = questions(generation, codes, tests)
-    records = (Samples, Samples)
-    stage = asked(runner, "samples", source, records, asks, _with_samples, generation, generation.sampling, seed)
+    inquiry = Inquiry(questions(generation, codes, tests), _with_samples, Samples, Samples)
+    stage = ask_stage(runner, "samples", source, inquiry, Drawing(generation, generation.sampling, seed))
     release()  # nothing more is asked: what comes next has the memory
     return stage
 

@@ -111,35 +111,35 @@ def _signatures(source: Stage, named: NDArray[np.bool_]) -> Iterator[NDArray[np.
             yield np.stack([overlap.signature(overlap.words(row["prompt"], row["entry_point"])) for row in mine])
 
 
-def telling(runner: Runner, candidates: Stage, outcomes: Stage) -> tuple[Stage, Stage]:
-    """Stages `telling` and `telling_runs`: candidates and matrices without the tests that tell nothing."""
-    kept = runner.map("telling", telling_tests, None, [candidates, outcomes])
-    return kept, runner.map("telling_runs", telling_outcomes, None, [outcomes])
+def informative_tests(runner: Runner, candidates: Stage, outcomes: Stage) -> tuple[Stage, Stage]:
+    """Stages `informative_tests` and `informative_runs`: candidates and matrices without vacuous tests."""
+    kept = runner.map("informative_tests", keep_informative_tests, None, [candidates, outcomes])
+    return kept, runner.map("informative_runs", keep_informative_runs, None, [outcomes])
 
 
-def telling_tests(_: None, candidates: pa.Table, outcomes: pa.Table) -> Shard:
-    """Stage `telling`: candidates without the tests that a function returning None passes (rule `vacuous`)."""
+def keep_informative_tests(_: None, candidates: pa.Table, outcomes: pa.Table) -> Shard:
+    """Stage `informative_tests`: candidates without tests that a function returning None passes (rule `vacuous`)."""
     ran = {row.prompt_id: row for row in from_table(outcomes, Outcomes)}
     rows, excluded = [], list[Exclusion]()
     for row in from_table(candidates, Candidates):
-        keep = _telling(ran[row.prompt_id])
+        keep = _informative(ran[row.prompt_id])
         excluded += [
-            Exclusion("telling", row.prompt_id, "test", "vacuous", test.sample, test.test[:80])
+            Exclusion("informative_tests", row.prompt_id, "test", "vacuous", test.sample, test.test[:80])
             for test, kept in zip(row.tests, keep, strict=True)
             if not kept
         ]
         if keep.any():
             rows.append(replace(row, tests=_columns(row.tests, keep)))
         else:
-            excluded.append(Exclusion("telling", row.prompt_id, "prompt", "no tests"))
+            excluded.append(Exclusion("informative_tests", row.prompt_id, "prompt", "no tests"))
     return Shard(to_table(rows, Candidates), tuple(excluded))
 
 
-def telling_outcomes(_: None, outcomes: pa.Table) -> Shard:
-    """Stage `telling_runs`: the matrices without the columns of those tests."""
+def keep_informative_runs(_: None, outcomes: pa.Table) -> Shard:
+    """Stage `informative_runs`: the matrices without the columns of those tests."""
     rows = []
     for row in from_table(outcomes, Outcomes):
-        keep = _telling(row)
+        keep = _informative(row)
         if keep.any():
             verdicts, modes, prints = (
                 tuple(_columns(cells, keep) for cells in matrix)
@@ -149,22 +149,12 @@ def telling_outcomes(_: None, outcomes: pa.Table) -> Shard:
     return Shard(to_table(rows, Outcomes))
 
 
-def _telling(row: Outcomes) -> NDArray[np.bool_]:
+def _informative(row: Outcomes) -> NDArray[np.bool_]:
     return np.array([verdict != "passed" for verdict in row.stub], bool)
 
 
 def _columns(items: tuple[Any, ...], keep: NDArray[np.bool_]) -> tuple[Any, ...]:
     return tuple(item for item, kept in zip(items, keep, strict=True) if kept)
-
-
-def timing_evidence(row: Outcomes) -> tuple[bool, ...]:
-    """Which tests of a matrix may speak about running time: some code fails them, and so does a stub returning None.
-
-    A test that every code passes may ask for nothing (its input is trivial, or the expected value is what any code
-    gives); it stays in the ranking, where it favours nobody, but the time it takes is no evidence.
-    """
-    passed = np.array(row.verdicts) == "passed"
-    return tuple(bool(item) for item in _telling(row) & ~passed.all(axis=0))
 
 
 def distinct(runner: Runner, name: str, source: Stage, columns: Sequence[str], kind: Literal["pair", "code"]) -> Stage:

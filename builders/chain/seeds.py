@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from builders.chain.ask import Generation, Question, asked
+from builders.chain.ask import Drawing, Generation, Inquiry, Question, ask_stage
 from codepref import extract, files
 from codepref.errors import CodeprefError
 from codepref.generate import Completion
@@ -78,9 +78,10 @@ def prompts(runner: Runner, source: Stage, generation: Generation, tasks: int, s
         seed: Run seed.
     """
     ask_concepts, ask_task = questions(generation, tasks)
-    model = generation, generation.task_sampling, seed
-    concepts = asked(runner, "concepts", source, (Seed, Concepts), [ask_concepts], _with_concepts, *model)
-    return concepts, asked(runner, "tasks", concepts, (Concepts, Samples), [ask_task], _tasks, *model)
+    drawing = Drawing(generation, generation.task_sampling, seed)
+    concepts = ask_stage(runner, "concepts", source, Inquiry([ask_concepts], _with_concepts, Seed, Concepts), drawing)
+    tasks_stage = ask_stage(runner, "tasks", concepts, Inquiry([ask_task], _tasks, Concepts, Samples), drawing)
+    return concepts, tasks_stage
 
 
 def questions(generation: Generation, tasks: int) -> tuple[Question, Question]:

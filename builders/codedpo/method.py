@@ -179,7 +179,7 @@ def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
     ran = runner.map("outcomes", outcomes, Execution(config.limits), [ready])
     stages = [*stages, ran]
     if source.gates_of(config, source.recordings_of(config)).vacuous_tests:
-        ready, ran = gates.telling(runner, ready, ran)
+        ready, ran = gates.informative_tests(runner, ready, ran)
         stages = [*stages, ready, ran]
     ranked, chosen = _ranked(config, runner, ready, ran)
     if not config.efficiency.enabled:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from builders.chain import ask as samples
-from builders.chain.ask import Generation, Question, asked
+from builders.chain.ask import Drawing, Generation, Inquiry, Question, ask_stage
 from codepref.generate import Completion, Sampling
 from codepref.records import Exclusion, from_table
 from codepref.stages import Runner
@@ -59,8 +59,8 @@ def judged(runner: Runner, judge: Judge, pairs: Stage, seed: int) -> list[Stage]
         seed: Run seed.
     """
     cases = runner.map("cases", cases_of, None, [pairs], here=True)
-    ask = [Question("judge", judge.template, 1)]
-    opinions = asked(runner, "opinions", cases, (Case, Opinion), ask, _answered, judge.generation, judge.sampling, seed)
+    inquiry = Inquiry([Question("judge", judge.template, 1)], _answered, Case, Opinion)
+    opinions = ask_stage(runner, "opinions", cases, inquiry, Drawing(judge.generation, judge.sampling, seed))
     return [cases, opinions, runner.map("judged", kept, None, [pairs, opinions], here=True)]
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from builders.chain import ask as samples
-from builders.chain.ask import Generation, Question, asked
+from builders.chain.ask import Drawing, Generation, Inquiry, Question, ask_stage
 from builders.codeflow.trajectories import (
     History,
     Running,
     Version,
     history,
     joined,
-    telling,
+    keep_informative,
     tests_in,
     verified,
     version,
@@ -58,10 +58,11 @@ def started(
     runner: Runner, prompts: Stage, loop: Loop, generation: Generation, running: Running, seed: int
 ) -> list[Stage]:
     """Stages up to first versions with the tests they are going to be run on."""
-    asks = questions(loop, generation)
-    records = (Samples, History)
-    first = asked(runner, "samples", prompts, records, asks, _begun, generation, generation.sampling, seed)
-    return [first, runner.map("telling", telling, running, [first])] if loop.vacuous else [first]
+    inquiry = Inquiry(questions(loop, generation), _begun, Samples, History)
+    first = ask_stage(runner, "samples", prompts, inquiry, Drawing(generation, generation.sampling, seed))
+    if not loop.vacuous:
+        return [first]
+    return [first, runner.map("informative_tests", keep_informative, running, [first])]
 
 
 def _begun(row: Samples, answers: Sequence[Sequence[Completion]], name: str) -> tuple[list[History], list[Exclusion]]:
@@ -93,13 +94,14 @@ def rounds(
     """
     ran = [runner.map("run0", verified, running, [first])]
     chain = [*ran]
+    drawing = Drawing(generation, generation.sampling, seed)
     for number in range(1, loop.rounds + 1):
         left = runner.map(f"open{number}", unsolved, None, [ran[-1]], here=True)
         chain.append(left)
         if not any(left.rows(index) for index in range(len(left.shards()))):
             break
-        records, ask = (History, History), [refinement(loop, number)]
-        again = asked(runner, f"refine{number}", left, records, ask, _repaired, generation, generation.sampling, seed)
+        inquiry = Inquiry([refinement(loop, number)], _repaired, History, History)
+        again = ask_stage(runner, f"refine{number}", left, inquiry, drawing)
         ran.append(runner.map(f"run{number}", verified, running, [again]))
         chain += [again, ran[-1]]
     return [*chain, runner.map("histories", joined, None, ran, here=True)]

@@ -140,7 +140,7 @@ def _histories(config: Config, runner: Runner, skip_bad: bool) -> list[Stage]:
     if config.generation is None or config.trajectories is not None:
         stages.append(runner.map("versions", trajectories.begun, None, [stages[-1]], here=True))
         if vacuous:
-            stages.append(runner.map("telling", trajectories.telling, running, [stages[-1]]))
+            stages.append(runner.map("informative_tests", trajectories.keep_informative, running, [stages[-1]]))
         stages.append(runner.map("run", trajectories.verified, running, [stages[-1]]))
     else:
         loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template, vacuous)

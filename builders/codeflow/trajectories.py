@@ -172,8 +172,8 @@ def verified(config: Running, table: pa.Table) -> Shard:
     return Shard(to_table(done, History))
 
 
-def telling(config: Running, table: pa.Table) -> Shard:
-    """Stage `telling`: trajectories without the tests that a function returning None passes (rule `vacuous`)."""
+def keep_informative(config: Running, table: pa.Table) -> Shard:
+    """Stage `informative_tests`: trajectories without tests that a function returning None passes (rule `vacuous`)."""
     rows = list(from_table(table, History))
     jobs = [Job(row.prompt_id, (STUB.format(row.entry_point),), row.tests, row.entry_point) for row in rows]
     kept, excluded = [], list[Exclusion]()
@@ -181,7 +181,7 @@ def telling(config: Running, table: pa.Table) -> Shard:
         vacuous = [cell.verdict == "passed" for cell in matrix.cells[0]]
         pairs = list(zip(row.tests, vacuous, strict=True))
         excluded += [
-            Exclusion("telling", row.prompt_id, "test", "vacuous", number, test[:80])
+            Exclusion("informative_tests", row.prompt_id, "test", "vacuous", number, test[:80])
             for number, (test, empty) in enumerate(pairs)
             if empty
         ]
@@ -189,7 +189,7 @@ def telling(config: Running, table: pa.Table) -> Shard:
         if tests:
             kept.append(replace(row, tests=tests))
         else:
-            excluded.append(Exclusion("telling", row.prompt_id, "prompt", "no tests"))
+            excluded.append(Exclusion("informative_tests", row.prompt_id, "prompt", "no tests"))
     return Shard(to_table(kept, History), tuple(excluded))
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from builders.chain import ask as samples
-from builders.chain.ask import Count, Generation, Question, asked
+from builders.chain.ask import Count, Drawing, Generation, Inquiry, Question, ask_stage
 from builders.chain.matrix import sandbox_of
 from builders.codeflow.feedback import reports
 from builders.codeflow.trajectories import History, Running
@@ -87,13 +87,12 @@ def mended(
     Tests fall under `amended` or `disputed`, prompts under `no tests`.
     """
     voting = _Voting(rule, running)
-    sampling = generation.sampling
-    votes = [Question("vote", generation.code_template, rule.programs)]
-    ballots = asked(runner, "ballots", first, (History, Ballot), votes, _ballot, generation, sampling, seed)
+    drawing = Drawing(generation, generation.sampling, seed)
+    vote = Question("vote", generation.code_template, rule.programs)
+    ballots = ask_stage(runner, "ballots", first, Inquiry([vote], _ballot, History, Ballot), drawing)
     disputes = runner.map("disputes", disputed, voting, [first, ballots])
-    ask = [Question("repair", rule.template, 1)]
-    records = (Dispute, Amendment)
-    amendments = asked(runner, "amendments", disputes, records, ask, _amended, generation, sampling, seed)
+    repair = Question("repair", rule.template, 1)
+    amendments = ask_stage(runner, "amendments", disputes, Inquiry([repair], _amended, Dispute, Amendment), drawing)
     last = runner.map("mended", settled, voting, [first, disputes, amendments])
     return [ballots, disputes, amendments, last]
 

@@ -38,7 +38,7 @@ import numpy as np
 from builders.chain import ask, source
 from builders.chain.ask import Count
 from builders.chain.dry_run import Plan
-from builders.chain.gates import Gates, telling
+from builders.chain.gates import Gates, informative_tests
 from builders.chain.matrix import Execution, outcomes
 from builders.chain.ranking import Name as RankingName
 from builders.chain.scoring import Ranking, scores
@@ -124,7 +124,7 @@ def build(config: Config, runner: Runner, *, skip_bad: bool = False) -> dict[str
         manifest = _publish(config, store, made, trained)
         if number == config.rounds:
             return manifest
-        trained.append(_trained(config, mine, store.root, now, made[-1]))
+        trained.append(_train(config, mine, store.root, now, made[-1]))
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _round(config: Config, runner: Runner, number: int, template: str, skip_bad:
     ran = runner.map("outcomes", outcomes, execution, [ready])
     stages = [*stages, ran]
     if _gates(config).vacuous_tests:
-        ready, ran = telling(runner, ready, ran)
+        ready, ran = informative_tests(runner, ready, ran)
         stages = [*stages, ready, ran]
     ranked = Ranking(name=config.ranking if config.selection == "ranked" else "pass_count", seed=config.seed)
     scored = runner.map("scores", scores, ranked, [ready, ran])
@@ -204,14 +204,14 @@ def _later(config: Config, adapter: rounds.Adapter, root: Path, first: _Round) -
     )
 
 
-def _trained(config: Config, runner: Runner, root: Path, now: Config, made: _Round) -> tuple[Stage, rounds.Adapter]:
+def _train(config: Config, runner: Runner, root: Path, now: Config, made: _Round) -> tuple[Stage, rounds.Adapter]:
     assert config.generation is not None and now.generation is not None
     places = {
         "config": f"round{made.number}_dpo",
         "model": rounds.model(config.generation),
         "policy": rounds.model(now.generation),
     }
-    return rounds.trained(runner, root, made.number, made.pairs, config.train, places)
+    return rounds.train_round(runner, root, made.number, made.pairs, config.train, places)
 
 
 def _publish(

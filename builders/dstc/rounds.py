@@ -104,10 +104,10 @@ def prompts(root: Path, samples: Stage) -> str:
     return str(path)
 
 
-def trained(
+def train_round(
     runner: Runner, root: Path, number: int, pairs: Stage, train: Sequence[str], places: Mapping[str, str]
 ) -> tuple[Stage, Adapter]:
-    """Stage `train`: the adapter of a round, made by the training command unless that is done.
+    """Runs stage `train`: the training command, which makes the adapter of a round, unless that is done.
 
     Args:
         runner: The round's.

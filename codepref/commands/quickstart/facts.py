@@ -129,7 +129,9 @@ def dataset(root: Path, name: str, title: str, config: str) -> Dataset:
 def _pieces(stages: Sequence[Stage]) -> Iterator[Yield]:
     """Programs and tests: those that are run, and those that are not."""
     for kind, column, what in (("code", "codes", "programs"), ("test", "tests", "tests")):
-        last = next((s for s in reversed(stages) if s.name in ("telling", "candidates") and _has(s, column)), None)
+        last = next(
+            (s for s in reversed(stages) if s.name in ("informative_tests", "candidates") and _has(s, column)), None
+        )
         if last is not None:
             kept = sum(pc.sum(pc.list_value_length(table[column])).as_py() or 0 for table in _tables(last))
             before = stages[: stages.index(last) + 1]  # what a later stage leaves out was run

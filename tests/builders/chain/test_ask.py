@@ -128,9 +128,9 @@ def test_templates_know_the_prompt():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"prompts\.jsonl:2: JSONDecodeError"),
-        ('{"prompt_id": "z"}', r"prompts\.jsonl:2: KeyError: 'prompt'; expected"),
-        ("[1]", r"prompts\.jsonl:2: TypeError"),
+        ("{", r"prompts\.jsonl:2: not JSON"),
+        ('{"prompt_id": "z"}', r"prompts\.jsonl:2: missing key 'prompt'; every line needs"),
+        ("[1]", r"prompts\.jsonl:2: the line is a list"),
         (json.dumps(PROMPTS[0]), "already on line 1"),
     ],
 )
@@ -186,5 +186,5 @@ def test_prompts_may_bring_tests(tmp_path, runner):
     (row,) = rows(ask.prompts(runner, write(tmp_path / "p.jsonl", line), 2))
     assert [test.text for test in row.tests] == line["tests"]
     path = write(tmp_path / "q.jsonl", {**line, "tests": "assert f(1)"})
-    with pytest.raises(CodeprefError, match=r"q\.jsonl:1: tests: expected a list of texts"):
+    with pytest.raises(CodeprefError, match=r"q\.jsonl:1: tests is a string; write a list of texts"):
         ask.prompts(runner, path, 2)

@@ -109,7 +109,7 @@ def test_a_stub_meets_every_test_and_is_not_a_code(ran):
 
 
 def test_tests_that_a_stub_passes_are_not_ranked(ran):
-    shard = gates.telling_tests(None, *ran)
+    shard = gates.keep_informative_tests(None, *ran)
     (row,) = from_table(shard.table, Candidates)
     assert [test.test for test in row.tests] == [TESTS[1], TESTS[3]]
     assert [(item.prompt_id, item.kind, item.rule, item.item) for item in shard.excluded] == [
@@ -118,18 +118,12 @@ def test_tests_that_a_stub_passes_are_not_ranked(ran):
         ("q", "test", "vacuous", 0),
         ("q", "prompt", "no tests", None),
     ]
-    (matrix,) = from_table(gates.telling_outcomes(None, ran[1]).table, Outcomes)
+    (matrix,) = from_table(gates.keep_informative_runs(None, ran[1]).table, Outcomes)
     whole = next(from_table(ran[1], Outcomes))
     assert matrix.verdicts == tuple((cells[1], cells[3]) for cells in whole.verdicts)
     assert matrix.fingerprints == tuple((cells[1], cells[3]) for cells in whole.fingerprints)
     assert matrix.stub == ("failed", "failed")
     assert matrix.verdicts == (("passed", "passed"), ("failed", "passed"), ("failed", "failed"))
-
-
-def test_what_may_speak_about_time():
-    P, F = "passed", "failed"
-    row = Outcomes("p", ((P, P, F, P), (P, F, F, P)), ((),), ((),), (F, F, F, P))
-    assert gates.timing_evidence(row) == (False, True, True, False)
 
 
 def test_distinct_rows_across_shards(tmp_path):

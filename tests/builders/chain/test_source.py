@@ -77,7 +77,7 @@ def test_seeds_to_pairs_with_a_script(tmp_path):
     manifest = build_in(codedpo, scripted(tmp_path), tmp_path / "run", quiet=True)
     found = counts(manifest)
     assert list(found) == [
-        "seeds", "concepts", "tasks", "unique", "samples", "candidates", "outcomes", "telling", "telling_runs", "scores", "pairs"
+        "seeds", "concepts", "tasks", "unique", "samples", "candidates", "outcomes", "informative_tests", "informative_runs", "scores", "pairs"
     ]  # fmt: skip
     assert found["seeds"] == (4, 4)
     assert found["tasks"] == (4, 4)
@@ -253,11 +253,11 @@ def test_a_dry_run_over_prompts_and_recordings(tmp_path):
 def test_recordings_pass_gates_only_when_asked_to(tmp_path):
     path = str(write_recordings(tmp_path / "g.jsonl"))
     manifest = build_in(codedpo, Config(generations=path, limits=LIMITS), tmp_path / "run", quiet=True)
-    assert not {"unique", "telling"} & set(counts(manifest))
+    assert not {"unique", "informative_tests"} & set(counts(manifest))
     gated = Config(generations=path, limits=LIMITS, gates=Gates(near_duplicates=None))
     manifest = build_in(codedpo, gated, tmp_path / "gated", quiet=True)
     assert counts(manifest)["unique"] == (7, 1)  # all of them say "Write f."
-    assert counts(manifest)["telling"] == (1, 1)
+    assert counts(manifest)["informative_tests"] == (1, 1)
     assert counts(manifest)["pairs"] == (1, 1)
 
 

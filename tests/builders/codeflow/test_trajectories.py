@@ -9,7 +9,7 @@ from builders.codeflow.trajectories import (
     cumulative,
     failing,
     joined,
-    telling,
+    keep_informative,
     trajectories,
     verified,
 )
@@ -93,7 +93,10 @@ def test_recorded_answers_become_versions():
 def test_tests_that_nothing_passes_are_left_out():
     vacuous = "assert not f(3)"
     (found,), excluded = run(
-        telling, QUICK, row(version(), tests=(vacuous, *TESTS)), row(version(), tests=(vacuous,), prompt_id="q")
+        keep_informative,
+        QUICK,
+        row(version(), tests=(vacuous, *TESTS)),
+        row(version(), tests=(vacuous,), prompt_id="q"),
     )
     assert found.tests == TESTS
     assert [(item.prompt_id, item.kind, item.rule) for item in excluded] == [
