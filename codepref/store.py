@@ -157,7 +157,8 @@ class Stage:
             write_whole(self._file(index, "excluded.jsonl"), "".join(lines).encode())
         if shard.measured is not None:
             sink = pa.BufferOutputStream()
-            with pa.ipc.new_file(sink, shard.measured.schema) as writer:
+            compressed = pa.ipc.IpcWriteOptions(compression="zstd")
+            with pa.ipc.new_file(sink, shard.measured.schema, options=compressed) as writer:
                 writer.write_table(shard.measured)
             write_whole(self._file(index, "measured.arrow"), sink.getvalue().to_pybytes())
         write_whole(self._file(index, "parquet"), parquet_bytes(shard.table))

@@ -12,6 +12,7 @@ import pyarrow as pa
 from builders.chain.ask import Count
 from codepref import extract
 from codepref.records import (
+    ERROR_CHARACTERS,
     Candidate,
     Candidates,
     Costs,
@@ -138,12 +139,16 @@ def outcomes(config: Execution, table: pa.Table) -> Shard:
         Outcomes(m.job_id, _each(m, "verdict"), _each(m, "mode"), _each(m, "fingerprint"), _each(stub, "verdict")[0])
         for m, stub in zip(matrices, stubs, strict=True)
     ]
-    costs = [Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers) for matrix in matrices]
+    costs = [Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers, _errors(matrix)) for matrix in matrices]
     return Shard(to_table(rows, Outcomes), measured=to_table(costs, Costs))
 
 
 def _job(row: Candidates, codes: tuple[str, ...]) -> Job:
     return Job(row.prompt_id, codes, tuple(test.test for test in row.tests), row.entry_point)
+
+
+def _errors(matrix: Matrix) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(cell.error[:ERROR_CHARACTERS] for cell in cells) for cells in matrix.cells)
 
 
 def _each(matrix: Matrix, field: str) -> tuple[tuple[Any, ...], ...]:

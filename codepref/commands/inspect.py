@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder", metavar="RUN", type=Path, help="the --out folder of a build, finished or not; or ORG/NAME"
     )
     parser.add_argument("--prompt", metavar="ID", help="show one prompt: codes, tests, matrix, scores, pair")
+    parser.add_argument(
+        "--cell",
+        metavar="CODE,TEST",
+        type=_cell,
+        help="with --prompt: run that code on that test again, and show how it is judged",
+    )
     parser.add_argument("--rank-with", metavar="NAME", help="rank the stored matrix again; nothing is executed")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="with --rank-with: overrides a key of the run"
@@ -39,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         text = _reranked(run, arguments)
     elif arguments.set or arguments.out is not None:
         raise CodeprefError("inspect: --set and --out go with --rank-with NAME")
+    elif arguments.cell is not None:
+        text = _cell_again(run, arguments)
     elif arguments.prompt is not None:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         text = prompt.trace(run, arguments.prompt, colour)
@@ -49,6 +57,22 @@ def run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _cell(text: str) -> tuple[int, int]:
+    """`CODE,TEST`: the numbers that `--prompt ID` shows, for argparse."""
+    code, comma, test = text.partition(",")
+    if not (comma and code.strip().isdigit() and test.strip().isdigit()):
+        raise argparse.ArgumentTypeError("give CODE,TEST: two numbers of what --prompt ID shows, such as 0,3")
+    return int(code), int(test)
+
+
+def _cell_again(run: "inspection.Run", arguments: argparse.Namespace) -> str:
+    from codepref.inspection import cell
+
+    if arguments.prompt is None:
+        raise CodeprefError("inspect: --cell CODE,TEST goes with --prompt ID")
+    return cell.run_again(run, arguments.prompt, *arguments.cell)
 
 
 def _reranked(run: "inspection.Run", arguments: argparse.Namespace) -> str:

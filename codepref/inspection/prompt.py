@@ -38,30 +38,32 @@ def trace(run: Run, prompt_id: str, colour: bool = False) -> str:
     Raises:
         CodeprefError: the run knows no such prompt.
     """
-    known, pairs = _gathered(run, prompt_id)
+    known, pairs = gathered(run, prompt_id)
     left_out = [item for stage in run.stages for item in stage.excluded() if item.prompt_id == prompt_id]
     if not known and not left_out:
-        raise CodeprefError(f"{run.root}: no prompt {prompt_id!r} here{_nearest(run, prompt_id)}")
+        raise CodeprefError(f"{run.root}: no prompt {prompt_id!r} here{nearest(run, prompt_id)}")
     parts = [_prompt(prompt_id, known)]
     programs = known.get("codes") or known.get("versions") or ()
-    codes, tests = _texts(programs), _texts(known.get("tests") or ())
+    codes, tests = texts_of(programs), texts_of(known.get("tests") or ())
     sides = {row[f"{side}_id"]: side for _, row in pairs[:1] for side in ("rejected", "chosen") if f"{side}_id" in row}
     marks = [sides.get(item.get("code_id"), "") if isinstance(item, dict) else "" for item in programs]
     parts += [_listed("code", codes, marks), _listed("test", tests, [""] * len(tests))]
     parts.append(_matrix(known, marks))
-    rows = [(e.stage, e.kind, e.rule, "" if e.item is None else str(e.item), _shown(e.detail)[:60]) for e in left_out]
+    rows = [
+        (e.stage, e.kind, e.rule, "" if e.item is None else str(e.item), printable(e.detail)[:60]) for e in left_out
+    ]
     parts.append(table(("left out by", "kind", "rule", "sample", ""), rows, left=3, right=4) if rows else "")
     parts += [_pair(name, row, colour) for name, row in pairs]
     return "\n\n".join(part for part in parts if part)
 
 
-def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+def gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     """What the stages say of a prompt, later ones over earlier ones; and its rows of the dataset, or what will be."""
     known: dict[str, Any] = {}
     pairs: list[tuple[str, dict[str, Any]]] = []
     place = 0
     for stage in run.stages:
-        rows, place = _find(stage.shards(), prompt_id, place)
+        rows, place = find_rows(stage.shards(), prompt_id, place)
         if rows and "chosen" in rows[0]:
             # a later stage may only have checked a pair
             pairs = [pair for pair in pairs if not any(_same(pair[1], row) for row in rows)]
@@ -70,7 +72,7 @@ def _gathered(run: Run, prompt_id: str) -> tuple[dict[str, Any], list[tuple[str,
             known.update(rows[0], prompt=known.get("prompt", rows[0].get("prompt")))
     if run.manifest and not any(stage.path.is_dir() for stage in run.stages):
         for name, part in run.manifest["dataset"].items():
-            rows, _ = _find([run.root / item["file"] for item in part["files"]], prompt_id)
+            rows, _ = find_rows([run.root / item["file"] for item in part["files"]], prompt_id)
             pairs += [(name, row) for row in rows]
             if rows:
                 known = {**rows[0], "verdicts": rows[0].get("matrix"), **known}
@@ -81,7 +83,7 @@ def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return (row["chosen"], row["rejected"]) == (other["chosen"], other["rejected"])
 
 
-def _find(files: Sequence[Path], prompt_id: str, near: int = 0) -> tuple[list[dict[str, Any]], int]:
+def find_rows(files: Sequence[Path], prompt_id: str, near: int = 0) -> tuple[list[dict[str, Any]], int]:
     """The rows of a prompt and the place of their file, if there are any.
 
     Args:
@@ -98,7 +100,7 @@ def _find(files: Sequence[Path], prompt_id: str, near: int = 0) -> tuple[list[di
     return [], near
 
 
-def _nearest(run: Run, prompt_id: str) -> str:
+def nearest(run: Run, prompt_id: str) -> str:
     """The known id that is most like this one, or else any, as the end of a sentence."""
     named = (path for path in run.files() if "prompt_id" in pq.read_schema(opened(path)).names)
     ids = {
@@ -113,10 +115,10 @@ def _nearest(run: Run, prompt_id: str) -> str:
 def _prompt(prompt_id: str, known: Mapping[str, Any]) -> str:
     about = [str(known[key]) for key in ("entry_point", "source", "licence", "generator") if known.get(key)]
     head = f"prompt {prompt_id}" + (f" ({', '.join(about)})" if about else "")
-    return f"{head}\n{_block(known['prompt'])}" if known.get("prompt") else head
+    return f"{head}\n{block(known['prompt'])}" if known.get("prompt") else head
 
 
-def _texts(items: Sequence[Any]) -> list[str]:
+def texts_of(items: Sequence[Any]) -> list[str]:
     """Programs or tests of a row, whatever record they are in."""
     keys = ("code", "test", "text")
     return [next((i[key] for key in keys if i.get(key)), "") if isinstance(i, dict) else str(i) for i in items]
@@ -124,16 +126,17 @@ def _texts(items: Sequence[Any]) -> list[str]:
 
 def _listed(word: str, texts: Sequence[str], marks: Sequence[str]) -> str:
     return "\n".join(
-        f"{word} {index}{f' ({mark})' if mark else ''}\n{_block(text)}"
+        f"{word} {index}{f' ({mark})' if mark else ''}\n{block(text)}"
         for index, (text, mark) in enumerate(zip(texts, marks, strict=True))
     )
 
 
-def _block(text: str) -> str:
-    return "\n".join(f"    {line}".rstrip() for line in _shown(text).rstrip().split("\n"))
+def block(text: str) -> str:
+    """A model's text, set in by four places."""
+    return "\n".join(f"    {line}".rstrip() for line in printable(text).rstrip().split("\n"))
 
 
-def _shown(text: str) -> str:
+def printable(text: str) -> str:
     """A model's text with control characters spelled out: they would act on the terminal."""
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
@@ -173,7 +176,7 @@ def _pair(name: str, row: Mapping[str, Any], colour: bool) -> str:
         if isinstance(value, int | float | bool)
     }
     head = f"{name}: " + ", ".join(f"{key} {value}" for key, value in plain.items())
-    before, after = (_shown(row.get(side) or "").splitlines() for side in ("rejected", "chosen"))
+    before, after = (printable(row.get(side) or "").splitlines() for side in ("rejected", "chosen"))
     lines = difflib.unified_diff(before, after, "rejected", "chosen", lineterm="", n=len(before) + len(after))
     return "\n".join([head, *(_coloured(line) if colour else line for line in lines)])
 
