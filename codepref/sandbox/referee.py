@@ -26,8 +26,9 @@ from codepref.sandbox.plan import (
 )
 from codepref.sandbox.value import Malformed, Reference, decode
 from codepref.sandbox.worker import serve
-from codepref.sandbox.worker.candidate import Report, Spawn
+from codepref.sandbox.worker.candidate import Spawn
 from codepref.sandbox.worker.image import describe
+from codepref.sandbox.worker.report import Report
 
 TYPES = ("decimal.Decimal", "fractions.Fraction", "builtins.range", "builtins.bytearray", "datetime.date",
          "datetime.timedelta", "datetime.time", "datetime.datetime", "collections.deque")  # fmt: skip

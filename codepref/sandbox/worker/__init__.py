@@ -1,6 +1,7 @@
 """The worker: a sandboxed fork server that runs candidates. Stand-alone standard-library files for any CPython >= 3.8.
 
 serve.py      the server: imports libraries once, locks itself down, forks, enforces limits, answers
+report.py     where those write what happened
 candidate.py  what runs in the forked children: compiles a program and runs it on tests
 calls.py      what runs instead where one function is called on many inputs
 image.py      values as plain data

@@ -22,8 +22,9 @@ import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
 from . import DONE, ENDING, KILLED, LOADED, MODULE, NO_MEMORY, RAISED, TOO_LARGE, UNCOMPILED, VALUE, serve
-from .candidate import Report, compiled, preload_imports, written
+from .candidate import compiled, preload_imports, written
 from .image import SCALARS, describe
+from .report import Report
 
 LARGE = 1 << 15
 """Bytes from which on a digest is sent."""

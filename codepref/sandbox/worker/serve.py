@@ -27,8 +27,9 @@ import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
 from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, REQUESTS, WALL_LIMIT
-from .candidate import Report, Sink, Spawn, run
+from .candidate import Spawn, run
 from .harmless import SAFE_MODULES, risky_names
+from .report import Report, Sink
 
 TICK_S = 0.01
 GRACE_S = 5.0
