@@ -148,11 +148,11 @@ def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> N
 
 def true_pairs(ready: Any) -> Iterator[dict[str, str]]:
     """Right over wrong programs by the hidden tests: what no ranking can beat. As many a prompt as for a ranking."""
-    from codepref.commands.quickstart import truth
+    from evaluation import tiny
 
     rows = [row for index in range(len(ready.shards())) for row in ready.read(index).to_pylist()]
     work = [(row["prompt"], list(dict.fromkeys(code["code"] for code in row["codes"]))) for row in rows]
-    for (prompt, codes), right in zip(work, truth.right(work), strict=True):
+    for (prompt, codes), right in zip(work, tiny.right(work), strict=True):
         good, bad = ([code for code, mine in zip(codes, right, strict=True) if mine == side] for side in (True, False))
         for chosen, rejected in list(zip(good, bad, strict=False))[:PAIRS]:
             yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}

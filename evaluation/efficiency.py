@@ -13,6 +13,7 @@ from typing import Any
 
 from codepref.errors import CodeprefError
 from codepref.files import read_rows
+from codepref.intervals import bootstrap
 from codepref.sandbox.calls import Caller, callers
 from evaluation import catalogue, compare
 from evaluation.benchmark import Problem, Settings
@@ -53,7 +54,7 @@ def efficiency(a: Path, b: Path, data: Path | None, workers: int, cache: Path) -
 def summary(costs: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     """Metrics from the costs (A, B) in CPU seconds of each problem."""
     ratios = {task: ratio(*pair) for task, pair in costs.items()}
-    mean, low, high = compare.paired(list(ratios.values()))
+    mean, low, high = bootstrap(list(ratios.values()))
     return {
         "problems": len(ratios),
         "speed_up": mean, "low": low, "high": high,

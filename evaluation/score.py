@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-RESAMPLES = 2000
+from codepref.intervals import bootstrap
+
 Z = 1.959963984540054
 """Quantile of the normal distribution for 95 %."""
 
@@ -41,12 +42,8 @@ def score(estimates: Sequence[float]) -> Score:
     mean = math.fsum(estimates) / len(estimates)
     if set(estimates) <= {0.0, 1.0}:
         return Score(mean, *wilson(sum(estimates), len(estimates)))
-    import numpy as np
-
-    values = np.asarray(estimates)
-    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    low, high = np.quantile(values[draws].mean(axis=1), (0.025, 0.975))
-    return Score(mean, float(low), float(high))
+    _, low, high = bootstrap(estimates)
+    return Score(mean, low, high)
 
 
 def wilson(right: float, n: int) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """The first link of every chain: samples (codes and tests of a model), recorded by the user or asked for here."""
 
-import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from codepref.ondisk import Rows
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner, describe, progress
 from codepref.store import Shard, Stage
+from codepref.templates import compiled
 
 TEMPLATES = Path(__file__).parent.parent / "prompts"
 AHEAD = 20
@@ -328,14 +328,9 @@ def render(template: Path, values: dict[str, object]) -> str:
         CodeprefError: it can not be read, is no template, or uses a name that is not among `values`.
     """
     try:
-        return _compiled(template.read_text(encoding="utf-8")).render(values).strip()
+        return compiled(template.read_text(encoding="utf-8")).render(values).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CodeprefError(f"{template}: {getattr(error, 'strerror', error)}; name a template file") from None
     except jinja2.TemplateError as error:
         line = f":{error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         raise CodeprefError(f"{template}{line}: {error.message}; known names: {', '.join(values)}") from None
-
-
-@functools.lru_cache(maxsize=16)
-def _compiled(template: str) -> jinja2.Template:
-    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False).from_string(template)

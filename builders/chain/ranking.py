@@ -18,7 +18,6 @@ Scores order the codes of one prompt and mean nothing else. What a pair is worth
 probability that the chosen code is right and the rejected one wrong, comparable between prompts.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
@@ -26,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.chain.evidence import NOTHING, Evidence
+from codepref.lots import fraction
 
 Name = Literal["self_validation", "pass_count", "all_pass", "random", "dual_agreement", "output_consensus", "combined"]
 NAMES: tuple[Name, ...] = get_args(Name)
@@ -100,12 +100,7 @@ def random(code_ids: Sequence[Sequence[str]], seed: int) -> Floats:
         code_ids: For every prompt the ids of its codes; equal ids draw equal numbers.
         seed: Another seed draws other numbers.
     """
-    return np.array([[_lot(seed, code_id) for code_id in ids] for ids in code_ids])
-
-
-def _lot(seed: int, code_id: str) -> float:
-    digest = hashlib.sha256(f"{seed}:{code_id}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / (1 << 48)
+    return np.array([[fraction(seed, code_id) for code_id in ids] for ids in code_ids])
 
 
 def _shared(labels: NDArray[np.generic], counted: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:

@@ -14,7 +14,6 @@ among the codes that pass them all. How time is measured the paper does not say;
 Measured times are part of the row. They differ from run to run; a finished stage is not measured again.
 """
 
-import hashlib
 import math
 import platform
 from collections import Counter
@@ -32,6 +31,7 @@ from builders.codedpo import larger_inputs
 from builders.codedpo import timing as cost
 from builders.codedpo.larger_inputs import ENOUGH_S, Call, Scaled, call_of, scaled
 from builders.codedpo.timing import Comparison, Workload, compare
+from codepref.lots import fraction
 from codepref.records import Candidate, Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits, Sandbox
 from codepref.store import Shard
@@ -133,7 +133,7 @@ def efficiency(config: Measurement, candidates: pa.Table, outcomes: pa.Table, sc
 
 
 def _drawn(prompt_id: str, share: float) -> bool:
-    return int.from_bytes(hashlib.sha256(prompt_id.encode()).digest()[:8]) < share * 2**64
+    return fraction(prompt_id) < share
 
 
 def _pair(config: Measurement, row: Candidates, ran: Outcomes, scores: Scores) -> EfficiencyPair | Exclusion:

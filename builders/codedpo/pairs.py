@@ -1,11 +1,11 @@
 """CodeDPO's stage `pairs`: of one prompt's codes, the best over the worst, as often as asked for."""
 
-import hashlib
 import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from builders.chain import evidence, ranking
+from codepref.lots import lot
 from codepref.records import Candidates, Exclusion, Scores, VerdictCounts, from_table, to_table
 from codepref.store import Shard
 
@@ -106,15 +107,16 @@ def extremes(seed: int, row: Candidates, scores: Scores, most: int = 1) -> list[
 
 def _choose(seed: int, row: Candidates, best: Sequence[int], worst: Sequence[int]) -> Places:
     """The pair among codes of equal score: the rule of `builders.codedpo.method`."""
-
-    def lot(index: int) -> bytes:
-        return hashlib.sha256(f"{seed}:{row.codes[index].code_id}".encode()).digest()
-
-    middle = statistics.median_low(row.codes[i].nodes for i in best)
-    chosen = min(best, key=lambda i: (abs(row.codes[i].nodes - middle), lot(i), i))
-    length = row.codes[chosen].nodes
-    rejected = min(worst, key=lambda i: (abs(row.codes[i].nodes - length), lot(i), i))
+    middle = statistics.median_low(row.codes[index].nodes for index in best)
+    chosen = min(best, key=partial(_distance, seed, row, middle))
+    rejected = min(worst, key=partial(_distance, seed, row, row.codes[chosen].nodes))
     return chosen, rejected
+
+
+def _distance(seed: int, row: Candidates, length: int, index: int) -> tuple[int, bytes, int]:
+    """How far a code is from a length, then a lot: what the choice among equals goes by, least first."""
+    code = row.codes[index]
+    return abs(code.nodes - length), lot(seed, code.code_id), index
 
 
 def _confidences(

@@ -1,6 +1,5 @@
 """Pairs and labels out of verified trajectories: which version is rejected, where it differs, and what is left out."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from builders.codeflow import filters
 from builders.codeflow.filters import Filters
 from builders.codeflow.spans import Focus, located
 from builders.codeflow.trajectories import History, Version, failing
+from codepref import lots
 from codepref.records import Exclusion, VerdictCounts, content_id, from_table, to_table
 from codepref.store import Shard
 
@@ -121,8 +121,7 @@ def rejected_versions(config: PairRule, row: History) -> list[Version] | str:
     if config.rejected == "all":
         return distinct
     if config.rejected == "random":
-        digest = hashlib.sha256(f"{config.seed}:{row.trajectory_id}".encode()).digest()
-        return [distinct[int.from_bytes(digest[:8], "big") % len(distinct)]]
+        return [distinct[lots.index(len(distinct), config.seed, row.trajectory_id)]]
     return [distinct[0 if config.rejected == "first" else -1]]
 
 

@@ -1,6 +1,5 @@
 """DSTC's stage `pairs`: one prompt's matrix and scores -> one pair of answers, or the reason why there is none."""
 
-import functools
 import math
 import statistics
 from collections import Counter
@@ -8,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import jinja2
 import numpy as np
 import pyarrow as pa
 
@@ -27,6 +25,7 @@ from codepref.records import (
     to_table,
 )
 from codepref.store import Shard
+from codepref.templates import compiled
 
 Same = Literal["keep", "drop"]
 Ties = Literal["shorter", "median"]
@@ -185,9 +184,4 @@ def _pair(config: PairRule, judged: _Judged, picks: minimax.Picks) -> Pair:
 
 def _asked(template: str, row: Candidates) -> str:
     names = {"prompt": row.prompt, "entry_point": row.entry_point, "prompt_id": row.prompt_id}
-    return _compiled(template).render(names).strip()
-
-
-@functools.cache
-def _compiled(template: str) -> jinja2.Template:
-    return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(template)
+    return compiled(template).render(names).strip()

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from codepref import templates
 from codepref.benchmarks import benchmark_of
-
-_HERE = Path(__file__).parent.parent
-TEMPLATES = next(p for p in (_HERE / "model_cards", _HERE.parent / "model_cards") if p.is_dir())
 
 EXAMPLE = {
     "prompt": "text",
@@ -68,12 +65,7 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: M
         "stages": manifest["stages"],
         "decontamination": _decontamination(manifest),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment()
     environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     environment.filters["code_block"] = code_block
     return environment.get_template("dataset.md.jinja").render(values).rstrip() + "\n"

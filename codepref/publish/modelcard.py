@@ -4,9 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
-from codepref.publish.cards import TEMPLATES, code_block
+from codepref import templates
+from codepref.publish.cards import code_block
 
 CURVE = "figures/training.png"
 """The training curve, in the folder of a model."""
@@ -20,12 +19,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         manifest: What a recipe wrote: method with summary and citation, base, dataset, config, checks, versions,
             hardware, result; `merged` once the adapter is part of the weights.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment()
     environment.filters["json"] = lambda value: json.dumps(value, indent=2, sort_keys=True)
     environment.filters["code_block"] = code_block
     method, checks = manifest["method"], manifest["checks"]

@@ -11,14 +11,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
+from codepref import templates
 from codepref.commands.quickstart import chart, facts
 from codepref.commands.quickstart.facts import Dataset, Matrix, Pair, Repair
 from codepref.commands.quickstart.side_by_side import aligned
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
-from codepref.publish.cards import TEMPLATES
 
 FILE = "quickstart.json"
 DATASETS = (("codedpo", "CodeDPO", "correctness"), ("codeflow", "CodeFlow", "pairs"), ("dstc", "DSTC", "dpo"))
@@ -279,13 +277,7 @@ def page(report: Report) -> str:
     Args:
         report: What it shows; missing parts are said to be missing.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment(autoescape=True)
     environment.globals.update(chart=chart, aligned=aligned, ratios=_ratios)
     environment.filters.update(cut=_cut, share=_share, points=_points, duration=_duration, signed=_signed)
     gains = {gain.name: gain for gain in report.gains}

@@ -4,7 +4,7 @@ Every task brings hidden tests and a reference, so what a dataset is worth can b
 it. A ranking needs tests that are right often enough; where they are not, training on its pairs has nothing to teach.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from codepref.generate.tiny.tasks import read
 from codepref.inspection import run as inspection
+from codepref.intervals import Interval, bootstrap
 from codepref.store import Stage
 from evaluation.tiny import ragged, right
 
@@ -21,9 +22,6 @@ LOOKED_AT = 120
 WEAK_AUC, WEAK_TESTS = 0.65, 0.25
 """Below one of these a base is called too weak: one with an AUC of 0.60 and 28 % of its tests right gained nothing,
 three with 0.81 and 53 % or more did (benchmarks/results/method_table.md). In between nothing was measured."""
-
-Interval = tuple[float, float, float]
-"""Mean over prompts and its 95 % bootstrap interval."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,8 @@ def evidence(run: Path) -> Evidence:
     ]
     return Evidence(
         len(names),
-        interval([mine.mean() for mine in truth]),
-        interval([row.mean() for row in valid if row.size]),
+        bootstrap([mine.mean() for mine in truth]),
+        bootstrap([row.mean() for row in valid if row.size]),
         float(np.mean(np.concatenate([~matrix.any(0) for matrix in passed if matrix.size]))),
         float(np.mean(areas)) if areas else 0.5,
     )
@@ -110,7 +108,7 @@ def labels(pairs: Iterable[Mapping[str, str]]) -> Labels:
     both = right([(row["prompt"], [row["chosen"], row["rejected"]]) for row in listed])
     truth = np.array(both, dtype=bool).reshape(-1, 2)
     chosen, rejected = truth[:, 0], truth[:, 1]
-    return Labels(len(listed), interval(chosen & ~rejected), float((rejected & ~chosen).mean()) if listed else 0.0)
+    return Labels(len(listed), bootstrap(chosen & ~rejected), float((rejected & ~chosen).mean()) if listed else 0.0)
 
 
 def area(scores: np.ndarray, truth: np.ndarray) -> float:
@@ -118,16 +116,6 @@ def area(scores: np.ndarray, truth: np.ndarray) -> float:
     kept = ~np.isnan(scores)
     gaps = scores[kept & truth][:, None] - scores[kept & ~truth][None, :]
     return float((gaps > 0).mean() + (gaps == 0).mean() / 2) if gaps.size else 0.5
-
-
-def interval(values: Sequence[float] | np.ndarray) -> Interval:
-    """Mean and 95 % bootstrap interval (2,000 resamples, fixed seed); zeros where there is nothing."""
-    given = np.asarray(values, dtype=float)
-    if not len(given):
-        return 0.0, 0.0, 0.0
-    means = given[np.random.default_rng(0).integers(0, len(given), (2000, len(given)))].mean(1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(given.mean()), float(low), float(high)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from codepref import config
 from codepref.commands.quickstart import truth
 from codepref.commands.tiny import row
 from codepref.generate.tiny.tasks import tasks
+from evaluation import tiny
 
 WRONG = "def solve(nums):\n    return 'wrong'\n"
 
@@ -20,7 +21,7 @@ def test_right_programs_pass_and_wrong_ones_fail():
     found = tasks("build", 6, 0)
     rng = random.Random(0)
     work = [(task.prompt, [task.program(rng), WRONG, task.reference, WRONG]) for task in found]
-    assert [mine.tolist() for mine in truth.right(work)] == [[True, False, True, False]] * 6
+    assert [mine.tolist() for mine in tiny.right(work)] == [[True, False, True, False]] * 6
 
 
 def test_labels_count_right_and_inverted_pairs():
@@ -37,12 +38,6 @@ def test_area_is_the_probability_of_outranking():
     assert truth.area(np.array([3.0, 2.0, 1.0, 0.0]), right) == 1
     assert truth.area(np.array([1.0, 1.0, 1.0, 1.0]), right) == 0.5
     assert truth.area(np.array([0.0, np.nan, 1.0, 2.0]), right) == 0
-
-
-def test_interval_holds_its_mean():
-    mean, low, high = truth.interval([0, 1, 1, 0, 1, 1])
-    assert mean == pytest.approx(2 / 3)
-    assert low < mean < high
 
 
 @pytest.fixture(scope="module")
