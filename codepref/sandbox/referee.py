@@ -13,6 +13,7 @@ import builtins
 import importlib
 import marshal
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -95,6 +96,7 @@ def handler() -> Callable[[Report, bytes, Spawn], None]:
     """Imports what tests may use before the worker locks itself down."""
     for name in _PRELOADED:
         importlib.import_module(name)
+    warnings.simplefilter("ignore")  # a warning would look for source files to quote
     return handle
 
 

@@ -96,6 +96,9 @@ _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items())
 _ADDRESSES = ("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network")
 BASES = (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
 """Builtin types whose subclasses travel as their base value."""
+_REGEX_FLAGS = int(re.ASCII | re.IGNORECASE | re.LOCALE | re.MULTILINE | re.DOTALL | re.VERBOSE | re.UNICODE)
+_DTYPE = re.compile(r"[<>|=](?:[biufc]\d{1,2}|[SU]\d{1,6}|[Mm]8(?:\[[0-9a-zA-Z]{1,20}\])?)")
+"""All that numpy is asked to read of a type's text; it would read far more."""
 _FACTORIES = frozenset((int, float, str, list, dict, set, bool, tuple))
 
 
@@ -329,7 +332,7 @@ def _pattern(pattern: Any, flags: Any) -> Any:
     _exact(int, flags)
     if type(pattern) not in (str, bytes):
         raise BadParts("pattern")
-    return re.compile(pattern, flags & ~re.DEBUG)
+    return re.compile(pattern, flags & _REGEX_FLAGS)
 
 
 def _alias(origin: Any, arguments: Any) -> Any:
@@ -384,6 +387,8 @@ def _numpy() -> Any:
 
 def _numpy_dtype(text: Any) -> Any:
     _exact(str, text)
+    if _DTYPE.fullmatch(text) is None:
+        raise BadParts("dtype")
     dtype = _numpy().dtype(text)
     if dtype.kind not in _NUMPY_KINDS:
         raise BadParts(text)

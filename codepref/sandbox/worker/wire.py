@@ -88,7 +88,9 @@ def decode(data: bytes, world: World | None = None, max_depth: int = 2 * MAX_DEP
     reader = _Reader(data, world or World())
     try:
         value = reader.value(max_depth)
-    except (struct.error, IndexError, UnicodeDecodeError, TypeError, OverflowError, RecursionError) as error:
+    except Malformed:
+        raise
+    except (struct.error, IndexError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Malformed(type(error).__name__) from None
     if reader.at != len(data):
         raise Malformed("trailing bytes")
