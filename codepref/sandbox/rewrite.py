@@ -17,10 +17,9 @@ from typing import Any
 
 HOOK = "codepref."
 """Begins the names of the judge's own functions in a rewritten test, which no text of a test can spell."""
+_MODULES = "math cmath collections itertools operator fractions decimal statistics typing re string functools heapq"
 KNOWN = {
-    **{name: f"module {name}" for name in (
-        ["math", "cmath", "collections", "itertools", "operator", "fractions", "decimal", "statistics", "typing", "re", "string", "functools", "heapq"]
-    )},
+    **{name: f"module {name}" for name in _MODULES.split()},
     "np": "numpy", "numpy": "numpy", "datetime": "datetime", "date": "type datetime.date",
     "timedelta": "type datetime.timedelta", "timezone": "type datetime.timezone", "Decimal": "type decimal.Decimal",
     "Fraction": "type fractions.Fraction", "Counter": "type collections.Counter",
@@ -48,10 +47,9 @@ def bound_names(tree: ast.Module) -> set[str]:
             found.add(node.id)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        elif (isinstance(node, ast.ExceptHandler) and node.name) or (
-            isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name
-        ):
-            found.add(node.name)
+        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+            name = node.name
+            found.update([] if name is None else [name])
         todo.extend(ast.iter_child_nodes(node))
     for node in ast.walk(tree):
         if isinstance(node, ast.Global):
@@ -162,4 +160,5 @@ def _call(name: str, *arguments: ast.expr) -> ast.Call:
 
 def rewritten(tree: ast.Module, known: set[str]) -> ast.Module:
     """The test as the judge runs it; `known` are the free names of `KNOWN`."""
-    return ast.fix_missing_locations(Rewriter(known).visit(tree))
+    Rewriter(known).visit(tree)
+    return ast.fix_missing_locations(tree)
