@@ -185,8 +185,8 @@ class Play(World):
         return {
             HOOK + "guessing": lambda: self.guessing, HOOK + "is_same": self.is_same, HOOK + "type_of": self.type_of,
             HOOK + "known": self.known_name, HOOK + "with_source": with_source, HOOK + "source_of": source_of,
-            HOOK + "Exception": Exception, HOOK + "distance": distance, "print": lambda *_, **__: None, "isinstance": self.isinstance,
-            "issubclass": self.issubclass,
+            HOOK + "Exception": Exception, HOOK + "distance": distance, "print": lambda *_, **__: None,
+            "isinstance": self.isinstance, "issubclass": self.issubclass,
         }  # fmt: skip
 
     def resolved(self, value: Any) -> Any:
@@ -277,17 +277,19 @@ def known_value(name: str) -> Any:
         return table.module("datetime")
     if kind == "module":
         return table.module(what)
-    return {"type": table.TYPES, "function": table.FUNCTIONS}[kind][what]
+    return table.TYPES[what] if kind == "type" else table.FUNCTIONS[what]
 
 
 def refilled(known: Any, value: Any) -> Any:
     """A known value of an own subclass, with the contents that it has now."""
     if isinstance(known, list):
         list.__setitem__(known, slice(None), value)
-    elif isinstance(known, (dict, set)):
-        kind = dict if isinstance(known, dict) else set
-        kind.clear(known)
-        kind.update(known, value)
+    elif isinstance(known, dict):
+        dict.clear(known)
+        dict.update(known, value)
+    elif isinstance(known, set):
+        set.clear(known)
+        set.update(known, value)
     return known
 
 
