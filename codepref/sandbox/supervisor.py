@@ -332,9 +332,9 @@ class Sandbox:
         while True:
             again: dict[bool, list[tuple[Program, int]]] = {}
             for program in programs:
-                tests = unsure(program, by_plans[program.job], self._limits, passed)
-                if tests:
-                    again.setdefault(program.heavy, []).append((program, tests[0]))
+                places = unsure(program, by_plans[program.job], self._limits, passed)
+                if places:
+                    again.setdefault(program.heavy, []).append((program, places[0]))
             if not again:
                 return
             for heavy, cells in again.items():
@@ -384,7 +384,10 @@ class Sandbox:
     def _next_plans(
         self, cells: Sequence[tuple[Program, int]], findings: _Findings, tests: dict[tuple[int, int], Item]
     ) -> list[list[Plan]]:
-        """Plans with the operations that the last play asked for; of a direct test, its first play. Equal ones are one."""
+        """Plans with the operations that the last play asked for; of a direct test, its first play.
+
+        Equal plans are one object.
+        """
         direct = list({tests[p.job, t]: None for p, t in cells if p.plans[t].kind != "play"})
         first = self._rehearse(direct)
         made: dict[object, list[Plan]] = {}
