@@ -21,7 +21,7 @@ import time
 import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
-from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, OUTPUT_LIMIT, REQUESTS
+from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, HELD, LOAD_LIMIT, OUTPUT_LIMIT, REQUESTS
 from .audited import SAFE_MODULES
 from .candidate import run
 from .harmless import risky_names
@@ -115,8 +115,8 @@ class Server:
         """Runs the handler in a forked child, which has no open file in common with this process."""
         try:
             scope = self.settings["scope"]
-            os.closerange(3, scope if scope >= 0 else 256)
-            os.closerange(scope + 1, 256)
+            os.closerange(3, scope if scope >= 0 else HELD)
+            os.closerange(max(scope + 1, 3), HELD)
             empty_input()
             no_output()
             adopt_orphans()
