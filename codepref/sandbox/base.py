@@ -52,6 +52,8 @@ class Limits:
     """Address space of the candidate's process in MiB."""
     output_bytes: int = 1 << 20
     """Bytes written to stdout and stderr, and bytes of a returned value, before the verdict is `output`."""
+    profile: Profile = "function"
+    """What a candidate may do: see `Profile`."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,5 @@ class Matrix:
     cells: tuple[tuple[Cell, ...], ...]
     layers: tuple[str, ...] = field(default=())
     """Isolation layers that were active, e.g. `("user-namespace", "seccomp", "rlimits")`."""
+    blind: tuple[int, ...] = ()
+    """Places of tests that check nothing that the code returns; their cells are `unjudged`."""

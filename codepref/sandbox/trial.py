@@ -13,17 +13,17 @@ from typing import NamedTuple
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Limits
-from codepref.sandbox.plan import Plan
+from codepref.sandbox.plan import WHOLE, Plan
 from codepref.sandbox.process import Answer, Unit, WorkerProcess
 
 GRACE_S = 5.0
 TIMEOUT, CRASH, LOST, RUNNING, SKIPPED = range(100, 105)
-WHOLE = frozenset(("official", "broken"))
 """States of a trace besides the statuses of the worker's last record."""
 EVIDENCE, MARGIN = 3, 10
 """A shorter limit is final if so many other programs finished the test within that fraction of it."""
+_TELLING = frozenset((worker.RAISED, worker.UNRUNNABLE))
 _FINAL_SHARED = frozenset((SKIPPED, worker.VALUE, worker.RAISED, worker.NO_TEST, worker.UNCOMPILED))
-_ENDS = frozenset((worker.RAISED, worker.NO_MEMORY, worker.TOO_LARGE, worker.NO_TEST))
+_ENDS = frozenset((worker.RAISED, worker.UNRUNNABLE, worker.NO_MEMORY, worker.TOO_LARGE, worker.NO_TEST))
 WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LOAD_LIMIT: "load limit"}
 """Why a process was killed, in words."""
 FULL_BYTES = 8 << 20
@@ -72,7 +72,7 @@ class Program:
 
 def todo_shared(program: Program) -> list[int]:
     """Tests that need no process of their own. What runs a test's statements may leave anything behind."""
-    return [test for test, plan in enumerate(program.plans) if plan.kind not in WHOLE]
+    return [test for test, plan in enumerate(program.plans) if plan.kind not in WHOLE and test not in program.traces]
 
 
 def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
@@ -178,10 +178,7 @@ def absorb(
     if len(data) > output_bytes:
         status, data = worker.TOO_LARGE, b""
     state, used_s, values, note, _ = program.traces.get(test, _NOTHING)
-    if status == worker.REVISED and slot < len(values):
-        values = (*values[:slot], data, *values[slot + 1 :])
-        program.traces[test] = Trace(state, used_s + cpu_s, values, note)
-    if status == worker.REVISED or state != RUNNING or slot != len(values):
+    if state != RUNNING or slot != len(values):
         return
     cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s
     if status in (worker.VALUE, worker.OPAQUE):
@@ -190,7 +187,7 @@ def absorb(
             state = worker.VALUE
         program.traces[test] = Trace(state, cpu_s, values, b"" if status == worker.VALUE else data)
     elif status in _ENDS:
-        program.traces[test] = Trace(status, cpu_s, values, data if status == worker.RAISED else b"")
+        program.traces[test] = Trace(status, cpu_s, values, data if status in _TELLING else b"")
 
 
 def run_shared(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:

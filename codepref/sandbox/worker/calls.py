@@ -21,9 +21,9 @@ import sys
 import types
 from typing import Any, Iterable  # noqa: UP035 - Python 3.8
 
-from . import DONE, LOADED, MODULE, NO_MEMORY, RAISED, TOO_LARGE, UNCOMPILED, VALUE, lock, serve
-from .candidate import Spawn, compiled, preload_imports, written
-from .image import SCALARS, describe
+from . import DONE, LOADED, MODULE, NO_MEMORY, OPAQUE, RAISED, TOO_LARGE, UNCOMPILED, VALUE, lock, serve
+from .candidate import Spawn, compiled, preload_imports
+from .image import SCALARS, NotPlain, describe, encode
 from .report import Report
 
 LARGE = 1 << 15
@@ -92,9 +92,18 @@ def image(report: Report, value: Any) -> tuple[int, bytes]:
         try:
             data = marshal.dumps(value, 2)
         except ValueError:  # nested too deeply
-            return written(report, value, False)
+            return written(report, value)
         return (VALUE, data) if len(data) <= report.output_bytes else (TOO_LARGE, b"")
-    return written(report, value, False)
+    return written(report, value)
+
+
+def written(report: Report, value: Any) -> tuple[int, bytes]:
+    """Status and data of a value that is no exact plain data."""
+    try:
+        data = encode(value)
+    except NotPlain:
+        return OPAQUE, b""
+    return (VALUE, data) if len(data) <= report.output_bytes else (TOO_LARGE, b"")
 
 
 def short_image(report: Report, value: Any) -> tuple[int, bytes]:
@@ -112,7 +121,7 @@ def short_image(report: Report, value: Any) -> tuple[int, bytes]:
             for start in range(0, len(value), PIECE):
                 hashed.update(marshal.dumps(value[start : start + PIECE], 2))
         except ValueError:  # nested too deeply
-            return written(report, value, False)
+            return written(report, value)
         return VALUE, DIGEST + hashed.digest()
     status, data = image(report, value)
     return status, data if len(data) < LARGE else DIGEST + hashlib.sha256(data).digest()
