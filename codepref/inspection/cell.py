@@ -1,6 +1,6 @@
 """One cell of a run's matrix, run again: how its test is judged, what came back, and what that means."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -45,7 +45,7 @@ def run_again(run: Run, prompt_id: str, code: int, test: int) -> str:
             raise CodeprefError(f"{run.root}: prompt {prompt_id!r} has {len(texts)} {word}s, numbered from 0")
     sections = [Section(f"prompt {prompt_id}, code {code}", codes[code]), Section(f"test {test}", tests[test])]
     with Sandbox(_limits(run), lane="strict") as sandbox:
-        cell, plan, trace = sandbox.look(codes[code], tests[test], known.get("entry_point"))
+        cell, plan, trace = sandbox.run_cell(codes[code], tests[test], known.get("entry_point"))
         layers = ", ".join(sandbox.layers)
     sections += [Section(title, text) for title, text in plan_words(plan)]
     sections.append(Section("trace: what the candidate's process sent back", trace_words(plan, trace)))

@@ -1,4 +1,4 @@
-"""Says in words how a cell is judged: the plan of its test, the operations, the answers. For people, not for programs."""
+"""Says in words how a cell is judged: the plan of its test, the operations, the answers. For people to read."""
 
 from typing import Any
 

@@ -176,7 +176,7 @@ class Sandbox:
             packed.append((job.job_id, self.layers, blind, [rows[owners[j, i]] for i in range(len(job.codes))]))
         return packed
 
-    def look(self, code: str, test: str, entry_point: str | None) -> tuple[Cell, Plan, Trace]:
+    def run_cell(self, code: str, test: str, entry_point: str | None) -> tuple[Cell, Plan, Trace]:
         """One cell: how it came out, how its test is judged, and what the candidate's process sent back."""
         _, (program,), _, findings = self._run_jobs([Job("look", (code,), (test,), entry_point)])
         finding, mode, cpu_s = _cell(program, 0, findings[program.number, 0])

@@ -41,9 +41,10 @@ def near(out: bytes, exp: bytes, atol: float) -> bool | None:
         found, wanted = read(out), read(exp)
     except (Malformed, ValueError, OverflowError):
         return None
-    if not (found.is_plain and wanted.is_plain):
-        return None
-    value, right = found.value, wanted.value
+    return _is_near(found.value, wanted.value, atol) if found.is_plain and wanted.is_plain else None
+
+
+def _is_near(value: Any, right: Any, atol: float) -> bool | None:
     if value is ... or right is ... or value == right:
         return value is not ... and right is not ...
     atol = LEAST if atol == 0 and _is_floats(right) else atol
