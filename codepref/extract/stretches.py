@@ -1,0 +1,85 @@
+"""Stretches of a text that are Python, between prose and broken code."""
+
+import ast
+import re
+
+from codepref.extract.syntax import lines, program
+
+_GOES_ON = re.compile(r"(?:else|elif|except|finally)\b|[)\]}]")
+_OPENS = re.compile(r"'''|\"\"\"|[\[({]|\\\r?$", re.M)
+MERGED = 60
+"""How many chunks one statement may have: lines in column 0 inside a string or brackets."""
+TRIES = 3000
+"""How often a text is parsed at most."""
+
+
+def stretches(text: str, least: int = 0) -> list[str]:
+    """The longest runs of lines that parse, in order; prose that happens to parse is none.
+
+    Args:
+        text: Any text.
+        least: Only runs that go beyond so many lines of the text.
+    """
+    if "\0" in text:
+        return []
+    chunks = _chunks(text)
+    found, run, end, number, tries = list[str](), list[str](), 0, 0, 0
+    while number < len(chunks) and tries < TRIES:
+        length, tried = _statement(chunks, number)
+        tries += tried
+        if length:
+            run += chunks[number : number + length]
+        elif run:
+            found += _kept(run, end, least)
+            run = []
+        end += sum(len(lines(chunk)) for chunk in chunks[number : number + max(1, length)])
+        number += max(1, length)
+    return found + _kept(run, end, least)
+
+
+def _kept(run: list[str], end: int, least: int) -> list[str]:
+    text = "".join(run)
+    return [text] if end > least and text.strip() and program(text) is not None else []
+
+
+def _chunks(text: str) -> list[str]:
+    """The text cut before every line in column 0 that may begin a statement."""
+    found: list[str] = []
+    decorated = False
+    for row in lines(text):
+        begins = bool(row.strip()) and not row[0].isspace() and not _GOES_ON.match(row) and not decorated
+        if begins or not found:
+            found.append(row)
+        else:
+            found[-1] += row
+        if row.strip() and not row[0].isspace():
+            decorated = row.startswith("@")
+    return found
+
+
+def _statement(chunks: list[str], number: int) -> tuple[int, int]:
+    """How many chunks make code from one on (0: it is none), and how often that was tried."""
+    if _is_code(chunks[number]):
+        return 1, 1
+    if not _OPENS.search(chunks[number]):
+        return 0, 1
+    text = chunks[number]
+    for more in range(1, min(MERGED, len(chunks) - number)):
+        text += chunks[number + more]
+        if _is_code(text):
+            return more + 1, more + 1
+    return 0, MERGED
+
+
+def _is_code(text: str) -> bool:
+    """Whether a text parses and is more than words: `Solution` and `Output: 5` parse, too."""
+    tree = program(text)
+    return tree is not None and not any(_is_prose(node) for node in tree.body)
+
+
+def _is_prose(node: ast.stmt) -> bool:
+    if isinstance(node, ast.AnnAssign):
+        return node.value is None
+    if not isinstance(node, ast.Expr) or isinstance(node.value, ast.Constant):
+        return isinstance(node, ast.Expr) and not isinstance(getattr(node.value, "value", ""), str)
+    return not any(isinstance(inner, ast.Call | ast.Await) for inner in ast.walk(node.value))
