@@ -78,7 +78,7 @@ def _that_load(answers: Sequence[Answer], items: dict[int, Cleaned], sandbox: Ru
 
     All first forms are loaded at once, then all others of those that could not be.
     """
-    first = {number: (item.source,) for number, item in items.items()}
+    first: dict[int, tuple[str, ...]] = {number: (item.source,) for number, item in items.items()}
     chosen = _loaded(answers, first, sandbox)
     rest = {number: item.others for number, item in items.items() if number not in chosen and item.others}
     return chosen | _loaded(answers, rest, sandbox)

@@ -14,16 +14,20 @@ Language = Literal["python", "none", "other"]
 _PYTHON = re.compile(r"i?py(?:thon)?[\d.]*(?:[-_](?:repl|code|script|exec))?|pycon|tool_code|sage|jupyter|code-cell")
 _NO_LANGUAGE = frozenset(("", "text", "txt", "plain", "plaintext", "code", "none", "output", "solution", "answer"))
 _MARKDOWN = frozenset(("markdown", "md", "mdx", "gfm", "rst"))
-_OTHER = frozenset(
-    "actionscript ada apex applescript asm assembly awk bash bat batch c c# c++ c99 clojure cmake cmd cobol coffee "
-    "coffeescript console cpp crystal cs csharp css csv cuda cxx d dart delphi diff docker dockerfile dot elixir elm "
-    "erlang f# fish fortran fsharp go golang gradle graphql groovy h haskell hpp html http ini java javascript jinja "
-    "js json json5 jsonc jsonl jsx julia kotlin kt latex less lisp log lua make makefile math mathematica matlab "
-    "mermaid mysql nim nix node objc objective-c ocaml octave pascal patch perl perl6 php pl plsql postgresql "
-    "powershell proto prolog ps1 pseudo pseudocode puppet purescript r racket raku rb regex rs ruby rust sass scala "
-    "scheme scss sh shell shellscript solidity sql sqlite stata svg swift systemverilog tcl terminal tex toml ts tsx "
-    "typescript v vb vba vbnet verilog vhdl vim vue wasm xml yaml yml zig zsh".split()
-)
+_OTHER = frozenset((
+    "actionscript", "ada", "apex", "applescript", "asm", "assembly", "awk", "bash", "bat", "batch", "c", "c#",
+    "c++", "c99", "clojure", "cmake", "cmd", "cobol", "coffee", "coffeescript", "console", "cpp", "crystal", "cs",
+    "csharp", "css", "csv", "cuda", "cxx", "d", "dart", "delphi", "diff", "docker", "dockerfile", "dot", "elixir",
+    "elm", "erlang", "f#", "fish", "fortran", "fsharp", "go", "golang", "gradle", "graphql", "groovy", "h",
+    "haskell", "hpp", "html", "http", "ini", "java", "javascript", "jinja", "js", "json", "json5", "jsonc", "jsonl",
+    "jsx", "julia", "kotlin", "kt", "latex", "less", "lisp", "log", "lua", "make", "makefile", "math",
+    "mathematica", "matlab", "mermaid", "mysql", "nim", "nix", "node", "objc", "objective-c", "ocaml", "octave",
+    "pascal", "patch", "perl", "perl6", "php", "pl", "plsql", "postgresql", "powershell", "proto", "prolog", "ps1",
+    "pseudo", "pseudocode", "puppet", "purescript", "r", "racket", "raku", "rb", "regex", "rs", "ruby", "rust",
+    "sass", "scala", "scheme", "scss", "sh", "shell", "shellscript", "solidity", "sql", "sqlite", "stata", "svg",
+    "swift", "systemverilog", "tcl", "terminal", "tex", "toml", "ts", "tsx", "typescript", "v", "vb", "vba",
+    "vbnet", "verilog", "vhdl", "vim", "vue", "wasm", "xml", "yaml", "yml", "zig", "zsh",
+))  # fmt: skip
 _FENCE_LINE = re.compile(r"^[ \t>]*(`{3,}|~{3,})[ \t]*$")
 _GLUED = re.compile(r"(?P<fence>`{3,})[ \t]*[\w.+-]*[ \t]*$")
 _BEGUN = re.compile(r"(?P<fence>[ \t>]*`{3,}[ \t]*[\w.+-]+)[ \t]+(?P<code>(?:async[ ]|def|class|import|from|@)[^`\n]*)")

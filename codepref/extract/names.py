@@ -15,30 +15,44 @@ from types import CodeType
 from codepref.extract.syntax import bound, compiled
 
 BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__"}
-_QUIET_METHODS = frozenset(
-    "split rsplit splitlines strip lstrip rstrip join format get items keys values copy index count startswith endswith "
-    "lower upper title capitalize replace find rfind encode decode read readline readlines isdigit isalpha isalnum "
-    "isnumeric isspace islower isupper zfill center ljust rjust union intersection difference issubset issuperset "
-    "bit_length bit_count conjugate is_integer most_common elements total_seconds strftime isoformat date time group "
-    "groups span partition rpartition casefold swapcase translate hex tolist to_string head describe cache_info".split()
-)
+_QUIET_METHODS = frozenset((
+    "split", "rsplit", "splitlines", "strip", "lstrip", "rstrip", "join", "format", "get", "items", "keys",
+    "values", "copy", "index", "count", "startswith", "endswith", "lower", "upper", "title", "capitalize",
+    "replace", "find", "rfind", "encode", "decode", "read", "readline", "readlines", "isdigit", "isalpha",
+    "isalnum", "isnumeric", "isspace", "islower", "isupper", "zfill", "center", "ljust", "rjust", "union",
+    "intersection", "difference", "issubset", "issuperset", "bit_length", "bit_count", "conjugate", "is_integer",
+    "most_common", "elements", "total_seconds", "strftime", "isoformat", "date", "time", "group", "groups", "span",
+    "partition", "rpartition", "casefold", "swapcase", "translate", "hex", "tolist", "to_string", "head",
+    "describe", "cache_info",
+))  # fmt: skip
 """Methods that leave their object as it is, whatever it is."""
-_CHANGERS = frozenset(
-    "shuffle heapify heappush heappop heapreplace heappushpop insort insort_left insort_right setitem delitem iadd "
-    "setattr delattr next put place copyto fill_diagonal update_wrapper".split()
-)
+_MUTATORS = frozenset((
+    "append", "appendleft", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard",
+    "clear", "sort", "reverse", "__setitem__", "__delitem__", "__setattr__", "send", "__next__", "register",
+))  # fmt: skip
+"""Methods that change their object."""
+_CHANGERS = frozenset((
+    "shuffle", "heapify", "heappush", "heappop", "heapreplace", "heappushpop", "insort", "insort_left",
+    "insort_right", "setitem", "delitem", "iadd", "setattr", "delattr", "next", "put", "place", "copyto",
+    "fill_diagonal", "update_wrapper",
+))  # fmt: skip
 """Functions that change their first argument."""
-_LOUD_BUILTINS = frozenset("next setattr delattr exec eval globals vars locals compile __import__".split())
-_DYNAMIC = frozenset("globals exec eval vars locals __import__ __subclasses__ modules __main__ getmembers".split())
+_LOUD_BUILTINS = frozenset((
+    "next", "setattr", "delattr", "exec", "eval", "globals", "vars", "locals", "compile", "__import__",
+))  # fmt: skip
+_DYNAMIC = frozenset((
+    "globals", "exec", "eval", "vars", "locals", "__import__", "__subclasses__", "modules", "__main__", "getmembers",
+))  # fmt: skip
 """Names that reach others by a text: then any of the program's names may be meant."""
 _FRESH = (
     ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Constant, ast.JoinedStr, ast.BinOp,
     ast.Compare, ast.UnaryOp, ast.GeneratorExp, ast.Lambda,
 )  # fmt: skip
-_MAKERS = frozenset(
-    "list dict set sorted bytearray deque defaultdict Counter OrderedDict len int str float sum abs range enumerate zip "
-    "map filter tuple frozenset reversed min max round divmod pow ord chr bin deepcopy copy array zeros ones".split()
-)
+_MAKERS = frozenset((
+    "list", "dict", "set", "sorted", "bytearray", "deque", "defaultdict", "Counter", "OrderedDict", "len", "int",
+    "str", "float", "sum", "abs", "range", "enumerate", "zip", "map", "filter", "tuple", "frozenset", "reversed",
+    "min", "max", "round", "divmod", "pow", "ord", "chr", "bin", "deepcopy", "copy", "array", "zeros", "ones",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,8 @@ class Facts:
     changes: frozenset[str]
     """Names whose objects may be changed in it: attributes and items set, methods called."""
     changes_at_load: frozenset[str]
+    calls_at_load: frozenset[str]
+    """Names that are called at load."""
     hands: frozenset[str]
     """Names that are arguments of calls at load whose functions might change them."""
     loose: bool
@@ -80,6 +96,7 @@ def facts(node: ast.stmt, imported: frozenset[str]) -> Facts:
         frozenset(writes),
         frozenset(changes & (reads | binds)),
         frozenset(set(_changed(at_load)) & (reads | binds)),
+        frozenset(n.func.id for n in at_load if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)),
         frozenset(set(_handed(at_load)) & reads),
         bool(local - _fresh(node)),
         _calls_a_local(node, reads | imported),
@@ -168,6 +185,8 @@ def _changed(nodes: Iterator[ast.AST] | list[ast.AST]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             yield from _roots(node)
+        elif isinstance(node, ast.Attribute) and node.attr in _MUTATORS:
+            yield from _roots(node.value)  # `put = table.append`: whoever has it may call it
         elif isinstance(node, ast.AugAssign):
             yield from _roots(node.target)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -1,4 +1,4 @@
-"""Where in an answer the program is: the answer itself, its code blocks, a stretch of its text, or what follows the prompt."""
+"""Where in an answer the program is: the whole of it, a code block, a stretch of text, or what follows the prompt."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from codepref.extract.markdown import (
     without_blocks,
     without_prompts,
 )
-from codepref.extract.stretches import stretches
+from codepref.extract.stretches import indented_stretches, stretches
 from codepref.extract.syntax import Rejected, dedented, definition, lines, parse, program, shorten, syntax_error
 from codepref.extract.thoughts import spoken
 from codepref.extract.usage import missing, picked
@@ -25,7 +25,7 @@ class Found:
 
     source: str
     rule: str
-    """How it was found: `program`, `completion`, `block`, `text`, with `+ blocks` or `+ prompt` where names came from there."""
+    """How it was found: `program`, `completion`, `block`, `text`; `+ blocks`, `+ prompt`: with names from there."""
 
 
 def find(text: str, prompt: str, entry_point: str) -> Found | Rejected:
@@ -47,7 +47,7 @@ def find(text: str, prompt: str, entry_point: str) -> Found | Rejected:
 
 
 def _in_order(answer: str, prompt: str, entry_point: str) -> Iterator[Found]:
-    """Programs an answer may mean, the likeliest first; those that do not define the entry point are told apart later."""
+    """Programs an answer may mean, the likeliest first; not all of them define the entry point."""
     for text in dict.fromkeys((answer, dedented(answer))):
         yield Found(text, "program")
     completions = tuple(dict.fromkeys(_completions(answer, prompt, entry_point)))
@@ -61,6 +61,7 @@ def _in_order(answer: str, prompt: str, entry_point: str) -> Iterator[Found]:
         others = [block for block in found if block.language == "other" and block.closed]
         rest = without_blocks(text, others)
         yield from _last_whole(stretches(rest), entry_point, "text")
+        yield from _last_whole(indented_stretches(rest, entry_point), entry_point, "text")
         inner = [block.text for block in found if block.language != "other"]
         for body in (*reversed(inner), rest):
             yield from (Found(source, "completion") for source in _completions(body, prompt, entry_point))
@@ -76,11 +77,17 @@ def _of_blocks(text: str, found: Sequence[Block], entry_point: str) -> Iterator[
             *_longer(text, block, entry_point),
             without_prompts(block.text) or "",
         ]
-        readings += stretches(block.text) if program(block.text) is None else []
+        readings += _mended(block.text) if program(block.text) is None else []
         whole = [body for body in readings if _kind(body, entry_point) == "whole"]
         bodies.append(whole[0] if whole else block.text)
     cut = [place for place, block in enumerate(usable) if not block.closed and _is_cut(bodies[place], entry_point)]
     yield from _last_whole(bodies, entry_point, "block", last=cut)
+
+
+def _mended(body: str) -> list[str]:
+    """What parses in a block that does not: up to a fence at the end of a line of code, or between broken lines."""
+    head, fence, _ = body.partition("```")
+    return [head] * bool(fence) + stretches(body)
 
 
 def _longer(text: str, block: Block, entry_point: str) -> list[str]:
@@ -98,10 +105,10 @@ def _is_cut(body: str, entry_point: str) -> bool:
     last = tree.body[-1]
     if getattr(last, "name", None) != entry_point:
         return False
-    return not any(word in ast_tail(last) for word in ("Return", "Raise", "Yield", "If", "Try", "With"))
+    return not any(word in _last_kind(last) for word in ("Return", "Raise", "Yield", "If", "Try", "With"))
 
 
-def ast_tail(node: object) -> str:
+def _last_kind(node: object) -> str:
     """Name of the kind of a definition's last statement."""
     body = getattr(node, "body", None)
     return type(body[-1]).__name__ if body else ""

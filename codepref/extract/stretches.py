@@ -3,10 +3,13 @@
 import ast
 import re
 
-from codepref.extract.syntax import lines, program
+from codepref.extract.syntax import dedented, lines, program
 
 _GOES_ON = re.compile(r"(?:else|elif|except|finally)\b|[)\]}]")
 _OPENS = re.compile(r"'''|\"\"\"|[\[({]|\\\r?$", re.M)
+_OPENER = re.compile(
+    r"\s*(?:class|(?:async\s+)?(?:def|for|with)|if|elif|else|try|except|finally|while|match|case)\b.*:"
+)
 MERGED = 60
 """How many chunks one statement may have: lines in column 0 inside a string or brackets."""
 TRIES = 3000
@@ -83,3 +86,20 @@ def _is_prose(node: ast.stmt) -> bool:
     if not isinstance(node, ast.Expr) or isinstance(node.value, ast.Constant):
         return isinstance(node, ast.Expr) and not isinstance(getattr(node.value, "value", ""), str)
     return not any(isinstance(inner, ast.Call | ast.Await) for inner in ast.walk(node.value))
+
+
+def indented_stretches(text: str, entry_point: str) -> list[str]:
+    """Stretches around a definition of the entry point that is indented as a whole, as in a list; not a method."""
+    rows = lines(text)
+    found: list[str] = []
+    for number, row in enumerate(rows):
+        match = re.match(rf"([ \t]+)(?:async\s+)?def\s+{re.escape(entry_point)}\b", row)
+        if match:
+            first, end = number, number + 1
+            while first > 0 and (rows[first - 1].startswith(match[1]) or not rows[first - 1].strip()):
+                first -= 1
+            while end < len(rows) and (rows[end].startswith(match[1]) or not rows[end].strip()):
+                end += 1
+            if first == 0 or not _OPENER.match(rows[first - 1]):
+                found += stretches(dedented("".join(rows[first:end])))
+    return found

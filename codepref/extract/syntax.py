@@ -125,9 +125,9 @@ def definition(tree: ast.Module, name: str) -> Definition:
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 if name in bound(node) and found == "none":
                     found = "import"
-            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and name in bound(node):
-                if found == "none" and name not in named(node.value) and not isinstance(node.value, ast.Constant):
-                    found = "whole"
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and found == "none" and name in bound(node):
+                is_value = node.value is not None and not isinstance(node.value, ast.Constant)
+                found = "whole" if is_value and name not in named(node.value or node) else "none"
     except RecursionError:
         return "none"
     return found

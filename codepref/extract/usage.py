@@ -14,23 +14,28 @@ from dataclasses import dataclass
 from codepref.extract.names import BUILTINS, Facts, dotted, facts, imports
 from codepref.extract.syntax import Rejected, lines, program
 
-_STATE = frozenset(
-    "seed setstate setrecursionlimit set_int_max_str_digits setcontext getcontext stack_size filterwarnings "
-    "simplefilter seterr set_option manual_seed setlocale setrlimit register unregister register_adapter".split()
-)
+_STATE = frozenset((
+    "seed", "setstate", "setrecursionlimit", "set_int_max_str_digits", "setcontext", "getcontext", "stack_size",
+    "filterwarnings", "simplefilter", "seterr", "set_option", "manual_seed", "setlocale", "setrlimit", "register",
+    "unregister", "register_adapter",
+))  # fmt: skip
 """Functions of modules by which a statement changes how others behave."""
-_EVERYWHERE = frozenset("sys warnings threading resource signal gc locale decimal os builtins faulthandler".split())
+_EVERYWHERE = frozenset((
+    "sys", "warnings", "threading", "resource", "signal", "gc", "locale", "decimal", "os", "builtins",
+    "faulthandler",
+))  # fmt: skip
 """Modules whose state works on programs that do not name them."""
 _HARMLESS = frozenset(sys.stdlib_module_names) - {"heapq", "bisect", "operator", "atexit", "ctypes", "builtins"} | {
     "pytest", "numpy", "pandas", "tqdm", "hypothesis", "requests", "parameterized", "matplotlib", "rich", "colorama",
 }  # fmt: skip
-_OUTSIDE = frozenset(
-    "sys.stdin sys.argv sys.exit os._exit os.environ os.getenv os.getcwd os.listdir os.system os.path os.open pathlib "
-    "argparse socket requests urllib http subprocess tkinter getpass fileinput unittest.main doctest.testmod pytest.main "
-    "time.sleep json.load pickle.load csv.reader io.open sys.stdout sys.stderr timeit cProfile profile logging "
-    "multiprocessing threading asyncio.run concurrent signal".split()
-)
-_OUTSIDE_BUILTINS = frozenset("input open exit quit breakpoint".split())
+_OUTSIDE = frozenset((
+    "sys.stdin", "sys.argv", "sys.exit", "os._exit", "os.environ", "os.getenv", "os.getcwd", "os.listdir",
+    "os.system", "os.path", "os.open", "pathlib", "argparse", "socket", "requests", "urllib", "http", "subprocess",
+    "tkinter", "getpass", "fileinput", "unittest.main", "doctest.testmod", "pytest.main", "time.sleep", "json.load",
+    "pickle.load", "csv.reader", "io.open", "sys.stdout", "sys.stderr", "timeit", "cProfile", "profile", "logging",
+    "multiprocessing", "threading", "asyncio.run", "concurrent", "signal",
+))  # fmt: skip
+_OUTSIDE_BUILTINS = frozenset(("input", "open", "exit", "quit", "breakpoint"))
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def cleaned(source: str, entry_point: str) -> Cleaned | Rejected:
         if parts is None:
             return Rejected("unparseable")
         kept = _imports_too(parts, _needed(parts, {entry_point}))
-        smaller = [_imports_too(parts, more) for more in _without_risks(parts, kept, entry_point)]
+        smaller = list(_without_risks(parts, kept, entry_point))
         texts = [_cut(parts, numbers) for numbers in (kept, *smaller)]
         others = tuple(dict.fromkeys(text for text in (*texts[1:], _ended(source)) if text != texts[0]))
         return Cleaned(texts[0], all(numbers == kept for numbers in smaller), others)
@@ -73,7 +78,7 @@ def cleaned(source: str, entry_point: str) -> Cleaned | Rejected:
 
 
 def picked(source: str, names: set[str], without: str) -> str:
-    """The statements of a program that bind some names and what those need, in order; those of `without` are left out."""
+    """The statements that bind some names and what those need, in order; definitions of `without` are left out."""
     try:
         parts = _read(source)
         if parts is None:
@@ -117,7 +122,8 @@ def _needed(parts: _Program, names: set[str], without: str = "") -> set[int]:
                 continue
             is_state = any(_reaches(parts, name, needed) for name in _state(parts, node))
             defines = bool(fact.binds) and not isinstance(node, ast.Import | ast.ImportFrom)
-            if fact.binds & needed or altered[number] & needed or is_state or (everything and defines):
+            anything = (everything and defines) or (fact.dynamic and not fact.is_definition)
+            if fact.binds & needed or altered[number] & needed or is_state or anything:
                 kept.add(number)
                 needed |= fact.reads | (fact.binds if everything or fact.dynamic else set())
                 everything = everything or fact.dynamic
@@ -134,13 +140,23 @@ def _altered(parts: _Program, number: int) -> set[str]:
     called = [inner for inner in reached if inner.is_definition]
     if any(inner.calls_given for inner in (fact, *called)):  # maybe what a decorator has put aside
         called += [inner for inner in parts.facts if inner.is_definition and inner.reads_at_load - set(parts.imported)]
+    values = _functions(parts)
+    changed = fact.changes_at_load | (fact.calls_at_load - values)
+    aliases = set[str]().union(*(parts.facts[n].reads for n in _reached(parts, changed))) - values
+    if not fact.is_definition:
+        aliases |= (fact.reads - values) if changed & fact.binds else set()
     through = set[str]().union(*(inner.writes | (inner.changes & inner.reads) for inner in called))
     if not fact.is_definition and all(_is_memo(parts, name) for name in through - set(parts.imported)):
         through = set()
-    given = set(fact.hands) if isinstance(node, ast.ClassDef) else set()
+    given = set(fact.hands) if isinstance(node, ast.ClassDef) else set[str]()
     if any(inner.loose for inner in (fact, *called)):
-        given |= fact.hands | set().union(*(inner.reads for inner in called)) - _functions(parts)
-    return (fact.changes_at_load | through | given) - set(parts.imported) - _constants(parts) - BUILTINS
+        given |= fact.hands | (set[str]().union(*(inner.reads for inner in called)) - values)
+    return (
+        (changed | (aliases if changed else set()) | through | given)
+        - set(parts.imported)
+        - _constants(parts)
+        - BUILTINS
+    )
 
 
 def _reached(parts: _Program, names: Iterable[str]) -> list[int]:
@@ -180,7 +196,7 @@ def _constants(parts: _Program) -> set[str]:
 
 
 def _is_memo(parts: _Program, name: str) -> bool:
-    """Whether a name is a table of known results: its items are set alone, by functions that ask first for their own."""
+    """Whether a name is a table of known results: its items are set, and by functions that ask first for their own."""
     for node, fact in zip(parts.tree.body, parts.facts, strict=True):
         if name in fact.changes_at_load | fact.hands | fact.writes:
             return False
@@ -311,7 +327,7 @@ def _hides(parts: _Program, number: int, entry_point: str) -> bool:
 
 
 def _cut(parts: _Program, kept: set[int]) -> str:
-    """The text of some statements, with the comments and blank lines above each; nothing else of the text is changed."""
+    """The text of some statements, with the comments and blank lines above each, as they stand in the source."""
     if len(kept) == len(parts.facts):
         return _ended(parts.source)
     rows = lines(parts.source)
