@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from codepref.extract.programs import Found, find
+from codepref.extract.programs import Found, find, helpers
 from codepref.extract.syntax import Rejected
 from codepref.extract.usage import Cleaned, cleaned
 from codepref.sandbox import Job, Limits, Matrix
@@ -65,7 +65,7 @@ def _read(answer: Answer) -> tuple[Found, Cleaned | Rejected]:
         found = Rejected("unparseable", "nested too deeply")
     if isinstance(found, Rejected):
         return Found("", ""), found
-    return found, cleaned(found.source, answer.entry_point)
+    return found, cleaned(found.source, answer.entry_point, frozenset(helpers(answer.prompt, answer.entry_point)))
 
 
 def _extracted(found: Found, source: str) -> Extracted:

@@ -16,7 +16,7 @@ from codepref.extract.markdown import (
 from codepref.extract.stretches import indented_stretches, stretches
 from codepref.extract.syntax import Rejected, dedented, definition, lines, parse, program, shorten, syntax_error
 from codepref.extract.thoughts import spoken
-from codepref.extract.usage import missing, picked
+from codepref.extract.usage import defined, missing, picked
 
 
 @dataclass(frozen=True)
@@ -134,18 +134,30 @@ def _joined(bodies: Sequence[str], place: int, entry_point: str, rule: str) -> F
 
 
 def _with_prompt(found: Found, prompt: str, entry_point: str) -> Found:
-    """With the imports and helpers of the prompt that the program relies on."""
-    lacking = missing(found.source, entry_point)
-    if not lacking or found.rule == "completion":
+    """With the imports and helpers of the prompt that the program relies on, or that a test of it may call."""
+    if found.rule == "completion":
         return found
-    known = [text for text in (prompt, f"{prompt.rstrip()}\n    pass\n") if program(text) is not None][:1]
-    known += [block.text for block in blocks(prompt) if block.language != "other"]
+    lacking = missing(found.source, entry_point) | (helpers(prompt, entry_point) - defined(found.source))
+    known = [text for text in _readings(prompt) if program(text) is not None][:1]
+    known += [block.text for block in blocks(prompt) if block.language != "other"] if lacking else []
     source = found.source
     for text in known:
-        more = picked(text, lacking, entry_point)
+        more = picked(text, lacking, entry_point) if lacking else ""
         if more:
-            source, lacking = _above(more, source), missing(_above(more, source), entry_point)
+            source, lacking = _above(more, source), lacking - defined(more)
     return Found(source, found.rule if source == found.source else f"{found.rule} + prompt")
+
+
+def helpers(prompt: str, entry_point: str) -> set[str]:
+    """Names of the functions and classes that a prompt defines beside the entry point."""
+    tree = next((tree for tree in map(program, _readings(prompt)) if tree is not None), None)
+    found = (node for node in (tree.body if tree is not None else ()) if hasattr(node, "name"))
+    return {str(getattr(node, "name", "")) for node in found} - {entry_point}
+
+
+def _readings(prompt: str) -> tuple[str, str]:
+    """A prompt as it is, and with a body for a function that has none yet."""
+    return prompt, f"{prompt.rstrip()}\n    pass\n"
 
 
 def _above(more: str, source: str) -> str:

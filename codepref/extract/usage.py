@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from codepref.extract.names import BUILTINS, Facts, dotted, facts, imports
-from codepref.extract.syntax import Rejected, lines, program
+from codepref.extract.syntax import Rejected, bound, lines, program, statements
 
 _STATE = frozenset((
     "seed", "setstate", "setrecursionlimit", "set_int_max_str_digits", "setcontext", "getcontext", "stack_size",
@@ -57,18 +57,19 @@ class _Program:
     imported: dict[str, str]
 
 
-def cleaned(source: str, entry_point: str) -> Cleaned | Rejected:
+def cleaned(source: str, entry_point: str, also: frozenset[str] = frozenset()) -> Cleaned | Rejected:
     """The statements of a program that its entry point needs, with their layout, and all imports that may matter.
 
     Args:
         source: A program that defines the entry point.
         entry_point: The name that must be there after loading it.
+        also: Other names to keep where the program defines them.
     """
     try:
         parts = _read(source)
         if parts is None:
             return Rejected("unparseable")
-        kept = _imports_too(parts, _needed(parts, {entry_point}))
+        kept = _imports_too(parts, _needed(parts, {entry_point, *also}))
         smaller = list(_without_risks(parts, kept, entry_point))
         texts = [_cut(parts, numbers) for numbers in (kept, *smaller)]
         others = tuple(dict.fromkeys(text for text in (*texts[1:], _ended(source)) if text != texts[0]))
@@ -87,6 +88,12 @@ def picked(source: str, names: set[str], without: str) -> str:
         return _cut(parts, kept) if kept else ""
     except RecursionError:
         return ""
+
+
+def defined(source: str) -> set[str]:
+    """Names that a program binds."""
+    tree = program(source)
+    return set() if tree is None else set[str]().union(*(bound(node) for node in statements(tree.body)))
 
 
 def missing(source: str, entry_point: str) -> set[str]:
@@ -141,7 +148,7 @@ def _altered(parts: _Program, number: int) -> set[str]:
     if any(inner.calls_given for inner in (fact, *called)):  # maybe what a decorator has put aside
         called += [inner for inner in parts.facts if inner.is_definition and inner.reads_at_load - set(parts.imported)]
     values = _functions(parts)
-    changed = fact.changes_at_load | (fact.calls_at_load - values)
+    changed = set(fact.changes_at_load) | (fact.calls_at_load - values)
     aliases = set[str]().union(*(parts.facts[n].reads for n in _reached(parts, changed))) - values
     if not fact.is_definition:
         aliases |= (fact.reads - values) if changed & fact.binds else set()
