@@ -90,7 +90,9 @@ def programs(data: Path) -> Iterator[Program]:
     known = tasks(data)
     seen: set[tuple[str, str]] = set()
     for source, row, text in _texts(data):
-        task = known.get(row["task_id"] if row["task_id"].startswith("HumanEval") else "Mbpp/" + row["task_id"].split("/")[-1])
+        task = known.get(
+            row["task_id"] if row["task_id"].startswith("HumanEval") else "Mbpp/" + row["task_id"].split("/")[-1]
+        )
         if task is None or row.get("hidden_test") or not task.entry_point or (row["task_id"], text) in seen:
             continue
         seen.add((row["task_id"], text))
@@ -119,7 +121,9 @@ def measured(found: Sequence[Program], jobs: int, show: int) -> dict[str, collec
         new = [
             item
             for start in range(0, len(found), BATCH)
-            for item in extract.extracted([_answer(program) for program in found[start : start + BATCH]], sandbox)
+            for item in extract.extracted(
+                [_answer(program) for program in found[start : start + BATCH]], lambda: sandbox
+            )
         ]
         print(f"{len(found)} programs read in {time.time() - began[1]:.0f} s", file=sys.stderr)
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
@@ -131,13 +135,17 @@ def measured(found: Sequence[Program], jobs: int, show: int) -> dict[str, collec
         counts[program.source]["changed"] += shape not in (extract.shape(program.whole), extract.shape(program.text))
         if shape != extract.shape(program.whole):
             changed.append((program, item))
-    for (program, item), matrix in zip(changed, execute(_jobs(changed), LIMITS, workers=jobs, batch_cells=64), strict=True):
+    for (program, item), matrix in zip(
+        changed, execute(_jobs(changed), LIMITS, workers=jobs, batch_cells=64), strict=True
+    ):
         kind = _kind(matrix, item)
         counts[program.source][kind] += 1
         if kind == "lost" and show > 0:
             show -= 1
             after = item.program if isinstance(item, extract.Extracted) else item
-            print(f"==== lost: {program.task.entry_point}\n{program.text}\n---- {item.rule}\n{after}\n", matrix.cells[-1])
+            print(
+                f"==== lost: {program.task.entry_point}\n{program.text}\n---- {item.rule}\n{after}\n", matrix.cells[-1]
+            )
     return counts
 
 
@@ -167,7 +175,7 @@ def cases(path: Path) -> collections.Counter[str]:
     table = rows(path)
     with Sandbox() as sandbox:
         answers = [extract.Answer(row["answer"], row["prompt"], row["entry_point"]) for row in table]
-        new = extract.extracted(answers, sandbox)
+        new = extract.extracted(answers, lambda: sandbox)
         tests = ("assert add(0, 1) == 1", "assert add(2, 3) == 5", "assert add(-7, 7) == 0")
         texts = [item.program if isinstance(item, extract.Extracted) else "" for item in new]
         matrices = sandbox.run_many([Job(str(n), (text,), tests) for n, text in enumerate(texts)])

@@ -163,6 +163,14 @@ class Stage:
         source = path if isinstance(path, Path) else pa.BufferReader(path.read_bytes())
         return pq.read_table(source, columns=columns)
 
+    def rules(self, index: int) -> list[str]:
+        """By which rule each code of a shard was found in its sample; none where the stage does not record that."""
+        columns = pq.read_schema(opened(self._file(index, "parquet")))
+        if "codes" not in columns.names or "rule" not in str(columns.field("codes").type):
+            return []
+        codes = self.read(index, ["codes.list.element.rule"]).column("codes").combine_chunks()
+        return [rule for rule in codes.flatten().field("rule").to_pylist() if rule]
+
     def measured(self, index: int) -> pa.Table | None:
         """The measurements beside a finished shard, or None."""
         path = self._file(index, "measured.arrow")

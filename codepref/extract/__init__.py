@@ -16,13 +16,14 @@ agree.
 Tests are single `assert` statements with what they need, or whole test functions (`testing`, `unrolling`).
 """
 
-from codepref.extract.choice import Answer, Extracted, extracted
+from codepref.extract.choice import LOADING, Answer, Extracted, extracted
 from codepref.extract.markdown import fenced_blocks
 from codepref.extract.syntax import Rejected, defines, node_count, parse, shape
 from codepref.extract.testing import tests
 from codepref.extract.thoughts import spoken
 
 __all__ = [
+    "LOADING",
     "Answer",
     "Extracted",
     "Rejected",

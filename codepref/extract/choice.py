@@ -1,6 +1,6 @@
 """Programs out of many answers at once; where it is open which one can be loaded, the sandbox says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,19 +39,19 @@ class Extracted:
     """How it was found (`codepref.extract.programs.Found`), and `- usage` where something was left out."""
 
 
-def extracted(answers: Sequence[Answer], sandbox: Runs | None) -> list[Extracted | Rejected]:
+def extracted(answers: Sequence[Answer], sandbox: Callable[[], Runs] | None) -> list[Extracted | Rejected]:
     """The programs in some answers, in order.
 
     Args:
         answers: The answers.
-        sandbox: Where programs are loaded whose usage can not be told from what they need by reading alone; None:
-            nothing is run, and of such programs everything that may be needed is kept.
+        sandbox: Gives the sandbox where programs are loaded whose usage can not be told from what they need by reading
+            alone; asked only where there are such. None: nothing is run, and everything that may be needed is kept.
     """
     read = [_read(answer) for answer in answers]
     open_ = [number for number, item in enumerate(read) if isinstance(item[1], Cleaned) and not item[1].is_proven]
     sources = dict[int, str]()
     if sandbox is not None and open_:
-        sources = _that_load(answers, {n: item for n in open_ if isinstance(item := read[n][1], Cleaned)}, sandbox)
+        sources = _that_load(answers, {n: item for n in open_ if isinstance(item := read[n][1], Cleaned)}, sandbox())
     return [
         item if isinstance(item, Rejected) else _extracted(found, sources.get(number, item.source))
         for number, (found, item) in enumerate(read)

@@ -23,21 +23,29 @@ def stretches(text: str, least: int = 0) -> list[str]:
         text: Any text.
         least: Only runs that go beyond so many lines of the text.
     """
-    if "\0" in text:
-        return []
-    chunks = _chunks(text)
-    found, run, end, number, tries = list[str](), list[str](), 0, 0, 0
-    while number < len(chunks) and tries < TRIES:
-        length, tried = _statement(chunks, number)
-        tries += tried
-        if length:
-            run += chunks[number : number + length]
-        elif run:
+    found, run, end = list[str](), list[str](), 0
+    for piece, is_code in pieces(text):
+        if is_code:
+            run.append(piece)
+        else:
             found += _kept(run, end, least)
             run = []
-        end += sum(len(lines(chunk)) for chunk in chunks[number : number + max(1, length)])
-        number += max(1, length)
+        end += len(lines(piece))
     return found + _kept(run, end, least)
+
+
+def pieces(text: str) -> list[tuple[str, bool]]:
+    """The text cut where statements begin in column 0, and whether each piece is code."""
+    if "\0" in text:
+        return [(text, False)]
+    chunks = _chunks(text)
+    found, number, tries = list[tuple[str, bool]](), 0, 0
+    while number < len(chunks):
+        length, tried = _statement(chunks, number) if tries < TRIES else (0, 0)
+        tries += tried
+        found.append(("".join(chunks[number : number + max(1, length)]), length > 0))
+        number += max(1, length)
+    return found
 
 
 def _kept(run: list[str], end: int, least: int) -> list[str]:

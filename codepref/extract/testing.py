@@ -1,85 +1,125 @@
-"""Tests in a model's answer."""
+"""Tests in a model's answer: single assertions with what they need, or whole statements that assert.
+
+The answer's own copy of the function under test is never tested: whatever binds its name goes. Test functions, tables
+with a loop and methods of `unittest` classes are taken apart where that provably changes nothing (`unrolling`); else
+they stay whole, as one test.
+"""
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterator
 
-from codepref.extract.markdown import fenced_blocks
-from codepref.extract.syntax import Rejected, parse, shorten
+from codepref.extract.markdown import blocks, one_liners
+from codepref.extract.stretches import pieces
+from codepref.extract.syntax import Rejected, bound, lines, named, program, shorten
+from codepref.extract.thoughts import spoken
+from codepref.extract.unrolling import Unit, units
+from codepref.extract.usage import needs
+
+_LISTED = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+`?(?=assert\b)", re.MULTILINE)
+_TESTS = re.compile(r"^[ \t]*(?:assert\b|(?:async[ \t]+)?def[ \t]+test|class[ \t]+\w*Test|@pytest)", re.MULTILINE)
 
 
 def tests(text: str, entry_point: str) -> tuple[list[str], list[Rejected]]:
     """The tests in a model's answer.
 
     Args:
-        text: The answer, raw: assert statements, a fenced block with them, or a test function.
+        text: The answer, raw: assert statements, fenced blocks with them, test functions, tables with a loop.
         entry_point: The function under test; a test that does not use it is rejected.
 
     Returns:
-        The tests in order, and what was rejected: `unparseable`, `no call`, `empty`.
+        The tests in order, and what was rejected: `unparseable`, `no call`, `no assert`, `empty`, `unfinished thought`.
     """
-    found: list[str] = []
-    rejected: list[Rejected] = []
-    for block in fenced_blocks(text) or [text]:
-        for item in _test_items(block.strip("\n")):
-            if isinstance(item, Rejected):
-                rejected.append(item)
-            elif not _uses(item, entry_point):
-                rejected.append(Rejected("no call", f"does not use {entry_point}: {shorten(item)}"))
-            else:
-                found.append(item)
+    answer = spoken(text)
+    if answer is None:
+        return [], [Rejected("unfinished thought")]
+    broken: list[Rejected] = []
+    source = "\n".join(part for body in _bodies(answer) for part in _readable(body, broken))
+    try:
+        items = list(_items(source, entry_point))
+    except RecursionError:
+        items = [Rejected("unparseable", "nested too deeply")]
+    found = [item for item in items if isinstance(item, str)]
+    rejected = [*(item for item in items if isinstance(item, Rejected)), *broken]
     if not found and not rejected:
-        rejected.append(Rejected("empty"))
+        rejected.append(Rejected("no assert", shorten(answer)) if answer.strip() else Rejected("empty"))
     return found, rejected
 
 
-def _test_items(block: str) -> Iterator[str | Rejected]:
-    tree = parse(block)
+def _bodies(answer: str) -> Iterator[str]:
+    """Texts that may hold tests: the code blocks, else all of it."""
+    usable = [block for block in blocks(answer) if block.language != "other"]
+    if program(answer) is not None or not any(_TESTS.search(block.text) for block in usable):
+        listed = [line for line in one_liners(answer) if line.startswith("assert ")]
+        yield "\n".join(listed) if listed and program(answer) is None else _LISTED.sub("", answer)
+        return
+    for block in usable:
+        rows = lines(block.text)
+        # an answer that ends at the token limit ends anywhere: `== 12` may be the beginning of `== 120`
+        is_cut = not block.closed and block is usable[-1] and not answer.endswith(("\n", "\r"))
+        yield "".join(rows[:-1] if is_cut and len(rows) > 1 else rows)
+
+
+def _readable(body: str, rejected: list[Rejected]) -> Iterator[str]:
+    """The parts of a text that parse; of a test function that was cut off its beginning."""
+    body = body.strip("\r\n")
+    for text in (body, textwrap.dedent(body)):
+        if program(text) is not None:
+            yield text
+            return
+    first = re.match(r"[ \t]*", body)
+    for piece, is_code in pieces(textwrap.dedent(body) if first and first[0] else body):
+        text = piece if is_code else _beginning(piece)
+        if text.strip():
+            yield text
+        if not is_code and _TESTS.search(piece.removeprefix(text)):
+            rejected.append(Rejected("unparseable", shorten(piece.removeprefix(text))))
+
+
+def _beginning(piece: str) -> str:
+    """The longest beginning of a piece that parses: whole lines of a function, or an assertion before prose."""
+    rows = lines(piece)
+    if not _TESTS.match(piece) and not piece.startswith(("for ", "with ")):
+        return ""
+    texts = ("".join(rows[:end]) for end in range(len(rows) - 1, 0, -1))
+    return next((text for text in texts if program(text) is not None), "")
+
+
+def _items(source: str, entry_point: str) -> Iterator[str | Rejected]:
+    tree = program(source)
     if tree is None:
-        yield from _assert_chunks(block)
         return
-    asserts = [node for node in tree.body if isinstance(node, ast.Assert)]
-    others = [node for node in tree.body if not isinstance(node, ast.Assert) and not _is_docstring(node)]
-    if not others:
-        yield from (ast.get_source_segment(block, node) or ast.unparse(node) for node in asserts)
-    else:
-        yield _with_calls(block, tree)
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _with_calls(block: str, tree: ast.Module) -> str:
-    """A text of test functions that nobody calls, with the calls added."""
-    names = [
-        n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.name.startswith("test") and not n.args.args
-    ]
-    called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-    calls = [f"{name}()" for name in names if name not in called]
-    return "\n".join([block.rstrip(), *calls])
-
-
-def _assert_chunks(block: str) -> Iterator[str | Rejected]:
-    """Assert statements of a text that does not compile as a whole (cut off, or with prose around)."""
-    starts = [match.start() for match in re.finditer(r"^[ \t]*assert\b", block, re.M)]
-    if not starts:
-        yield Rejected("unparseable", shorten(block))
-        return
-    for start, end in zip(starts, [*starts[1:], len(block)], strict=True):
-        chunk = block[start:end].strip()
-        lines = chunk.splitlines()
-        # prose after the statement is dropped: the longest run of lines that is one assert
-        for stop in range(len(lines), 0, -1):
-            head = "\n".join(lines[:stop])
-            tree = parse(head)
-            if tree is not None and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):
-                yield head.rstrip()
-                break
+    body = [node for node in tree.body if entry_point not in bound(node)]
+    for unit in units(body, entry_point):
+        if isinstance(unit, Rejected):
+            yield unit
+            continue
+        test = _text(unit, source, entry_point)
+        if entry_point not in named(program(test) or ast.Module([], [])):
+            yield Rejected("no call", f"does not use {entry_point}: {shorten(test)}")
         else:
-            yield Rejected("unparseable", shorten(chunk))
+            yield test
 
 
-def _uses(source: str, name: str) -> bool:
-    tree = parse(source)
-    return tree is not None and any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
+def _text(unit: Unit, source: str, entry_point: str) -> str:
+    """A test as a text: what its statement needs, then itself; as written where it was not taken apart."""
+    before = needs(unit.before, unit.statement, entry_point)
+    parts = [_as_written(node, source) for node in (*before, unit.statement)]
+    return "\n".join([*parts, *unit.calls])
+
+
+def _as_written(node: ast.stmt, source: str) -> str:
+    if not hasattr(node, "lineno") or getattr(node, "is_new", False):
+        return ast.unparse(node)
+    rows = lines(source)
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    whole = "".join(rows[first - 1 : node.end_lineno])
+    text = ast.get_source_segment(source, node) or ast.unparse(node)
+    if textwrap.dedent(whole).strip().startswith(("@", text.split("\n", 1)[0])) and whole.strip().endswith(text[-1:]):
+        shortened = textwrap.dedent(whole).strip()
+        again = program(shortened)
+        if again is not None and len(again.body) == 1 and ast.dump(again.body[0]) == ast.dump(node):
+            return re.sub(r"[ \t]*#[^\n\"']*\Z", "", shortened) if "\n" not in shortened else shortened
+    again = program(text)
+    return text if again is not None and ast.dump(again.body[0]) == ast.dump(node) else ast.unparse(node)

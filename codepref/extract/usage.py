@@ -90,6 +90,18 @@ def picked(source: str, names: set[str], without: str) -> str:
         return ""
 
 
+def needs(nodes: list[ast.stmt], statement: ast.stmt, without: str) -> list[ast.stmt]:
+    """The statements before a statement that it needs, in order; those that bind the name `without` are none of them."""
+    try:
+        imported = imports(ast.Module([*nodes, statement], []))
+        known = frozenset(imported)
+        before = _Program("", ast.Module(nodes, []), tuple(facts(node, known) for node in nodes), imported)
+        names = set(facts(statement, known).reads) - {without}
+        return [nodes[number] for number in sorted(_needed(before, names, without))]
+    except RecursionError:
+        return nodes
+
+
 def defined(source: str) -> set[str]:
     """Names that a program binds."""
     tree = program(source)
