@@ -3,8 +3,8 @@
     python benchmarks/extraction.py DATA [--cases DIR] [--jobs N] [--show N]
 
 DATA is a folder with `benchmarks/`, `verdicts_evalplus/`, `trajectories/`, `agentcoder_humaneval/` and
-`codet_humaneval/`; its README tells how the programs were judged. Every distinct program of a task is read as an answer to
-the task's prompt. Where extraction gives something else than what was judged, both are run on the task's own tests:
+`codet_humaneval/`; its README tells how the programs were judged. Every distinct program of a task is read as an answer
+to the task's prompt. Where extraction gives something else than what was judged, both are run on the task's own tests:
 
     lost     passed as it stood, fails now
     won      failed as it stood, passes now

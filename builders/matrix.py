@@ -58,7 +58,8 @@ def candidates(config: Selection, samples: pa.Table) -> Shard:
     """Stage `candidates`: programs and tests out of the raw samples.
 
     Codes fall under `empty`, `unfinished thought`, `unparseable`, `no entry point` or `duplicate`; tests under `empty`,
-    `unfinished thought`, `unparseable`, `no assert`, `no call` or `duplicate`; prompts under `fewer than 2 codes` or `no tests`.
+    `unfinished thought`, `unparseable`, `no assert`, `no call` or `duplicate`; prompts under `fewer than 2 codes` or
+    `no tests`.
     """
     rows, excluded = [], list[Exclusion]()
     inputs = list(from_table(samples, Samples))

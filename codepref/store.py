@@ -165,11 +165,12 @@ class Stage:
 
     def rules(self, index: int) -> list[str]:
         """By which rule each code of a shard was found in its sample; none where the stage does not record that."""
-        columns = pq.read_schema(opened(self._file(index, "parquet")))
-        if "codes" not in columns.names or "rule" not in str(columns.field("codes").type):
-            return []
-        codes = self.read(index, ["codes.list.element.rule"]).column("codes").combine_chunks()
-        return [rule for rule in codes.flatten().field("rule").to_pylist() if rule]
+        column = "codes.list.element.rule"
+        with pq.ParquetFile(opened(self._file(index, "parquet"))) as file:
+            if column not in (file.schema.column(place).path for place in range(len(file.schema))):
+                return []
+            rows = file.read(columns=[column]).column("codes").to_pylist()
+        return [code["rule"] for codes in rows for code in codes if code["rule"]]
 
     def measured(self, index: int) -> pa.Table | None:
         """The measurements beside a finished shard, or None."""

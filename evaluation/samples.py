@@ -110,10 +110,11 @@ def cleaned(answers: Sequence[tuple[Problem, str]], settings: Settings) -> list[
     The text itself where there is none; nothing where it is an unfinished thought.
     """
     with contextlib.ExitStack() as stack:
-        options = {"python": settings.python, "allow_unisolated": settings.allow_unisolated, "profile": "library"}
 
         def sandbox() -> Sandbox:
-            return stack.enter_context(Sandbox(extract.LOADING, **options))
+            python, anyhow = settings.python, settings.allow_unisolated
+            made = Sandbox(extract.LOADING, profile="library", python=python, allow_unisolated=anyhow)
+            return stack.enter_context(made)
 
         asked = [extract.Answer(text, problem.prompt, problem.entry_point) for problem, text in answers]
         found = extract.extracted(asked, sandbox)
@@ -126,7 +127,7 @@ def cleaned(answers: Sequence[tuple[Problem, str]], settings: Settings) -> list[
 def _with_programs(
     found: Mapping[str, list[Sample]], benchmark: Benchmark, texts: Sequence[tuple[Problem, str]], settings: Settings
 ) -> dict[str, list[Sample]]:
-    """The samples with the programs that are in their texts; `texts` are in the order of the samples of each problem."""
+    """The samples with the programs in their texts, which are in the order of the samples of each problem."""
     made: dict[str, list[Sample]] = {}
     for (problem, _), (program, rule) in zip(texts, cleaned(texts, settings), strict=True):
         samples = made.setdefault(problem.task_id, [])

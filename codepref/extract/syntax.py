@@ -115,7 +115,11 @@ def defines(source: str, entry_point: str) -> bool:
 
 
 def definition(tree: ast.Module, name: str) -> Definition:
-    """How a program defines a name; the last definition counts, but an assignment made of a call to it does not."""
+    """How a program defines a name; the last definition counts.
+
+    An assignment made of a call to it is none, and a text that begins with what another text made of it (`old = f`)
+    defines nothing by itself.
+    """
     found: Definition = "none"
     try:
         for node in statements(tree.body):
@@ -128,9 +132,15 @@ def definition(tree: ast.Module, name: str) -> Definition:
             elif isinstance(node, ast.Assign | ast.AnnAssign) and found == "none" and name in bound(node):
                 is_value = node.value is not None and not isinstance(node.value, ast.Constant)
                 found = "whole" if is_value and name not in named(node.value or node) else "none"
+            elif found == "none" and _is_alias(node, name):
+                return "none"
     except RecursionError:
         return "none"
     return found
+
+
+def _is_alias(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name
 
 
 def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:

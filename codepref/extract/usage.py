@@ -91,7 +91,7 @@ def picked(source: str, names: set[str], without: str) -> str:
 
 
 def needs(nodes: list[ast.stmt], statement: ast.stmt, without: str) -> list[ast.stmt]:
-    """The statements before a statement that it needs, in order; those that bind the name `without` are none of them."""
+    """The statements before a statement that it needs, in order; those that bind the name `without` are left out."""
     try:
         imported = imports(ast.Module([*nodes, statement], []))
         known = frozenset(imported)

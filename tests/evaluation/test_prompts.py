@@ -1,7 +1,7 @@
 import pytest
 
 from evaluation import prompts
-from evaluation.benchmark import Problem
+from evaluation.benchmark import Problem, Settings
 from evaluation.generation import cut
 from evaluation.samples import cleaned
 
@@ -60,5 +60,6 @@ def test_texts_that_end_an_answer(text, kept):
     ],
 )
 def test_programs_in_recorded_kinds_of_answers(raw):
-    program = cleaned(raw, PROBLEM)
+    ((program, rule),) = cleaned([(PROBLEM, raw)], Settings())
+    assert rule
     assert program.split() == ["import", "re", "def", "f(a):", "return", "a"]
