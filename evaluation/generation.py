@@ -78,9 +78,9 @@ def samples(
     ]
     if benchmark.bare:
         return [Sample(problem.task_id, index, text, benchmark.program(problem, text)) for problem, index, text in raw]
-    taken = cleaned([(problem, text) for problem, _, text in raw], settings)
+    taken = cleaned(benchmark, [(problem, text) for problem, _, text in raw], settings)
     return [
-        Sample(problem.task_id, index, text, benchmark.program(problem, program), rule)
+        Sample(problem.task_id, index, text, program, rule)
         for (problem, index, text), (program, rule) in zip(raw, taken, strict=True)
     ]
 

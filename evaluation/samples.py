@@ -104,10 +104,10 @@ def is_program(text: str, entry_point: str) -> bool:
     return any(line.startswith((f"def {entry_point}", f"async def {entry_point}")) for line in text.splitlines())
 
 
-def cleaned(answers: Sequence[tuple[Problem, str]], settings: Settings) -> list[tuple[str, str]]:
+def cleaned(benchmark: Benchmark, answers: Sequence[tuple[Problem, str]], settings: Settings) -> list[tuple[str, str]]:
     """The programs in some answers, by the rules of builders and training, and the rule that applied to each.
 
-    The text itself where there is none; nothing where it is an unfinished thought.
+    What is run for an answer without a program is its text, or nothing if it is an unfinished thought.
     """
     with contextlib.ExitStack() as stack:
 
@@ -119,9 +119,15 @@ def cleaned(answers: Sequence[tuple[Problem, str]], settings: Settings) -> list[
         asked = [extract.Answer(text, problem.prompt, problem.entry_point) for problem, text in answers]
         found = extract.extracted(asked, sandbox)
     return [
-        (item.program if isinstance(item, extract.Extracted) else text * (item.rule != "unfinished thought"), item.rule)
-        for (_, text), item in zip(answers, found, strict=True)
+        (_program(benchmark, problem, text, item), item.rule)
+        for (problem, text), item in zip(answers, found, strict=True)
     ]
+
+
+def _program(benchmark: Benchmark, problem: Problem, text: str, item: extract.Extracted | extract.Rejected) -> str:
+    if isinstance(item, extract.Extracted):
+        return benchmark.program(problem, item.program) if benchmark.framed else item.program
+    return benchmark.program(problem, "" if item.rule == "unfinished thought" else text)
 
 
 def _with_programs(
@@ -129,10 +135,9 @@ def _with_programs(
 ) -> dict[str, list[Sample]]:
     """The samples with the programs in their texts, which are in the order of the samples of each problem."""
     made: dict[str, list[Sample]] = {}
-    for (problem, _), (program, rule) in zip(texts, cleaned(texts, settings), strict=True):
+    for (problem, text), (program, rule) in zip(texts, cleaned(benchmark, texts, settings), strict=True):
         samples = made.setdefault(problem.task_id, [])
-        raw = found[problem.task_id][len(samples)].raw
-        samples.append(Sample(problem.task_id, len(samples), raw, benchmark.program(problem, program), rule))
+        samples.append(Sample(problem.task_id, len(samples), text, program, rule))
     return made
 
 

@@ -60,6 +60,6 @@ def test_texts_that_end_an_answer(text, kept):
     ],
 )
 def test_programs_in_recorded_kinds_of_answers(raw):
-    ((program, rule),) = cleaned([(PROBLEM, raw)], Settings())
+    ((program, rule),) = cleaned(benchmark("humaneval"), [(PROBLEM, raw)], Settings())
     assert rule
     assert program.split() == ["import", "re", "def", "f(a):", "return", "a"]
