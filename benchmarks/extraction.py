@@ -2,9 +2,10 @@
 
     python benchmarks/extraction.py DATA [--cases DIR] [--jobs N] [--show N]
 
-DATA is a folder with `benchmarks/`, `verdicts_evalplus/`, `trajectories/`, `agentcoder_humaneval/` and
-`codet_humaneval/`; its README tells how the programs were judged. Every distinct program of a task is read as an answer
-to the task's prompt. Where extraction gives something else than what was judged, both are run on the task's own tests:
+DATA is a folder with `benchmarks/`, `verdicts_evalplus/`, `verdicts_bigcodebench/`, `trajectories/`,
+`agentcoder_humaneval/` and `codet_humaneval/`; its README tells how the programs were judged. Every distinct program of
+a task is read as an answer to the task's prompt. Where extraction gives something else than what was judged, both are
+run on the task's own tests:
 
     lost     passed as it stood, fails now
     won      failed as it stood, passes now
@@ -170,6 +171,39 @@ def _kind(matrix: Matrix, item: extract.Extracted | extract.Rejected) -> str:
     return "passes, passed" if after else "fails, failed"
 
 
+def unrun(data: Path) -> collections.Counter[str]:
+    """BigCodeBench's solutions of a chat model, which need an environment of their own: read, not run."""
+    prompts = {row["task_id"]: row for row in rows(data / "benchmarks" / "BigCodeBench-v0.1.4.jsonl.gz")}
+    table = rows(data / "verdicts_bigcodebench" / "qwen2.5-coder-7b.jsonl.gz")
+    counts: collections.Counter[str] = collections.Counter(programs=len(table))
+    for row in table:
+        prompt = prompts[row["task_id"]]["complete_prompt"]
+        (item,) = extract.extracted([extract.Answer(row["solution"], prompt, "task_func")], None)
+        if isinstance(item, extract.Rejected):
+            counts[item.rule] += 1
+        else:
+            counts["changed"] += extract.shape(item.program) != extract.shape(row["solution"])
+    return counts
+
+
+def tests(data: Path) -> Iterator[tuple[str, collections.Counter[str]]]:
+    """What becomes of the tests that two models wrote."""
+    agentcoder = rows(data / "agentcoder_humaneval" / "solutions_and_tests.jsonl.gz")
+    codet = rows(data / "codet_humaneval" / "generated_tests.jsonl.gz")
+    texts = {
+        "agentcoder": [(row["entry_point"], text) for row in agentcoder for text in row["generated_tests"]],
+        "codet": [(row["entry_point"], f"assert {text}") for row in codet for text in row["samples"]],
+    }
+    for name, answers in texts.items():
+        counts: collections.Counter[str] = collections.Counter(answers=len(answers))
+        for entry_point, text in answers:
+            found, rejected = extract.tests(text, entry_point)
+            counts["tests"] += len(found)
+            counts["answers with tests"] += bool(found)
+            counts.update(item.rule for item in rejected)
+        yield name, counts
+
+
 def cases(path: Path) -> collections.Counter[str]:
     """How the cases of a file come out."""
     table = rows(path)
@@ -195,6 +229,9 @@ def main() -> None:
     args = parser.parse_args()
     for source, counts in measured(list(programs(args.data)), args.jobs, args.show).items():
         print(json.dumps({"source": source, **counts}))
+    print(json.dumps({"source": "bigcodebench, not run", **unrun(args.data)}))
+    for source, counts in tests(args.data):
+        print(json.dumps({"source": f"tests of {source}", **counts}))
     if args.cases:
         print(json.dumps({"source": "cases", **cases(args.cases / "answers.jsonl")}))
 

@@ -90,7 +90,7 @@ def _items(source: str, entry_point: str) -> Iterator[str | Rejected]:
     tree = program(source)
     if tree is None:
         return
-    body = [node for node in tree.body if entry_point not in bound(node)]
+    body = [inner for node in tree.body for inner in _without_copy(node, entry_point)]
     for unit in units(body, entry_point):
         if isinstance(unit, Rejected):
             yield unit
@@ -100,6 +100,23 @@ def _items(source: str, entry_point: str) -> Iterator[str | Rejected]:
             yield Rejected("no call", f"does not use {entry_point}: {shorten(test)}")
         else:
             yield test
+
+
+def _without_copy(node: ast.stmt, entry_point: str) -> list[ast.stmt]:
+    """A statement, unless it defines the function under test: then the assertions on that function in its body.
+
+    Models fill the function they were shown with its tests; what such a test says does not depend on the body.
+    """
+    if entry_point not in bound(node):
+        return [node]
+    if not isinstance(node, ast.FunctionDef):
+        return []
+    local = {argument.arg for argument in node.args.args}.union(*(bound(inner) for inner in node.body))
+    return [
+        inner
+        for inner in node.body
+        if isinstance(inner, ast.Assert) and entry_point in named(inner.test) and not local & named(inner.test)
+    ]
 
 
 def _text(unit: Unit, source: str, entry_point: str) -> str:

@@ -46,7 +46,7 @@ def spoken(text: str) -> str | None:
         rest = text if program(text) is not None else _without_thoughts(text)
         if not rest.strip() or not _trimmed(rest).strip():
             return None
-        text = rest
+        text = rest.lstrip("\r\n") if rest is not text else rest
     return _trimmed(text)
 
 

@@ -333,3 +333,8 @@ def test_what_a_cut_answer_says_last_is_no_test():
 def test_the_answers_own_copy_is_never_tested():
     text = "```python\ndef add(x, y):\n    return 7\n\nassert add(3, 4) == 7\n```"
     assert extract.tests(text, "add")[0] == ["assert add(3, 4) == 7"]
+
+
+def test_tests_in_the_body_of_the_function_under_test():
+    text = "def add(x, y):\n    # small\n    assert add(1, 2) == 3\n    assert add(x, y) == 0\n    assert isinstance(x, int)\n"
+    assert extract.tests(text, "add")[0] == ["assert add(1, 2) == 3"]
