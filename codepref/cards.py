@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from codepref.licences import combined, hub_licence
 from codepref.overlap import benchmark_of
 
 _HERE = Path(__file__).parent
@@ -155,7 +156,7 @@ def _front_matter(root: Path, manifest: Mapping[str, Any], card: Card, parts: li
     rows = sum(part["rows"] for part in parts)
     data = DatasetCardData(
         pretty_name=card.pretty_name,
-        license=_licence(card, parts),
+        **_licence(card, parts),
         language=["en", "code"],
         task_categories=["text-generation"],
         tags=list(card.tags),
@@ -185,12 +186,12 @@ def _front_matter(root: Path, manifest: Mapping[str, Any], card: Card, parts: li
     return data.to_yaml()  # type: ignore[no-any-return]
 
 
-def _licence(card: Card, parts: list[dict[str, Any]]) -> str:
-    """The stated licence; else the one all prompts share; else `other`."""
-    if card.licence:
-        return str(card.licence).lower()
+def _licence(card: Card, parts: list[dict[str, Any]]) -> dict[str, str | None]:
+    """The stated licence; else the one all prompts share; else `other`; in the Hub's words."""
     named = {licence for part in parts for licence in part["licences"]}
-    return named.pop().lower() if len(named) == 1 and "not stated" not in named else "other"
+    known = set() if "not stated" in named else named
+    found = hub_licence(card.licence) if card.licence else combined(known)
+    return {"license": found["licence"], "license_name": found["licence_name"]}
 
 
 def _size_category(rows: int) -> str:
