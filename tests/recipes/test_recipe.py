@@ -205,10 +205,10 @@ def test_flags_beat_the_file(configure):
 
 
 def test_yaml_scientific_numbers_are_numbers(configure, tmp_path):
-    import recipe
+    import arguments
     from trl import DPOConfig
 
     path = tmp_path / "plain.yaml"
     path.write_text(yaml.safe_dump({"model_name_or_path": "x/y"}) + "learning_rate: 5e-6\nuse_cpu: true\n")
-    _, args, _ = recipe.parse(recipe.PairArguments, DPOConfig, ["--config", str(path)])
+    _, args, _ = arguments.parse(arguments.PairArguments, DPOConfig, ["--config", str(path)])
     assert args.learning_rate == 5e-6
