@@ -48,7 +48,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "name": f"{_last(base['name'])}, {method.replace('_', ' ')} on {_last(dataset['name'])}",
         "what": _what(manifest),
         "loading": _loading(manifest),
-        "run": {"merged": None, **manifest, "result": {"guard": None, **manifest["result"]}},
+        "run": {"merged": None, "resumed": (), **manifest, "result": {"guard": None, **manifest["result"]}},
         "dataset": f"`{dataset['name']}`" + (" (local to the machine it was trained on)" if dataset["local"] else ""),
         "curve": CURVE if manifest["result"].get("curve") else None,
         "licence": base.get("licence_name") or base.get("licence"),

@@ -15,11 +15,11 @@ MANIFEST = "manifest.json"
 """Written into a checkpoint last, so that one that has it is whole; it says what was trained."""
 MAY_CHANGE = {
     "max_steps", "num_train_epochs", "per_device_train_batch_size", "per_device_eval_batch_size",
-    "gradient_accumulation_steps", "gradient_checkpointing", "eval_strategy", "eval_steps", "save_strategy", "save_steps",
-    "save_total_limit", "resume_changed", "push_to_hub", "use_cpu", "precompute_ref_log_probs", "dataset_num_proc",
-    "dataloader_num_workers", "chosen_guard", "chosen_drop", "logging_first_step", "logging_strategy", "hub_strategy",
-    "trackio_space_id", "ddp_find_unused_parameters", "ddp_timeout", "precompute_ref_batch_size", "skip_bad",
-    "dataset_config", "dataset_train_split",
+    "gradient_accumulation_steps", "gradient_checkpointing", "eval_strategy", "eval_steps", "save_strategy",
+    "save_steps", "save_total_limit", "resume_changed", "push_to_hub", "use_cpu", "precompute_ref_log_probs",
+    "dataset_num_proc", "dataloader_num_workers", "chosen_guard", "chosen_drop", "logging_first_step", "logging_strategy",
+    "hub_strategy", "trackio_space_id", "ddp_find_unused_parameters", "ddp_timeout", "precompute_ref_batch_size",
+    "skip_bad", "dataset_config", "dataset_train_split",
 }  # fmt: skip
 """Settings under which a resumed run is still the same: how long, how fast, how it is watched and kept; and those of
 the dataset, whose rows are compared themselves."""
@@ -50,7 +50,9 @@ def wanted(folder: Path, asked: Any) -> Path | None:
         if not fault(path):
             return path
     said = "; ".join(f"{path.name}: {fault(path)}" for path in newest_first)
-    raise CodeprefError(f"resume_from_checkpoint: no checkpoint in {folder} is whole ({said}); leave it out to start anew")
+    raise CodeprefError(
+        f"resume_from_checkpoint: no checkpoint in {folder} is whole ({said}); leave it out to start anew"
+    )
 
 
 def passed_over(chosen: Path) -> list[str]:
@@ -133,24 +135,24 @@ def _flat(part: str, value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {part: value}
 
 
-def compare(checkpoint: Path, manifest: Mapping[str, Any], allowed: bool) -> dict[str, Any] | None:
-    """What is to stand on the card of a resumed run; None for one that goes on as it was.
+def compare(checkpoint: Path, manifest: Mapping[str, Any], allowed: bool) -> list[dict[str, Any]]:
+    """Where a resumed run changed: `step` and `changes` (what -> before, after) of each such place, the first one first.
 
     Raises:
         CodeprefError: the checkpoint is of other data, another method or other settings, and that was not allowed.
     """
     path = checkpoint / MANIFEST
     if not path.is_file():
-        return None  # of a program that leaves no manifest: nothing to compare
+        return []  # of a program that leaves no manifest: nothing to compare
     then = json.loads(path.read_text(encoding="utf-8"))
-    found = changes(then, manifest)
+    found, earlier = changes(then, json.loads(json.dumps(manifest))), then.get("resumed") or []
     if not found:
-        return then.get("resumed")
+        return earlier  # type: ignore[no-any-return]
     said = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in found.items())
     if not allowed:
         raise CodeprefError(
             f"resume_from_checkpoint: {checkpoint} is of another run ({said}); give what it had, leave "
             "resume_from_checkpoint out to start anew, or set resume_changed=true to go on with what is given now"
         )
-    earlier = {name: {"before": old, "after": new} for name, (old, new) in found.items()}
-    return {"step": _step(checkpoint), "changes": earlier, "earlier": then.get("resumed")}
+    both = {name: {"before": old, "after": new} for name, (old, new) in found.items()}
+    return [*earlier, {"step": _step(checkpoint), "changes": both}]

@@ -27,6 +27,8 @@ from codepref.errors import CodeprefError
 
 BATCH = 500
 """Rows that are held at once."""
+LOT = 1000
+"""Pairs that are taken apart together."""
 FIRST = 3
 """Reasons that are told of rows that were left out."""
 SIDES = {"pairs": ("chosen", "rejected"), "labelled": ("completion",), "completions": ("completion",)}
@@ -66,6 +68,7 @@ class DataArguments(ScriptArguments):
 class Rows:
     """Training rows, rows held out by `eval_fraction`, and what became of the rows as they were stored."""
 
+    name: str
     train: Dataset
     held: Dataset | None
     report: dict[str, Any]
@@ -89,7 +92,7 @@ def labelled(arguments: DataArguments, seed: int) -> Rows:
     """Rows `prompt`, `completion`, `label`, shuffled: TRL's KTO trainer reads in order and unpairs sorted by label."""
     found = _read(arguments, "labelled")
     held = found.held and found.held.shuffle(seed=seed).flatten_indices()
-    return Rows(found.train.shuffle(seed=seed).flatten_indices(), held, found.report)
+    return Rows(found.name, found.train.shuffle(seed=seed).flatten_indices(), held, found.report)
 
 
 def completions(arguments: DataArguments) -> Rows:
@@ -100,7 +103,9 @@ def completions(arguments: DataArguments) -> Rows:
 def _read(arguments: DataArguments, kind: str, spans: bool = False) -> Rows:
     name, template = arguments.dataset_name, arguments.prompt_template
     if not name:
-        raise CodeprefError("dataset_name: missing; give a folder built by codepref, a file of rows, a Hub id or id@tag")
+        raise CodeprefError(
+            "dataset_name: missing; give a folder built by codepref, a file of rows, a Hub id or id@tag"
+        )
     if arguments.dataset_streaming:
         raise CodeprefError("dataset_streaming: not supported; lengths are checked before training, so rows are read")
     if arguments.chat and template:
@@ -117,13 +122,17 @@ def _read(arguments: DataArguments, kind: str, spans: bool = False) -> Rows:
     dataset = Dataset.from_file(str(folder / "rows.arrow"))
     dataset._fingerprint = key  # what processes derive from it, they share
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    return Rows(*_split(dataset, arguments), report)
+    if kind == "labelled" and report["kept"] == 2 * report["paired"]:
+        # good sides before bad ones, in lots: what the shuffle of `labelled` has always begun with
+        dataset = dataset.select(sorted(range(len(dataset)), key=lambda i: (i // (2 * LOT), i % 2)))
+    return Rows(name, *_split(dataset, arguments), report)
 
 
 def _write(folder: Path, found: source.Source, arguments: DataArguments, kind: str, spans: bool) -> None:
     """Writes rows.arrow and, last, report.json; each is there as a whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"read": 0, "kept": 0, "left out": 0, "alike": 0, "labelled bad": 0, "reasons": []}
+    counts = ("read", "kept", "paired", "left out", "alike", "labelled bad")
+    report: dict[str, Any] = {**dict.fromkeys(counts, 0), "reasons": []}
     notes: Counter[str] = Counter()
     digest = hashlib.sha256()
     made = _worded(found, arguments, kind, spans, report, notes)
@@ -155,9 +164,13 @@ def _schema(row: rows.Row) -> pa.Schema:
 
 def _nothing_left(name: str, report: dict[str, Any]) -> str:
     if report["alike"] and report["alike"] + report["left out"] == report["read"]:
-        return f"{name}: chosen and rejected are the same in all {report['alike']} rows; nothing can be learnt from them"
+        return (
+            f"{name}: chosen and rejected are the same in all {report['alike']} rows; nothing can be learnt from them"
+        )
     if report["left out"]:
-        return f"{name}: no row is left, {report['left out']} of {report['read']} left out; first: {report['reasons'][0]}"
+        return (
+            f"{name}: no row is left, {report['left out']} of {report['read']} left out; first: {report['reasons'][0]}"
+        )
     if report["labelled bad"]:
         return f"{name}: all {report['read']} rows are labelled bad; SFT trains on those labelled good, give some"
     return f"{name}: has no rows; {source.GIVE}"
@@ -199,11 +212,13 @@ def _shaped(
 ) -> list[rows.Row]:
     """The training rows that one stored row makes: one, two (a labelled pair), or none."""
     if kind == "pairs":
-        made = rows.pair(row, chat, notes, spans)
-        report["alike"] += made["chosen"] == made["rejected"]
-        return [made] if made["chosen"] != made["rejected"] else []
+        pair = rows.pair(row, chat, notes, spans)
+        report["alike"] += pair["chosen"] == pair["rejected"]
+        return [pair] if pair["chosen"] != pair["rejected"] else []
     if kind == "labelled":
-        return list(rows.labelled(row, chat, notes))
+        made = list(rows.labelled(row, chat, notes))
+        report["paired"] += len(made) == 2
+        return made
     wanted = "label" not in row or "chosen" in row or rows.label(row["label"])
     report["labelled bad"] += not wanted
     return [rows.single(row, chat, notes)] if wanted else []

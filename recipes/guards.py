@@ -44,10 +44,13 @@ class ChosenGuard(TrainerCallback):
             print(f"warning: {self.stopped}")
 
 
-def balance(labels: Sequence[bool], desirable: float, undesirable: float, dropped: int = 0) -> tuple[float, float]:
+def balance(
+    name: str, labels: Sequence[bool], desirable: float, undesirable: float, dropped: int = 0
+) -> tuple[float, float]:
     """KTO's class weights: those given, or, when both are 1, such that both classes weigh the same.
 
     Args:
+        name: The dataset's, for messages.
         labels: Of the rows that are trained on.
         desirable: Weight that was asked for.
         undesirable: The same.
@@ -60,7 +63,7 @@ def balance(labels: Sequence[bool], desirable: float, undesirable: float, droppe
     bad = len(labels) - good
     if not good or not bad:
         why = f" ({dropped} had no room in max_length; raise it)" if dropped else "; give rows of both labels"
-        raise CodeprefError(f"KTO needs desirable and undesirable rows; there are {good} and {bad}{why}")
+        raise CodeprefError(f"{name}: KTO needs desirable and undesirable rows; there are {good} and {bad}{why}")
     if desirable != 1.0 or undesirable != 1.0 or good == bad:
         return desirable, undesirable
     return (round(bad / good, 4), 1.0) if good < bad else (1.0, round(good / bad, 4))
@@ -86,6 +89,7 @@ class Fitting:
 
 
 def fitting(
+    name: str,
     dataset: Dataset,
     sides: Sequence[str],
     tokenizer: PreTrainedTokenizerBase,
@@ -96,6 +100,7 @@ def fitting(
     """Leaves out what can not teach: no room for an answer, or answers that differ only where nothing is trained.
 
     Args:
+        name: The dataset's, for messages.
         dataset: Rows `prompt`, the sides, and `place`.
         sides: Columns of answers, the good one first.
         tokenizer: The model's.
@@ -112,31 +117,34 @@ def fitting(
     found = measure(dataset, sides, tokenizer, limit, vocabulary)
     room = found.prompts < limit if limit else np.ones(given, bool)
     if not room.any():
-        raise CodeprefError(f"all {given} prompts are longer than max_length {max_length}; raise it")
+        raise CodeprefError(f"{name}: all {given} prompts are longer than max_length {max_length}; raise it")
     kept = room & ~found.alike
     same = int((room & found.alike).sum())
     if not kept.any():
         where = f"within max_length {max_length}" if limit else "as tokens"
         raise CodeprefError(
-            f"chosen and rejected are the same {where} in all {same} pairs that have room, so nothing can be learnt; "
-            "raise max_length, or give pairs that differ"
+            f"{name}: chosen and rejected are the same {where} in all {same} pairs that have room, so nothing can be "
+            "learnt; raise max_length, or give pairs that differ"
         )
-    _check_ends(found, given, tokenizer)
+    _check_ends(name, found, given, tokenizer)
     if same:
-        warnings.append(f"{same} of {given} pairs are left out: both answers are the same within max_length {max_length}")
+        warnings.append(f"{same} of {given} pairs are left out: the answers are alike within max_length {max_length}")
     whole = (found.prompts + found.answers.max(1))[kept]
     counted = found.answers[:, 0][kept]
     if limit:
         counted = np.minimum(counted, limit - found.prompts[kept])
     report = lengths(whole, given, max_length)
     rows = dataset if kept.all() else dataset.select(np.flatnonzero(kept))
-    return Fitting(rows.remove_columns("place"), report, warnings + boundary(found, given, messages), float(counted.mean()))
+    return Fitting(
+        rows.remove_columns("place"), report, warnings + boundary(found, given, messages), float(counted.mean())
+    )
 
 
 def both(rows: Rows, sides: Sequence[str], *model: Any, drops: bool = True) -> tuple[Fitting, Dataset | None]:
     """`fitting` of the rows to train on and of those held out; of the latter only the rows are of interest."""
-    train = fitting(rows.train, sides, *model, drops=drops)
-    return train, rows.held and fitting(rows.held, sides, *model, drops=drops).rows
+    train = fitting(rows.name, rows.train, sides, *model, drops=drops)
+    held = rows.held and fitting(f"{rows.name}, held out", rows.held, sides, *model, drops=drops).rows
+    return train, held
 
 
 def lengths(whole: np.ndarray, given: int, max_length: int | None) -> dict[str, Any]:
@@ -152,13 +160,13 @@ def lengths(whole: np.ndarray, given: int, max_length: int | None) -> dict[str, 
     }
 
 
-def _check_ends(found: Measured, given: int, tokenizer: PreTrainedTokenizerBase) -> None:
+def _check_ends(name: str, found: Measured, given: int, tokenizer: PreTrainedTokenizerBase) -> None:
     """Raises CodeprefError when answers do not end with the token that ends an answer: such a model never stops."""
     if found.counts["endless"]:
         raise CodeprefError(
-            f"{found.counts['endless']} of {given} rows have answers that do not end with {tokenizer.eos_token!r} (first: "
-            f"{found.first['endless']}): a model trained on them does not stop. Set the tokenizer's eos_token to the "
-            "token that ends a turn in its chat template"
+            f"{name}: {found.counts['endless']} of {given} rows have answers that do not end with "
+            f"{tokenizer.eos_token!r} (first: {found.first['endless']}): a model trained on them does not "
+            "stop. Set the tokenizer's eos_token to the token that ends a turn in its chat template"
         )
 
 
@@ -167,15 +175,15 @@ def boundary(found: Measured, given: int, messages: bool) -> list[str]:
     counts, first, warnings = found.counts, found.first, []
     if counts["tail"] and messages:
         warnings.append(
-            f"{counts['tail']} of {given} prompts end otherwise in training: what the chat template puts before an answer "
-            f"({first['tail']!r}) it does not put there in a finished conversation, so the model is trained without and "
-            "asked with it. Take a template that writes both alike"
+            f"{counts['tail']} of {given} prompts end otherwise in training: what the chat template puts before an "
+            f"answer ({first['tail']!r}) it does not put there in a finished conversation, so the model is trained "
+            "without and asked with it. Take a template that writes both alike"
         )
     elif counts["tail"]:
         warnings.append(
             f"{counts['tail']} of {given} prompts end inside a token: their tail ({first['tail']!r}) merges with the "
-            "completion, so training and generation see different tokens. Use chat: true, or a prompt_template that ends "
-            "on a token"
+            "completion, so training and generation see different tokens. Use chat: true, or a prompt_template that "
+            "ends on a token"
         )
     if counts["glued"]:
         warnings.append(
@@ -184,13 +192,13 @@ def boundary(found: Measured, given: int, messages: bool) -> list[str]:
         )
     if counts["twice"]:
         warnings.append(
-            f"{counts['twice']} of {given} rows begin with two tokens of beginning: one is in the prompt or its template, "
-            "one is the tokenizer's. Take it out of prompt_template or the chat template"
+            f"{counts['twice']} of {given} rows begin with two tokens of beginning: one is in the prompt or its "
+            "template, one is the tokenizer's. Take it out of prompt_template or the chat template"
         )
     if counts["bare"]:
         warnings.append(
-            f"{counts['bare']} of {given} rows begin without the token of beginning that the tokenizer puts before plain "
-            "text: the chat template does not write it. Take the template that belongs to the model"
+            f"{counts['bare']} of {given} rows begin without the token of beginning that the tokenizer puts before "
+            "plain text: the chat template does not write it. Take the template that belongs to the model"
         )
     return warnings
 

@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> KTOTrainer:
     fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length)
     given = args.desirable_weight, args.undesirable_weight
     labels = list(fit.rows["label"])
-    weights = args.desirable_weight, args.undesirable_weight = guards.balance(labels, *given, fit.lengths["dropped"])
+    weights = guards.balance(rows.name, labels, *given, fit.lengths["dropped"])
+    args.desirable_weight, args.undesirable_weight = weights
     manifest = recipe.describe("kto", script, args, wanted, fit, rows.report)
     manifest["checks"] |= {
         "labels": {"desirable": sum(labels), "undesirable": len(labels) - sum(labels)},
@@ -39,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> KTOTrainer:
     checkpoint = recipe.resume(script, args, manifest)
     train = guards.whole_batches(fit.rows, args.per_device_train_batch_size)
     if len(train) < len(fit.rows):
-        manifest["checks"]["warnings"].append("one row is left out: alone in the last batch it had none to compare with")
+        manifest["checks"]["warnings"].append(
+            "one row is left out: alone in the last batch it had none to compare with"
+        )
     trainer = recipe.own_card(KTOTrainer)(
         **recipe.parts(script, args, wanted, model),
         train_dataset=train,

@@ -55,24 +55,24 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, messages: bool, vocabula
     name = tokenizer.name_or_path
     if tokenizer.eos_token_id is None:
         raise CodeprefError(
-            f"{name}: the tokenizer has no end token (eos_token), so a model trained with it would not stop; set one in "
-            "tokenizer_config.json, such as the token that ends a turn"
+            f"{name}: the tokenizer has no end token (eos_token), so a model trained with it would not stop; set one "
+            "in tokenizer_config.json, such as the token that ends a turn"
         )
     if messages and not tokenizer.chat_template:
         raise CodeprefError(
-            f"{name}: the tokenizer has no chat template, and the rows are messages; train its instruct variant, or give "
-            'plain rows with prompt_template: "{prompt}\\n" and without chat'
+            f"{name}: the tokenizer has no chat template, and the rows are messages; train its instruct variant, or "
+            'give plain rows with prompt_template: "{prompt}\\n" and without chat'
         )
     special = {token: tokenizer.convert_tokens_to_ids(token) for token in (tokenizer.eos_token, tokenizer.pad_token)}
     beyond = {token: number for token, number in special.items() if number is not None and number >= vocabulary}
     if beyond:
         token, number = next(iter(beyond.items()))
         raise CodeprefError(
-            f"{name}: its token {token!r} is number {number}, the model has {vocabulary} embeddings; take the tokenizer "
-            "that belongs to the model, or resize the model's embeddings and save it"
+            f"{name}: its token {token!r} is number {number}, the model has {vocabulary} embeddings; take the "
+            "tokenizer that belongs to the model, or resize the model's embeddings and save it"
         )
     if len(tokenizer) > vocabulary:
-        return [f"the tokenizer knows {len(tokenizer)} tokens, the model has {vocabulary} embeddings; none of the rest is used"]
+        return [f"the tokenizer knows {len(tokenizer)} tokens, the model {vocabulary}; the rows use none of the others"]
     return []
 
 
@@ -159,9 +159,7 @@ def _tokens(
         yield opening, wholes
 
 
-def _rendered(
-    talks: list[Any], places: list[str], tokenizer: PreTrainedTokenizerBase, opening: bool
-) -> list[str]:
+def _rendered(talks: list[Any], places: list[str], tokenizer: PreTrainedTokenizerBase, opening: bool) -> list[str]:
     found = []
     for talk, place in zip(talks, places, strict=True):
         try:
@@ -178,6 +176,7 @@ def _rendered(
 def _check_embedding(highest: int, vocabulary: int, place: str, tokenizer: PreTrainedTokenizerBase) -> None:
     if highest >= vocabulary:
         raise CodeprefError(
-            f"{place}: token {tokenizer.convert_ids_to_tokens(highest)!r} is number {highest}, the model has {vocabulary} "
-            "embeddings; take the tokenizer that belongs to the model, or resize the model's embeddings and save it"
+            f"{place}: token {tokenizer.convert_ids_to_tokens(highest)!r} is number {highest}, the model has "
+            f"{vocabulary} embeddings; take the tokenizer that belongs to the model, or resize the model's embeddings "
+            "and save it"
         )

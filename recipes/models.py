@@ -30,7 +30,9 @@ def located(name: str) -> bool:
     if Path(name).is_dir():
         return True
     if "/" in name and is_path(name):  # the oldest models of the Hub have no owner: gpt2
-        raise CodeprefError(f"{name}: no such folder (looked from {Path.cwd().name}/); give a Hub id or a folder with a model")
+        raise CodeprefError(
+            f"{name}: no such folder (looked from {Path.cwd().name}/); give a Hub id or a folder with a model"
+        )
     return False
 
 
@@ -99,7 +101,9 @@ def _check_pattern(pattern: str, names: list[str]) -> None:
     try:
         found = any(re.fullmatch(pattern, name) for name in names)
     except re.error as error:
-        raise CodeprefError(f"lora_target_modules: {pattern!r} is no pattern ({error}); give names of modules") from None
+        raise CodeprefError(
+            f"lora_target_modules: {pattern!r} is no pattern ({error}); give names of modules"
+        ) from None
     if not found:
         raise CodeprefError(f"lora_target_modules: no module matches {pattern!r}; this model has {_known(names)}")
 

@@ -26,10 +26,16 @@ from codepref.store import write_whole
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
 ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}
-MACHINE = {
-    "output_dir", "hub_token", "hub_model_id", "resume_from_checkpoint", "resume_changed", "report_to", "project", "run_name",
-}  # fmt: skip
-NOISE = {"debug", "disable_tqdm", "dataloader_pin_memory", "pad_to_multiple_of", "logging_steps", "use_cpu"}
+MACHINE = {"output_dir", "hub_token", "hub_model_id", "resume_from_checkpoint", "report_to", "project", "run_name"}
+NOISE = {
+    "debug",
+    "resume_changed",
+    "disable_tqdm",
+    "dataloader_pin_memory",
+    "pad_to_multiple_of",
+    "logging_steps",
+    "use_cpu",
+}
 TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
 """Keys of the trainer that the card shows whether or not they have their default."""
 USER_ERROR, INTERRUPTED = 2, 130
@@ -197,7 +203,10 @@ def run(
     args = trainer.args
     if trainer.is_world_process_zero():
         for key, value in manifest["checks"].items():
-            print(f"{key}: {value}")
+            if key != "warnings":
+                print(f"{key}: {value}")
+        for warning in manifest["checks"]["warnings"]:
+            print(f"warning: {warning}")
         if checkpoint is not None:
             print(f"going on from {checkpoint}", *checkpoints.passed_over(checkpoint), sep="; ")
     if guard is not None:

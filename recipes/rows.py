@@ -129,7 +129,7 @@ def label(value: Any) -> bool:
             value = float(word)
         except ValueError:
             raise BadRow(f"label is {value!r}; give true or false") from None
-    if value is None or isinstance(value, float) and math.isnan(value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         raise BadRow("label is null; give true or false")
     if isinstance(value, bool | int | float):
         if value in (0, 1):
@@ -228,7 +228,9 @@ def apart(prompt: Text | None, sides: list[Text], names: Sequence[str]) -> tuple
     found = [_behind(prompt, side, name) for side, name in zip(sides, names, strict=True)]  # type: ignore[arg-type]
     turns = found[0][0]
     if any(other != turns for other, _ in found):
-        raise BadRow("chosen and rejected part before their last answer; give conversations with the same turns before it")
+        raise BadRow(
+            "chosen and rejected part before their last answer; give conversations with the same turns before it"
+        )
     return _checked_prompt(turns), [[last] for _, last in found]
 
 

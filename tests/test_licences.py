@@ -49,4 +49,7 @@ def test_several_licences_are_one_or_other():
 def test_what_the_hub_would_refuse_is_told():
     assert faults({"license": "apache-2.0"}) == faults({}) == faults({"license": ["mit", "other"]}) == []
     (said,) = faults({"license": "Acme Research"})
-    assert said == "the Hub does not know the licence 'Acme Research', write license: other and license_name: acme-research"
+    assert (
+        said
+        == "the Hub does not know the licence 'Acme Research', write license: other and license_name: acme-research"
+    )

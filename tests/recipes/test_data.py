@@ -71,7 +71,6 @@ def test_unknown_file(data, tmp_path):
 
 def test_a_tag_is_the_revision(data, monkeypatch):
     import source
-
     from datasets import Dataset
 
     asked = {}
