@@ -17,9 +17,9 @@ MAY_CHANGE = {
     "max_steps", "num_train_epochs", "per_device_train_batch_size", "per_device_eval_batch_size",
     "gradient_accumulation_steps", "gradient_checkpointing", "eval_strategy", "eval_steps", "save_strategy",
     "save_steps", "save_total_limit", "resume_changed", "push_to_hub", "use_cpu", "precompute_ref_log_probs",
-    "dataset_num_proc", "dataloader_num_workers", "chosen_guard", "chosen_drop", "logging_first_step", "logging_strategy",
-    "hub_strategy", "trackio_space_id", "ddp_find_unused_parameters", "ddp_timeout", "precompute_ref_batch_size",
-    "skip_bad", "dataset_config", "dataset_train_split",
+    "dataset_num_proc", "dataloader_num_workers", "chosen_guard", "chosen_drop", "logging_first_step",
+    "logging_strategy", "hub_strategy", "trackio_space_id", "ddp_find_unused_parameters", "ddp_timeout",
+    "precompute_ref_batch_size", "skip_bad", "dataset_config", "dataset_train_split",
 }  # fmt: skip
 """Settings under which a resumed run is still the same: how long, how fast, how it is watched and kept; and those of
 the dataset, whose rows are compared themselves."""
@@ -136,7 +136,7 @@ def _flat(part: str, value: Any) -> dict[str, Any]:
 
 
 def compare(checkpoint: Path, manifest: Mapping[str, Any], allowed: bool) -> list[dict[str, Any]]:
-    """Where a resumed run changed: `step` and `changes` (what -> before, after) of each such place, the first one first.
+    """Where a resumed run changed: `step` and `changes` (what -> before, after) of each such place, the first first.
 
     Raises:
         CodeprefError: the checkpoint is of other data, another method or other settings, and that was not allowed.
