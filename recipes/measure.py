@@ -63,7 +63,7 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, messages: bool, vocabula
             f"{name}: the tokenizer has no chat template, and the rows are messages; train its instruct variant, or "
             'give plain rows with prompt_template: "{prompt}\\n" and without chat'
         )
-    special = {token: tokenizer.convert_tokens_to_ids(token) for token in (tokenizer.eos_token, tokenizer.pad_token)}
+    special = {tokenizer.eos_token: tokenizer.eos_token_id, tokenizer.pad_token: tokenizer.pad_token_id}
     beyond = {token: number for token, number in special.items() if number is not None and number >= vocabulary}
     if beyond:
         token, number = next(iter(beyond.items()))
