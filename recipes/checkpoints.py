@@ -91,7 +91,7 @@ def fault(path: Path) -> str:
         return f"{', '.join(sorted(cut))} is cut off"
     sharded = any(path.glob("global_step*")) or any(path.glob("pytorch_model_fsdp*")) or any(path.glob("*.distcp"))
     missing = [] if sharded else [name for name in ("optimizer.pt", "scheduler.pt") if not (path / name).is_file()]
-    if not sharded and not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
+    if not sharded and not any(path.glob("*.safetensors")) and not any(path.glob("*model*.bin")):
         missing.append("weights")
     return f"no {', '.join(missing)}" if missing else ""
 

@@ -5,7 +5,6 @@ tiny checkpoint and prints a table: file, method, exit code, the line that was s
 """
 
 import contextlib
-import gzip
 import json
 import os
 import subprocess

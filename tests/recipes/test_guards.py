@@ -73,7 +73,9 @@ SIDES = ("chosen", "rejected")
 
 def stored(rows):
     names = ("prompt", "chosen", "rejected")
-    return Dataset.from_list([{**dict(zip(names, row, strict=True)), "place": f"x, line {i}"} for i, row in enumerate(rows, 1)])
+    return Dataset.from_list(
+        [{**dict(zip(names, row, strict=True)), "place": f"x, line {i}"} for i, row in enumerate(rows, 1)]
+    )
 
 
 def fitting(guards, rows, words, max_length=None, vocabulary=10_000, **options):
@@ -148,22 +150,40 @@ def changed(words, **changes):
 
 
 def test_a_template_whose_turns_do_not_end_is_refused(guards, words):
-    rows = [([{"role": "user", "content": "p"}], [{"role": "assistant", "content": "c"}], [{"role": "assistant", "content": "d"}])]
+    rows = [
+        (
+            [{"role": "user", "content": "p"}],
+            [{"role": "assistant", "content": "c"}],
+            [{"role": "assistant", "content": "d"}],
+        )
+    ]
     endless = changed(words, chat_template="{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}")
-    with pytest.raises(CodeprefError, match=r"1 of 1 rows have answers that do not end with '<\|im_end\|>' \(first: x, line 1\)"):
+    with pytest.raises(
+        CodeprefError, match=r"1 of 1 rows have answers that do not end with '<\|im_end\|>' \(first: x, line 1\)"
+    ):
         fitting(guards, rows, endless)
 
 
 def test_tokenizers_that_do_not_go_with_rows_or_model(guards, words):
     plain = [("p\n", "c\n", "d\n")]
-    talk = [([{"role": "user", "content": "p"}], [{"role": "assistant", "content": "c"}], [{"role": "assistant", "content": "d"}])]
+    talk = [
+        (
+            [{"role": "user", "content": "p"}],
+            [{"role": "assistant", "content": "c"}],
+            [{"role": "assistant", "content": "d"}],
+        )
+    ]
     with pytest.raises(CodeprefError, match="no end token"):
         fitting(guards, plain, changed(words, eos_token=None))
     with pytest.raises(CodeprefError, match="no chat template, and the rows are messages"):
         fitting(guards, talk, changed(words, chat_template=None))
     more = changed(words)
     more.add_tokens(["<more>"])
-    assert fitting(guards, plain, more, vocabulary=len(words)).warnings[0].startswith(f"the tokenizer knows {len(more)} tokens")
+    assert (
+        fitting(guards, plain, more, vocabulary=len(words))
+        .warnings[0]
+        .startswith(f"the tokenizer knows {len(more)} tokens")
+    )
     with pytest.raises(CodeprefError, match=r"x, line 1: token '<more>' is number \d+, the model has \d+ embeddings"):
         fitting(guards, [("p\n", "<more>\n", "d\n")], more, vocabulary=len(words))
     more.add_special_tokens({"eos_token": "<stop>"})
@@ -175,9 +195,17 @@ def test_tokenizers_that_do_not_go_with_rows_or_model(guards, words):
 
 
 def test_a_thought_that_the_generation_prompt_opens_is_told(guards, words):
-    thinking = words.chat_template.replace("<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}")
+    thinking = words.chat_template.replace(
+        "<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}"
+    )
     assert thinking != words.chat_template
-    rows = [([{"role": "user", "content": "p"}], [{"role": "assistant", "content": "c"}], [{"role": "assistant", "content": "d"}])]
+    rows = [
+        (
+            [{"role": "user", "content": "p"}],
+            [{"role": "assistant", "content": "c"}],
+            [{"role": "assistant", "content": "d"}],
+        )
+    ]
     (warning,) = fitting(guards, rows, changed(words, chat_template=thinking)).warnings
     assert warning.startswith("1 of 1 prompts end otherwise in training: what the chat template puts before an answer")
     assert "think" in warning
@@ -188,11 +216,19 @@ def test_two_tokens_of_beginning_and_none_are_told(guards, words):
 
     begins = changed(words, bos_token="<|im_start|>")
     number = begins.bos_token_id
-    begins._tokenizer.post_processor = TemplateProcessing(single="<|im_start|> $A", special_tokens=[("<|im_start|>", number)])
+    begins._tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", number)]
+    )
     assert begins("a")["input_ids"][0] == number
     (warning,) = fitting(guards, [("<|im_start|>p\n", "c\n", "d\n")], begins).warnings
     assert warning.startswith("1 of 1 rows begin with two tokens of beginning")
-    talk = [([{"role": "user", "content": "p"}], [{"role": "assistant", "content": "c"}], [{"role": "assistant", "content": "d"}])]
+    talk = [
+        (
+            [{"role": "user", "content": "p"}],
+            [{"role": "assistant", "content": "c"}],
+            [{"role": "assistant", "content": "d"}],
+        )
+    ]
     assert fitting(guards, talk, begins).warnings == []
     begins.chat_template = "Q" + words.chat_template
     (warning,) = fitting(guards, talk, begins).warnings
