@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -10,11 +11,17 @@ import pytest
 
 def launched(root, *words, **variables):
     environment = {**os.environ, "PYTHONPATH": str(root), "TQDM_DISABLE": "1", **variables}
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=root, env=environment, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
+    program = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        said, _ = program.communicate(timeout=240)
+    except BaseException:
+        os.killpg(program.pid, signal.SIGKILL)  # the launcher's processes too, which would outlive it
+        raise
+    assert program.returncode == 0, said[-6000:]
+    return said
 
 
 def test_accelerate_launch_from_start_to_saved_adapter(root, tiny, tmp_path):
