@@ -195,7 +195,7 @@ def _worded(
             for row in made:
                 mine = "messages" if isinstance(row["prompt"], list) else "text"
                 if shape not in (None, mine):
-                    raise rows.BadData(f"{mine}, where {first_place} is {shape}; give rows of one kind")
+                    raise rows.BadData(f"has {mine}, where {first_place} has {shape}; give rows of one kind")
                 shape, first_place = mine, first_place or raw.place
                 yield {**_wording(row, arguments, SIDES[kind]), "place": raw.place}
         except rows.BadRow as bad:
@@ -230,7 +230,8 @@ def _wording(row: rows.Row, arguments: DataArguments, sides: tuple[str, ...]) ->
     if isinstance(prompt, list):
         if template:
             raise rows.BadData(
-                "messages, which the model's own template words; leave prompt_template out (--set prompt_template=null)"
+                "has messages, which the model's own template words; leave prompt_template out: "
+                "--set prompt_template=null"
             )
         return row
     if template and prompt:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -304,5 +305,6 @@ def _code_of(main: Callable[[], Any]) -> int:
         said, code = "interrupted; go on from the last checkpoint with --resume_from_checkpoint last", INTERRUPTED
     else:
         return 0
-    print(f"{Path(sys.argv[0]).name}: error: {said}", file=sys.stderr)
+    if os.environ.get("LOCAL_RANK", "0") == "0" or code != USER_ERROR:  # once a machine, not once a process
+        print(f"{Path(sys.argv[0]).name}: error: {said}", file=sys.stderr)
     return code

@@ -30,7 +30,7 @@ def test_a_recipe_is_started_with_its_file_and_keys(started, root):
 
 def test_with_accelerate(started, root):
     cli.main(["train", "dpo", "--config", "a.yaml", "--accelerate", "fsdp2.yaml"])
-    launch = ["-m", "accelerate.commands.launch", "--quiet", "--config_file", "fsdp2.yaml"]
+    launch = [str(root / "recipes" / "launch.py"), "--config_file", "fsdp2.yaml"]
     assert started == [[sys.executable, *launch, str(root / "recipes" / "dpo.py"), "--config", "a.yaml"]]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from codepref.commands.options import RECIPES
 from codepref.errors import CodeprefError
 
+INTERRUPTED, PATIENCE_S = 130, 10
 TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
 
 
@@ -60,8 +61,7 @@ def _command(arguments: argparse.Namespace) -> list[str]:
         }
         words = [word for name, value in options.items() if value for word in (name, value)]
         return [sys.executable, str(RECIPES / "merge.py"), arguments.merge, *words]
-    # quiet: the recipe has said what is wrong, accelerate need not add the trace of its own call
-    launch = ["-m", "accelerate.commands.launch", "--quiet", "--config_file", arguments.accelerate]
+    launch = [str(RECIPES / "launch.py"), "--config_file", arguments.accelerate]
     command = [sys.executable, *(launch if arguments.accelerate else ()), str(RECIPES / f"{arguments.method}.py")]
     command += ["--config", arguments.config] if arguments.config else []
     for item in arguments.set:
@@ -87,13 +87,17 @@ def _values(text: str) -> list[str]:
 
 
 def _finished(command: list[str]) -> int:
-    """Exit code of a program that is left to end by itself: Ctrl-C reaches it too, and it has a last line to say."""
+    """Exit code of a program. Ctrl-C has reached it too, and it has a last line to say: it may end by itself."""
     program = subprocess.Popen(command)
-    while True:
+    try:
+        return program.wait()
+    except KeyboardInterrupt:
         try:
-            return program.wait()
-        except KeyboardInterrupt:
-            continue
+            program.wait(PATIENCE_S)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            program.terminate()
+            program.wait()
+        return INTERRUPTED
 
 
 def _trained(arguments: argparse.Namespace) -> Path:

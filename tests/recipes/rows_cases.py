@@ -98,7 +98,7 @@ CASES = {
     "role.jsonl": ("dpo", pairs(chosen=lambda i, row: [{"role": "model", "content": "x"}],
         rejected=lambda i, row: [assistant("y")]), "role.jsonl, line 1: chosen has a message with the role 'model'"),
     "mixed.jsonl": ("dpo", [*pairs(2), *pairs(2, chosen=lambda i, row: [assistant("x")],
-        rejected=lambda i, row: [assistant("y")])], "mixed.jsonl, line 3: messages, where mixed.jsonl, line 1 is text"),
+        rejected=lambda i, row: [assistant("y")])], "mixed.jsonl, line 3: has messages, where mixed.jsonl, line 1 has text"),
     "mixed_sides.jsonl": ("dpo", pairs(chosen=lambda i, row: [assistant("x")]), "line 1: chosen and rejected are not of one"),
     "alike.jsonl": ("dpo", pairs(rejected=lambda i, row: row["chosen"]), "are the same in all 4 rows; nothing can be learnt"),
     "no_column.jsonl": ("dpo", drop(pairs(), "rejected"), "line 1: no column rejected (it has prompt, chosen); give a dataset"),

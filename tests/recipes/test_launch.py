@@ -47,3 +47,16 @@ def test_two_processes_give_the_curve_of_one(root, configure, train, losses, tmp
     two = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
     assert two == pytest.approx(one, abs=1e-5)
     assert json.loads((tmp_path / "two" / "manifest.json").read_text())["hardware"]["processes"] == 2
+
+
+def test_a_refusal_is_one_line_through_the_launcher_too(root, configure, tmp_path):
+    (tmp_path / "none.jsonl").write_text("")
+    (tmp_path / "one.yaml").write_text("distributed_type: 'NO'\nuse_cpu: true\nmixed_precision: 'no'\n")
+    config = configure(dataset_name=str(tmp_path / "none.jsonl"))
+    done = subprocess.run(
+        [sys.executable, "-m", "codepref.cli", "train", "dpo", "--config", config, "--accelerate", tmp_path / "one.yaml"],
+        env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"dpo.py: error: {tmp_path / 'none.jsonl'}: has no rows")
+    assert "Traceback" not in done.stderr + done.stdout

@@ -252,7 +252,7 @@ def test_a_template_beside_messages_is_refused(train, tmp_path):
     path = tmp_path / "chat.jsonl"
     row = {key: [{"role": "assistant", "content": key}] for key in ("chosen", "rejected")}
     path.write_text(json.dumps({"prompt": [{"role": "user", "content": "p"}], **row}) + "\n")
-    with pytest.raises(CodeprefError, match=r"chat.jsonl, line 1: messages, .*--set prompt_template=null"):
+    with pytest.raises(CodeprefError, match=r"chat.jsonl, line 1: has messages, .*--set prompt_template=null"):
         train("dpo", dataset_name=str(path), prompt_template="{prompt}\n")
 
 
