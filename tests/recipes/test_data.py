@@ -130,3 +130,44 @@ def test_held_out_prompts_do_not_depend_on_the_rest(data, folder, tmp_path):
     assert not set(out["prompt"]) & set(more["prompt"])
     assert 5 < len({prompt for prompt in out["prompt"] if prompt.startswith("another")}) < 30
     shutil.rmtree(folder)
+
+
+def test_rows_are_never_all_in_memory(data, tmp_path, words):
+    import tracemalloc
+
+    import measure
+
+    path = tmp_path / "many.jsonl"
+    with path.open("w") as file:
+        for i in range(6000):
+            row = {"prompt": f"Write number {i}.\n", "chosen": "x = 1\n" * 300 + str(i), "rejected": "y = 1\n" * 300}
+            file.write(json.dumps(row) + "\n")
+    assert path.stat().st_size > 25e6
+    tracemalloc.start()
+    try:
+        rows = data.pairs(data.DataArguments(dataset_name=str(path))).train
+        measure.measure(rows.select(range(500)), ("chosen", "rejected"), words, 512, 10_000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(rows) == 6000
+    assert peak < 12e6, peak
+
+
+def test_what_was_read_once_is_read_again_when_the_file_has_changed(data, tmp_path):
+    path = tmp_path / "a.jsonl"
+    row = {"prompt": "p", "chosen": "c", "rejected": "r"}
+    path.write_text(json.dumps(row) + "\n")
+    first = data.pairs(data.DataArguments(dataset_name=str(path)))
+    assert data.pairs(data.DataArguments(dataset_name=str(path))).report == first.report
+    path.write_text(json.dumps({**row, "chosen": "another"}) + "\n")
+    second = data.pairs(data.DataArguments(dataset_name=str(path)))
+    assert second.train["chosen"] == ["another"]
+    assert second.report["sha256"] != first.report["sha256"]
+
+
+def test_columns_of_others_are_left_alone(data, tmp_path, rows):
+    pq.write_table(pa.Table.from_pylist([{**row, "score": None, "tools": 3} for row in rows]), tmp_path / "a.parquet")
+    found = data.pairs(data.DataArguments(dataset_name=str(tmp_path)))
+    assert set(found.train.column_names) == {"prompt", "chosen", "rejected", "place"}
+    assert found.train["place"][0] == f"{tmp_path.name}, row 1"
