@@ -9,7 +9,7 @@ import torch
 from accelerate import init_empty_weights
 from huggingface_hub import ModelCard, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
-from source import is_path
+from source import is_path, no_folder
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from trl import ModelConfig, get_peft_config
 
@@ -30,9 +30,7 @@ def located(name: str) -> bool:
     if Path(name).is_dir():
         return True
     if "/" in name and is_path(name):  # the oldest models of the Hub have no owner: gpt2
-        raise CodeprefError(
-            f"{name}: no such folder (looked from {Path.cwd().name}/); give a Hub id or a folder with a model"
-        )
+        raise CodeprefError(f"{name}: {no_folder(name)}; give a Hub id or a folder with a model")
     return False
 
 

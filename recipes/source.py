@@ -95,7 +95,7 @@ def _dataset(name: str, config: str | None, split: str) -> Dataset:
         return found[split] if isinstance(found, DatasetDict) else found
     repository, _, tag = name.partition("@")
     if is_path(repository):
-        raise ValueError("no such folder, and not a Hub id")
+        raise ValueError(no_folder(repository))
     return load_dataset(repository, config, split=split, revision=tag or None)
 
 
@@ -105,6 +105,13 @@ def is_path(name: str) -> bool:
     `runs/mine` looks like an owner and a name; that `runs` is a folder here says what was meant.
     """
     return name.count("/") != 1 or name.startswith((".", "/", "~")) or Path(name).parent.is_dir()
+
+
+def no_folder(name: str) -> str:
+    """Why a name is not looked up on the Hub, and what to do if it is to be."""
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return f"no such folder (there is {Path(name).parent}/ here; if you mean the Hub's {name}, run from elsewhere)"
+    return "no such folder, and not a Hub id"
 
 
 def _files(name: str, paths: list[Path], split: str) -> Source:
