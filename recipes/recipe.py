@@ -1,6 +1,7 @@
 """One run, start to end: read the configuration, say what it needs, train, check, save with card and manifest."""
 
 import dataclasses
+import gc
 import json
 import os
 import sys
@@ -250,9 +251,14 @@ def name_base(trainer: Trainer, manifest: Mapping[str, Any]) -> None:
 def end(trainer: Trainer) -> None:
     """Ends trackers and process group, when every process has come here.
 
-    A process that leaves first is waited for by the others' group, which does not know that it has gone.
+    The model's distributed wrapper goes first. It holds the group too, and whoever lets go of the group last waits for
+    the group's threads. The wrapper does so with Python's lock, for which such a thread may be waiting: the process then
+    never ends. The group itself lets go of the lock.
     """
-    trainer.accelerator.wait_for_everyone()
+    if torch.distributed.is_initialized():
+        trainer.accelerator.wait_for_everyone()
+        trainer.model_wrapped = trainer.model
+        trainer.accelerator.free_memory()
     trainer.end()
 
 
@@ -284,7 +290,8 @@ def launched(main: Callable[[], Any]) -> None:
     """Runs a recipe as a program: what the user can mend is one line and exit code 2."""
     transformers.logging.set_verbosity_warning()
     code = _code_of(main)
-    if torch.distributed.is_initialized():
+    if torch.distributed.is_initialized():  # an error has ended the run: the same order as in `end`
+        gc.collect()
         torch.distributed.destroy_process_group()
     sys.exit(code)
 

@@ -38,11 +38,36 @@ def test_accelerate_launch_from_start_to_saved_adapter(root, tiny, tmp_path):
     assert list((tmp_path / "trackio").rglob("*.db"))
 
 
+WATCHED = """
+import gc, sys
+
+sys.path.insert(0, "recipes")
+import dpo, recipe, torch
+
+destroy = torch.distributed.destroy_process_group
+
+
+def destroyed(group=None):
+    kind = torch.nn.parallel.DistributedDataParallel
+    left = sum(isinstance(item, kind) for item in gc.get_objects())
+    sys.stdout.write(f"wrappers at the end: {left}\\n")
+    sys.stdout.flush()
+    destroy(group)
+
+
+torch.distributed.destroy_process_group = destroyed
+recipe.launched(dpo.main)
+"""
+"""dpo.py, which says whether anything but the process group itself still holds the group when it is destroyed."""
+
+
 def test_two_processes_give_the_curve_of_one(root, configure, train, losses, tmp_path):
     steps = {"alpha": 0.0, "max_steps": 6, "chosen_guard": "off"}
     one = losses(train("dpo", **steps))
     config = configure(**steps, per_device_train_batch_size=2, output_dir=str(tmp_path / "two"))
-    launched(root, "torch.distributed.run", "--nproc_per_node", "2", "recipes/dpo.py", "--config", config)
+    (tmp_path / "watched.py").write_text(WATCHED)
+    said = launched(root, "torch.distributed.run", "--nproc_per_node", "2", tmp_path / "watched.py", "--config", config)
+    assert said.count("wrappers at the end: 0\n") == 2
     state = json.loads((tmp_path / "two" / "trainer_state.json").read_text())
     two = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
     assert two == pytest.approx(one, abs=1e-5)
