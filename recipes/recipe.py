@@ -252,8 +252,8 @@ def end(trainer: Trainer) -> None:
     """Ends trackers and process group, when every process has come here.
 
     The model's distributed wrapper goes first. It holds the group too, and whoever lets go of the group last waits for
-    the group's threads. The wrapper does so with Python's lock, for which such a thread may be waiting: the process then
-    never ends. The group itself lets go of the lock.
+    the group's threads. The wrapper does so with Python's lock, for which such a thread may be waiting: the process
+    never ends then. The group itself lets go of the lock.
     """
     if torch.distributed.is_initialized():
         trainer.accelerator.wait_for_everyone()
