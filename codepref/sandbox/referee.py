@@ -26,7 +26,7 @@ from codepref.sandbox.worker.image import describe
 from codepref.sandbox.worker.report import Report
 from codepref.sandbox.worker.wire import Malformed, World, decode
 
-_PRELOADED = ("ast", "unittest", "asyncio", "random", "copy", "json", "string", "enum", "dataclasses", "textwrap")
+_PRELOADED = ("ast", "inspect", "random", "copy", "json", "string", "enum", "dataclasses", "textwrap")
 _BUILTINS = {name: getattr(builtins, name) for name in sorted(JUDGE_BUILTINS)} | {"__import__": __import__}
 _DEPTH = 2000
 
