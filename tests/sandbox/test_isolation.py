@@ -261,3 +261,36 @@ def test_a_candidate_may_signal_itself_without_namespaces(level):
     with Sandbox(LIMITS) as sandbox:
         (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
     assert cell.verdict == "passed", cell.error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "fds = [os.memfd_create('m') for _ in range(20)]; [os.posix_fallocate(fd, 0, 40 << 20) for fd in fds]",
+        "m = [mmap.mmap(-1, 60 << 20) for _ in range(5)]; [os.fork() or (fill(m), time.sleep(3)) for _ in range(3)]",
+        "m = mmap.mmap(-1, 100 << 20); fill([m]); [os.fork() or (fill([mmap.mmap(-1, 100 << 20)]), time.sleep(3)) for _ in '12']",
+        "[write(folder, n) for folder in ('/tmp', '/box', '/dev/shm') for n in range(5)]; m = mmap.mmap(-1, 150 << 20); fill([m])",
+    ],
+)
+def test_memory_counts_wherever_it_is(body):
+    code = (
+        "import mmap, os, time\n"
+        "def fill(maps):\n    for m in maps:\n        for at in range(0, len(m), 4096): m[at] = 1\n"
+        "def write(folder, n):\n    with open(f'{folder}/{n}', 'wb') as file: file.write(bytes(12 << 20))\n"
+        f"def f(x):\n    {body}\n    time.sleep(1)\n    return x\n"
+    )
+    with Sandbox(Limits(cpu_s=3.0, wall_s=5.0, memory_mb=256), profile="library") as sandbox:
+        (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
+    assert cell.verdict in ("failed", "crashed", "memory")
+
+
+def test_children_of_a_candidate_get_no_cpu_time_of_their_own():
+    code = (
+        "import os, time\ndef f(x):\n    for _ in range(4):\n        if os.fork() == 0:\n            while True: pass\n"
+        "    time.sleep(9)\n    return x\n"
+    )
+    begun = time.monotonic()
+    with Sandbox(Limits(cpu_s=0.4, wall_s=20.0), profile="library") as sandbox:
+        (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
+    assert (cell.verdict, cell.error) == ("timeout", "CPU limit")
+    assert time.monotonic() - begun < 8
