@@ -187,10 +187,16 @@ def test_probe_runs_a_cell():
 # ---- without namespaces, as in the usual container, and what is seen inside
 
 
-@pytest.fixture(params=["namespaces", "landlock"])
+@pytest.fixture(params=["namespaces", "landlock", "seccomp"])
 def level(request, monkeypatch):
     if request.param == "landlock" and isolation.landlock_abi() < 1:
         pytest.skip("this kernel has no Landlock")
+    if (
+        request.param == "seccomp"
+        and "profile" in request.fixturenames
+        and request.getfixturevalue("profile") == "library"
+    ):
+        pytest.skip("the library profile needs files, which only namespaces or Landlock can keep apart")
     monkeypatch.setattr(WorkerProcess, "LEVELS", (request.param,))
     return request.param
 
@@ -294,3 +300,25 @@ def test_children_of_a_candidate_get_no_cpu_time_of_their_own():
         (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
     assert (cell.verdict, cell.error) == ("timeout", "CPU limit")
     assert time.monotonic() - begun < 8
+
+
+def test_with_neither_namespaces_nor_landlock_no_file_can_be_named(monkeypatch):
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("seccomp",))
+    ways = ("os.stat('/')", "open('/etc/passwd')", "os.listdir('/')", "os.readlink('/proc/self/exe')", "os.access('/', 0) or 1 / 0",
+            "os.chdir('/')", "os.open('/tmp/codepref-made', os.O_CREAT)", "os.stat('/proc/1')")  # fmt: skip
+    codes = [
+        f"import os\ndef f(x):\n    try: {way}\n    except (OSError, ZeroDivisionError): return x\n" for way in ways
+    ]
+    honest = "import datetime, json, re, asyncio\nclass K: pass\nasync def g(x): return x\n" + (
+        "def f(x):\n    datetime.datetime.strptime('2020', '%Y')\n    'x'.encode('utf-16')\n    return asyncio.run(g(x))\n"
+    )
+    with Sandbox(LIMITS) as sandbox:
+        assert "no-files" in sandbox.layers
+        rows = sandbox.run(Job("x", (*codes, honest), ("assert f(1) == 1",), "f")).cells
+    assert [row[0].verdict for row in rows] == ["passed"] * len(rows), [row[0].error for row in rows]
+
+
+def test_the_library_profile_says_what_it_needs_where_there_is_nothing(monkeypatch):
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("seccomp", "none"))
+    with pytest.raises(SandboxUnavailable, match="nothing keeps the files of the user out of reach"):
+        Sandbox(profile="library")

@@ -42,6 +42,9 @@ from .watch import (
 
 PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "contextlib", "numbers", "io", "warnings",
              "encodings.latin_1", "random", "time", "traceback")  # fmt: skip
+LAZY = ("_strptime", "asyncio", "concurrent.futures.thread", "encodings.ascii", "encodings.cp1252", "encodings.idna",
+        "encodings.utf_16", "encodings.utf_8_sig", "linecache", "locale", "tokenize", "unittest")  # fmt: skip
+"""What the standard library imports when it is first needed, too late where no file can be opened any more."""
 CHILDRENS_CPU_S = 0.05
 """What a candidate and its children may be over their limit together before it counts: the cost of their start."""
 
@@ -205,6 +208,7 @@ def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED
     register, os.register_at_fork = os.register_at_fork, lambda **_: None
     preload(modules)  # above all `random`, which would seed itself anew after every fork
     os.register_at_fork = register
+    preload(LAZY if settings["no_files"] else ())
     preload(settings["preload"])
     report = Report(settings["pages"], settings["output_bytes"])
     handler = make_handler()
