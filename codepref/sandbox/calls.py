@@ -19,7 +19,7 @@ from codepref.sandbox.plan import TRUE
 from codepref.sandbox.process import Answer, Setup, Unit, WorkerProcess
 from codepref.sandbox.seccomp import lonely_filter
 from codepref.sandbox.supervisor import _HERE, HEAVY, Sandbox
-from codepref.sandbox.trial import FULL_BYTES, GRACE_S, WHY, Ended, ended, exit_words, imported, records
+from codepref.sandbox.trial import FULL_BYTES, GRACE_S, NOT_STARTED, WHY, Ended, ended, exit_words, imported, records
 
 OPAQUE = marshal.dumps(..., 2)
 """Stands for a returned object that is not plain data, which equals nothing."""
@@ -218,6 +218,8 @@ def _end(answer: Answer) -> tuple[Verdict, str]:
 
 def _ending(process: Ended, group_s: float) -> tuple[Verdict, str]:
     """Why a group did not come to its end, from its own process."""
+    if process.why == worker.NOT_STARTED:
+        return "unjudged", NOT_STARTED
     if process.why == worker.OUTPUT_LIMIT or (process.status == 0 and len(process.records) > FULL_BYTES):
         return "output", "more output than the limit allows"
     if process.why != worker.ENDED:
