@@ -26,8 +26,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from builders import codedpo
-from builders.samples import Generation, prompts, questions, requests_of, rows_of
+from builders.chain.ask import Generation, prompts, questions, requests_of, rows_of
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.errors import CodeprefError
 from codepref.generate import sample_seed

@@ -14,14 +14,14 @@ from codepref.errors import CodeprefError
 
 INTERRUPTED, TERMINATED = 130, 143
 COMMANDS = {
-    "quickstart": ("codepref.commands.quickstart", "the whole chain in minutes on this machine, with the tiny model"),
+    "quickstart": ("codepref.commands.quickstart.command", "the whole chain in minutes, with the tiny model"),
     "build": ("codepref.commands.build", "build a preference dataset"),
     "train": ("codepref.commands.train", "train a model on one, or merge an adapter into its base"),
-    "evaluate": ("evaluation.command", "grade samples or a model on code benchmarks"),
+    "evaluate": ("codepref.commands.evaluate", "grade samples or a model on code benchmarks"),
     "publish": ("codepref.commands.publish", "put a dataset or a model on the Hub"),
     "inspect": ("codepref.commands.inspect", "show a run, or where a model or dataset on the Hub comes from"),
     "execute": ("codepref.commands.execute", "run codes on tests in the sandbox"),
-    "tiny": ("codepref.generate.tiny.command", "the tiny model: its prompts, its training"),
+    "tiny": ("codepref.commands.tiny", "the tiny model: its prompts, its training"),
     "doctor": ("codepref.commands.doctor", "say what this machine offers, and what to do about what is missing"),
 }
 """Name -> module with `add_arguments` and `run`, and one line of help."""

@@ -22,11 +22,12 @@ from codepref import __version__
 from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.sandbox import Profile, layers
-from evaluation import contamination, environment, leaderboard, results
+from evaluation import contamination, leaderboard, results
 from evaluation import samples as saved
+from evaluation.ask import Model, samples
 from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, fingerprint
-from evaluation.generation import Model, samples
-from evaluation.grading import grade
+from evaluation.grade import environment
+from evaluation.grade.spread import grade
 from evaluation.results import Row
 from evaluation.samples import Sample
 
@@ -76,12 +77,13 @@ def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     folder = options.out / benchmark.name
     answers = _answers(benchmark, problems, options, folder)
     used = [problem for problem in problems if problem.task_id in {sample.task_id for sample in answers}]
+    contaminated = contamination.notes(benchmark, used, options.trained_on)
     mark = _fingerprint(benchmark, problems, settings, options)
     gate = _references(benchmark, used, settings, mark, options)
     saved.write(folder, "samples", answers)
     rows = _grade(benchmark, used, answers, settings, folder, mark, options)
     found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
-    found["notes"] = [*leaderboard.notes(found), *contamination.notes(benchmark, used, options.trained_on)]
+    found["notes"] = [*leaderboard.notes(found), *contaminated]
     results.write(folder, found)
     results.submission(folder, answers, rows, found)
     return found
@@ -257,6 +259,6 @@ def _facts(mark: dict[str, Any], gate: dict[str, Any], options: Options) -> dict
 
 
 if __name__ == "__main__":
-    from evaluation.command import main
+    from codepref.cli import main
 
-    sys.exit(main())
+    sys.exit(main(["evaluate", *sys.argv[1:]]))

@@ -10,6 +10,17 @@ import guards
 import recipe
 from trl import DPOConfig, DPOTrainer
 
+METHOD = recipe.Method(
+    "dpo",
+    "Direct preference optimisation: the chosen code of each pair against the rejected one; `sft` among the losses is "
+    "an NLL term on the chosen code.",
+    citation="""@misc{dpo,
+  title         = {Direct Preference Optimization: Your Language Model is Secretly a Reward Model},
+  year          = {2023},
+  eprint        = {2305.18290},
+  archivePrefix = {arXiv}
+}""",
+)
 SIDES = ("chosen_ids", "rejected_ids")
 
 
@@ -24,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> DPOTrainer:
         **recipe.parts(script, args, wanted), train_dataset=train, eval_dataset=held, processing_class=words
     )
     checks = guards.preferences(trainer.train_dataset, SIDES, len(train), words, args.max_length)
-    manifest = recipe.describe("dpo", script, args, wanted, trainer)
+    manifest = recipe.describe(METHOD, script, args, wanted, trainer)
     manifest["checks"] = checks
     guard = guards.ChosenGuard(args.beta, checks["lengths"]["completion_mean"], script.chosen_drop, script.chosen_guard)
     return recipe.run(trainer, manifest, guard)

@@ -16,6 +16,17 @@ import guards
 import recipe
 from trl import DPOConfig
 
+METHOD = recipe.Method(
+    "focal_dpo",
+    "Focal DPO: as DPO, but of the rejected code only the tokens in focus count. Logged rewards and log-probabilities "
+    "are over those tokens.",
+    citation="""@misc{focal_dpo,
+  title         = {Teaching Your Models to Understand Code via Focal Preference Alignment},
+  year          = {2025},
+  eprint        = {2503.02783},
+  archivePrefix = {arXiv}
+}""",
+)
 SIDES = ("chosen_ids", "rejected_ids")
 
 
@@ -39,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
         processing_class=words,
     )
     checks = guards.preferences(trainer.train_dataset, SIDES, len(train), words, args.max_length)
-    manifest = recipe.describe("focal_dpo", script, args, wanted, trainer)
+    manifest = recipe.describe(METHOD, script, args, wanted, trainer)
     manifest["checks"] = {**checks, "pairs dropped": trainer.dropped}
     guard = guards.ChosenGuard(args.beta, checks["lengths"]["completion_mean"], script.chosen_drop, script.chosen_guard)
     return recipe.run(trainer, manifest, guard)

@@ -15,6 +15,16 @@ from trl import KTOConfig, KTOTrainer
 
 from codepref.errors import CodeprefError
 
+METHOD = recipe.Method(
+    "kto",
+    "Kahneman-Tversky optimisation: each code alone, desirable or undesirable, against the reference.",
+    citation="""@misc{kto,
+  title         = {KTO: Model Alignment as Prospect Theoretic Optimization},
+  year          = {2024},
+  eprint        = {2402.01306},
+  archivePrefix = {arXiv}
+}""",
+)
 SIDES = ("completion_ids",)
 
 
@@ -33,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> KTOTrainer:
     )
     good = sum(trainer.train_dataset["label"])
     checks = guards.preferences(trainer.train_dataset, SIDES, len(train), words, args.max_length)
-    manifest = recipe.describe("kto", script, args, wanted, trainer)
+    manifest = recipe.describe(METHOD, script, args, wanted, trainer)
     manifest["checks"] = {
         **checks,
         "labels": {"desirable": good, "undesirable": len(trainer.train_dataset) - good},

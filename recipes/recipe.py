@@ -21,10 +21,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import get_last_checkpoint
 from trl import ModelConfig, TrlParser, get_peft_config, get_quantization_config
 
-from codepref import plot
-from codepref.dataset import versions
 from codepref.errors import CodeprefError
-from codepref.modelcard import CURVE, model_card
+from codepref.publish import plot
+from codepref.publish.dataset import versions
+from codepref.publish.modelcard import CURVE, model_card
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
 ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}
@@ -34,6 +34,16 @@ TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs"
 """Keys of the trainer that the card shows whether or not they have their default."""
 USER_ERROR = 2
 POINTS = 200
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the model's card says about a recipe."""
+
+    name: str
+    summary: str
+    citation: str = ""
+    """BibTeX of the paper, if there is one."""
 
 
 @dataclass
@@ -192,12 +202,14 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")
 
 
-def describe(method: str, script: Any, training: Any, wanted: ModelConfig, trainer: Trainer) -> dict[str, Any]:
+def describe(method: Method, script: Any, training: Any, wanted: ModelConfig, trainer: Trainer) -> dict[str, Any]:
     """The run's manifest: what was trained on what, with which settings and versions."""
     name = wanted.model_name_or_path
     local = Path(name).exists()
     return {
-        "method": method,
+        "method": method.name,
+        "summary": method.summary,
+        "citation": method.citation,
         "base": {
             "name": Path(name).resolve().name if local else name,
             "local": local,

@@ -12,6 +12,11 @@ import guards
 import recipe
 from trl import SFTConfig, SFTTrainer
 
+METHOD = recipe.Method(
+    "sft",
+    "Supervised fine-tuning on the chosen codes; the loss counts completion tokens only.",
+)
+
 
 def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     """Trains and saves; returns the trainer."""
@@ -22,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     trainer = recipe.own_card(SFTTrainer)(
         **recipe.parts(script, args, wanted), train_dataset=train, eval_dataset=held, processing_class=words
     )
-    manifest = recipe.describe("sft", script, args, wanted, trainer)
+    manifest = recipe.describe(METHOD, script, args, wanted, trainer)
     manifest["checks"] = guards.completions(train, trainer.train_dataset, words, args.max_length, args.packing)
     return recipe.run(trainer, manifest)
 

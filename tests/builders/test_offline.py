@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builders import codedpo, offline
-from builders.samples import generated, prompts, rows_of
+from builders import offline
+from builders.chain.ask import generated, prompts, rows_of
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.errors import CodeprefError
 from codepref.generate.recorded import read
