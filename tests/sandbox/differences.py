@@ -36,6 +36,7 @@ KINDS = {
     "main guard": _kind("passed", "code under `if __name__ == '__main__'` is not run: the code is imported, as in use"),
     "limits": _kind("passed output", "the limits on output and returned values, which plain Python does not have"),
     "no threads": _kind("failed", "threads and files are for the library profile", "function"),
+    "separate": _kind("passed", "names that a test binds or imports are its own and do not replace the code's"),
     "shadowed": _kind("passed", "`sorted`, `list` and so on in a test are Python's own, whatever the code defines"),
 }
 ROWS = {
@@ -65,6 +66,7 @@ ROWS = {
     "execute/deep_list/2": "limits",
     "execute/thread/0": "no threads",
     "execute/mpl/0": "no threads",
+    "split/std_values/1": "separate",
     "execute/shadow_builtin/0": "shadowed",
     "execute/shadow_list/0": "shadowed",
 }
