@@ -25,9 +25,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
+<<<<<<< HEAD
 from codepref.sandbox.play import Play, Stop, TooDeep
 from codepref.sandbox.proxies import Remote
 from codepref.sandbox.worker import table, wire
+=======
+from codepref.sandbox.play import Play
+from codepref.sandbox.proxies import Remote
+from codepref.sandbox.worker import table, wire, writing
+>>>>>>> main
 
 SLOW_S = 2.0
 QUIET = (
@@ -190,7 +196,7 @@ def messages(seed: int) -> Iterator[tuple[str, bytes]]:
             yield "crafted", crafted(r)
         elif how < 0.6:
             try:
-                pool.append(wire.Writer(wire.Registry(1)).bytes(value(r)))
+                pool.append(writing.Writer(writing.Registry(1)).message(value(r)))
             except wire.NotPlain:
                 continue
             pool = pool[-500:]

@@ -11,7 +11,7 @@ from codepref.generate.backends import Backend, connected
 from codepref.generate.local import LocalConfig
 from codepref.generate.server import ServerConfig
 from codepref.generate.tiny.backend import TinyConfig
-from evaluation.benchmark import Asked, Benchmark, Problem
+from evaluation.benchmark import Asked, Benchmark, Problem, Settings
 from evaluation.samples import Sample, cleaned
 
 BACKENDS = ("local", "server", "tiny")
@@ -50,7 +50,13 @@ def asked(benchmark: Benchmark, problems: Sequence[Problem], model: Model) -> tu
     return questions, chat
 
 
-def samples(benchmark: Benchmark, problems: Sequence[Problem], model: Model, cache: Path) -> list[Sample]:
+def samples(
+    benchmark: Benchmark,
+    problems: Sequence[Problem],
+    model: Model,
+    cache: Path,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+) -> list[Sample]:
     """`n` samples a problem. What was asked before is taken from the request cache in `cache`.
 
     Raises `CodeprefError` where the backend can not answer, or for an instruct task and a base model.
@@ -67,10 +73,17 @@ def samples(benchmark: Benchmark, problems: Sequence[Problem], model: Model, cac
     sampling = Sampling(model.temperature, top_p, benchmark.max_tokens, stop)
     with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed) as generator:
         answers = generator.generate(requests)
-    return [
-        _sample(benchmark, problem, index, cut(answer.text, stop), chat)
+    raw = [
+        (problem, index, _raw(benchmark, problem, cut(answer.text, stop), chat))
         for problem, found in zip(problems, answers, strict=True)
         for index, answer in enumerate(found)
+    ]
+    if benchmark.bare:
+        return [Sample(problem.task_id, index, text, benchmark.program(problem, text)) for problem, index, text in raw]
+    taken = cleaned(benchmark, [(problem, text) for problem, _, text in raw], settings)
+    return [
+        Sample(problem.task_id, index, text, program, rule)
+        for (problem, index, text), (program, rule) in zip(raw, taken, strict=True)
     ]
 
 
@@ -90,10 +103,6 @@ def cut(text: str, stop: Sequence[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
-def _sample(benchmark: Benchmark, problem: Problem, index: int, text: str, chat: bool) -> Sample:
-    """What is run for an answer: a base model's completes the prompt; then the program is taken out."""
-    if benchmark.bare:
-        return Sample(problem.task_id, index, text, benchmark.program(problem, text))
-    raw = text if chat else problem.prompt.strip() + "\n" + text.replace("\t", "    ")
-    program = benchmark.program(problem, cleaned(raw, problem))
-    return Sample(problem.task_id, index, raw, program)
+def _raw(benchmark: Benchmark, problem: Problem, text: str, chat: bool) -> str:
+    """The answer as it is kept: a base model's completes the prompt."""
+    return text if chat or benchmark.bare else problem.prompt.strip() + "\n" + text.replace("\t", "    ")

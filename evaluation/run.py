@@ -75,7 +75,7 @@ def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     )
     problems = select(benchmark.load(options.data), options)
     folder = options.out / benchmark.name
-    answers = _answers(benchmark, problems, options, folder)
+    answers = _answers(benchmark, problems, options, folder, settings)
     used = [problem for problem in problems if problem.task_id in {sample.task_id for sample in answers}]
     contaminated = contamination.notes(benchmark, used, options.trained_on)
     mark = _fingerprint(benchmark, problems, settings, options)
@@ -103,14 +103,15 @@ def select(problems: list[Problem], options: Options) -> list[Problem]:
     return problems[: options.limit]
 
 
-def _answers(benchmark: Benchmark, problems: list[Problem], options: Options, folder: Path) -> list[Sample]:
+def _answers(
+    benchmark: Benchmark, problems: list[Problem], options: Options, folder: Path, settings: Settings
+) -> list[Sample]:
     if options.samples is not None:
-        if options.ids is None and options.limit is None:
-            return saved.read(options.samples, benchmark, problems, options.clean)
-        return saved.read(options.samples, benchmark, problems, options.clean, skip_unknown=True)
+        some = options.ids is not None or options.limit is not None
+        return saved.read(options.samples, benchmark, problems, options.clean, skip_unknown=some, settings=settings)
     if options.model is None:
         raise CodeprefError("give --samples FILE or --model ID_OR_PATH")
-    return samples(benchmark, problems, options.model, folder)
+    return samples(benchmark, problems, options.model, folder, settings)
 
 
 def _fingerprint(

@@ -96,7 +96,7 @@ def test_everything_left_out_is_on_file(built):
     assert broken == [
         ("code", "unparseable"),
         ("code", "empty"),
-        ("code", "unparseable"),
+        ("code", "no entry point"),
         ("test", "duplicate"),
         ("test", "no call"),
         ("test", "unparseable"),
