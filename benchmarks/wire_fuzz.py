@@ -24,9 +24,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+
 from codepref.sandbox.play import Play
 from codepref.sandbox.proxies import Remote
-
 from codepref.sandbox.worker import table, wire
 
 SLOW_S = 2.0

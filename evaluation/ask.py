@@ -12,13 +12,13 @@ from codepref.generate.local import LocalConfig
 from codepref.generate.server import ServerConfig
 from codepref.generate.tiny.backend import TinyConfig
 from evaluation.benchmark import Asked, Benchmark, Problem
-from evaluation.samples import Sample, cleaned
+from evaluation.samples import GradedSample, cleaned
 
 BACKENDS = ("local", "server", "tiny")
 
 
 @dataclass(frozen=True)
-class Model:
+class AskedModel:
     """Which model is asked, and how."""
 
     name: str
@@ -33,7 +33,7 @@ class Model:
     seed: int = 0
 
 
-def asked(benchmark: Benchmark, problems: Sequence[Problem], model: Model) -> tuple[list[Asked], bool]:
+def ask_questions(benchmark: Benchmark, problems: Sequence[Problem], model: AskedModel) -> tuple[list[Asked], bool]:
     """The questions as they are sent, and whether the model is asked as a chat model."""
     if model.backend == "server":
         chat = model.chat is not False
@@ -50,12 +50,14 @@ def asked(benchmark: Benchmark, problems: Sequence[Problem], model: Model) -> tu
     return questions, chat
 
 
-def samples(benchmark: Benchmark, problems: Sequence[Problem], model: Model, cache: Path) -> list[Sample]:
+def draw_samples(
+    benchmark: Benchmark, problems: Sequence[Problem], model: AskedModel, cache: Path
+) -> list[GradedSample]:
     """`n` samples a problem. What was asked before is taken from the request cache in `cache`.
 
     Raises `CodeprefError` where the backend can not answer, or for an instruct task and a base model.
     """
-    questions, chat = asked(benchmark, problems, model)
+    questions, chat = ask_questions(benchmark, problems, model)
     if not chat and "instruct" in benchmark.name:
         raise CodeprefError(f"{benchmark.name}: a base model can not be asked in words; take the complete split")
     stop = questions[0].stop if questions else ()
@@ -74,7 +76,7 @@ def samples(benchmark: Benchmark, problems: Sequence[Problem], model: Model, cac
     ]
 
 
-def _backend(model: Model, chat: bool) -> Backend:
+def _backend(model: AskedModel, chat: bool) -> Backend:
     if model.backend == "server":
         api: Literal["chat", "completions"] = "chat" if chat else "completions"
         return Backend(server=ServerConfig(model.name, tuple(model.base_url.split(",")), api=api))
@@ -90,10 +92,10 @@ def cut(text: str, stop: Sequence[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
-def _sample(benchmark: Benchmark, problem: Problem, index: int, text: str, chat: bool) -> Sample:
+def _sample(benchmark: Benchmark, problem: Problem, index: int, text: str, chat: bool) -> GradedSample:
     """What is run for an answer: a base model's completes the prompt; then the program is taken out."""
     if benchmark.bare:
-        return Sample(problem.task_id, index, text, benchmark.program(problem, text))
+        return GradedSample(problem.task_id, index, text, benchmark.program(problem, text))
     raw = text if chat else problem.prompt.strip() + "\n" + text.replace("\t", "    ")
     program = benchmark.program(problem, cleaned(raw, problem))
-    return Sample(problem.task_id, index, raw, program)
+    return GradedSample(problem.task_id, index, raw, program)

@@ -20,7 +20,7 @@ EXTRACTOR = "codepref-1"
 
 
 @dataclass(frozen=True)
-class Sample:
+class GradedSample:
     """One answer to one problem: the text as it came, and the program that is run."""
 
     task_id: str
@@ -29,9 +29,9 @@ class Sample:
     program: str
 
 
-def read(
+def read_samples(
     path: Path, benchmark: Benchmark, problems: Sequence[Problem], clean: bool = False, skip_unknown: bool = False
-) -> list[Sample]:
+) -> list[GradedSample]:
     """Samples of a file, in the order of the problems.
 
     Args:
@@ -45,7 +45,7 @@ def read(
         CodeprefError: A line that is not JSON, names no known task, or holds no text; the file and line are named.
     """
     known = {problem.task_id: problem for problem in problems}
-    found: dict[str, list[Sample]] = {}
+    found: dict[str, list[GradedSample]] = {}
     for number, row in read_rows(path):
         where = f"{path}:{number}"
         problem = known.get(_task(row))
@@ -61,7 +61,7 @@ def read(
         elif whole is False and not benchmark.bare:
             text = problem.prompt + text
         program = text if whole is True and not benchmark.framed else benchmark.program(problem, text)
-        samples.append(Sample(problem.task_id, len(samples), raw, program))
+        samples.append(GradedSample(problem.task_id, len(samples), raw, program))
     if not found:
         raise CodeprefError(f"{path}: no samples; one JSON object a line with task_id and solution or completion")
     return [sample for problem in problems for sample in found.get(problem.task_id, [])]
@@ -97,15 +97,15 @@ def cleaned(text: str, problem: Problem) -> str:
     return text if isinstance(found, extract.Rejected) else found
 
 
-def write(folder: Path, name: str, samples: Iterable[Sample]) -> None:
+def write_samples(folder: Path, name: str, samples: Iterable[GradedSample]) -> None:
     """Writes `NAME.jsonl` (programs) and `NAME.raw.jsonl` (texts), as EvalPlus and BigCodeBench take them."""
     kept = list(samples)
     for suffix, field in ((".jsonl", "program"), (".raw.jsonl", "raw")):
         lines = [json.dumps({"task_id": s.task_id, "solution": getattr(s, field)}, ensure_ascii=False) for s in kept]
-        whole(folder / f"{name}{suffix}", "".join(f"{line}\n" for line in lines))
+        write_text(folder / f"{name}{suffix}", "".join(f"{line}\n" for line in lines))
 
 
-def whole(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())

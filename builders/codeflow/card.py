@@ -18,13 +18,13 @@ PAPER = (36.7, 54.7, 61.5, 64.6, 66.3, 67.5)
 def sections(root: Path, histories: Stage, chain: Sequence[Stage], labels: Stage) -> tuple[tuple[str, str], ...]:
     """Title and Markdown of the card's sections; the plots go to `figures/` of the build folder."""
     return (
-        ("Yields of the rounds", rounds(root / "figures", histories)),
+        ("Yields of the rounds", solved_by_round(root / "figures", histories)),
         ("What the filters left out", left_out(root / "figures", [stage.summary() for stage in chain])),
-        ("Labels of `kto`", balance(labels)),
+        ("Labels of `kto`", class_balance(labels)),
     )
 
 
-def rounds(folder: Path, histories: Stage) -> str:
+def solved_by_round(folder: Path, histories: Stage) -> str:
     """A table of what is solved after each round, beside the paper's, and a plot."""
     count, solved = cumulative(rows_of(histories, History))
     shares = [100 * number / count for number in solved] if count else []
@@ -63,7 +63,7 @@ NO_PAIR = ("passes at once", "unsolved", "unjudged", "no failing program")
 FILTERED = ("empty D-", "comments only", "too many lines", "too long", "same syntax tree")
 
 
-def balance(labels: Stage) -> str:
+def class_balance(labels: Stage) -> str:
     """How many completions are desirable and undesirable, and what that asks of a KTO trainer."""
     shards = range(labels.summary()["shards"])
     good = sum(pc.sum(labels.read(index, ["label"])["label"]).as_py() or 0 for index in shards)

@@ -47,7 +47,7 @@ class Opinion:
     keep: bool
 
 
-def judged(runner: Runner, judge: Judge, pairs: Stage, seed: int) -> list[Stage]:
+def judge_pairs(runner: Runner, judge: Judge, pairs: Stage, seed: int) -> list[Stage]:
     """Stages `cases`, `opinions` and `judged`: the pairs the judge keeps, its answer in their column `judge`.
 
     Pairs fall under `differs in format` or, where the answer has no verdict, `judge unclear`.

@@ -79,7 +79,7 @@ class _Voting:
     running: Running
 
 
-def mended(
+def mend_tests(
     runner: Runner, first: Stage, rule: Repair, generation: Generation, running: Running, seed: int
 ) -> list[Stage]:
     """Stages `ballots`, `disputes`, `amendments` and `mended`; the rows of the last are those of `first`.
