@@ -4,7 +4,8 @@
     python benchmarks/sandbox_cases.py tests ../shared/cases/tests.jsonl
     python benchmarks/sandbox_cases.py vacuous ../shared/cases/vacuous.jsonl
 
-hostile   `codes` that attack and `tests`; `right` has a letter a test and code: P must pass, F must not, ? either
+hostile   `codes` that attack and `tests`; `right` has a letter a test and code: P must pass, F must not, ? either, O
+          may pass only in a cell that says `official`
 tests     a `code` and a `test`; the verdict must be `cpython`, what CPython says when both run in one namespace, or one
           that tests/sandbox/differences.py states with its reason
 vacuous   a `test` that seems to check: its `right` code must pass, its `wrong` code must not
@@ -44,7 +45,8 @@ SPECIAL = {"harm_memfd": {"memory_mb": 256}, "harm_memfd_fallocate": {"memory_mb
 """Limits that a row names only in words."""
 DANGEROUS = ("escape", "harm")
 NOT_PASSED = frozenset(VERDICTS) - {"passed"}
-LETTERS = {"P": frozenset({"passed"}), "F": NOT_PASSED, "?": frozenset(VERDICTS)}
+OFFICIALLY = "passed officially"
+LETTERS = {"P": frozenset({"passed"}), "F": NOT_PASSED, "?": frozenset(VERDICTS), "O": NOT_PASSED | {OFFICIALLY}}
 SETTLE_S = 10.0
 
 
@@ -137,8 +139,10 @@ def wrong_cells(row: Row, outcome: Matrix | str | None) -> Iterator[str]:
         return
     for i, (cells, wanted) in enumerate(zip(outcome.cells, row.right, strict=True), 1):
         for j, (cell, right) in enumerate(zip(cells, wanted, strict=True), 1):
-            if cell.verdict not in right or not _is_sane(cell):
-                want = "a sane cost" if cell.verdict in right else " or ".join(sorted(right))
+            officially = OFFICIALLY if (cell.verdict, cell.mode) == ("passed", "official") else ""
+            fits = bool({cell.verdict, officially} & right)
+            if not (fits and _is_sane(cell)):
+                want = "a sane cost" if fits else " or ".join(sorted(right))
                 what = f"{cell.verdict} ({cell.mode}; {cell.error[:110]}; {cell.cpu_s:.3g} s)"
                 yield f"code {i} test {j}: {what}, not {want}"
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from codepref.sandbox.play import Play
 from codepref.sandbox.proxies import Remote
-from codepref.sandbox.worker import table, wire
+from codepref.sandbox.worker import table, wire, writing
 
 SLOW_S = 2.0
 QUIET = (
@@ -190,7 +190,7 @@ def messages(seed: int) -> Iterator[tuple[str, bytes]]:
             yield "crafted", crafted(r)
         elif how < 0.6:
             try:
-                pool.append(wire.Writer(wire.Registry(1)).bytes(value(r)))
+                pool.append(writing.Writer(writing.Registry(1)).message(value(r)))
             except wire.NotPlain:
                 continue
             pool = pool[-500:]

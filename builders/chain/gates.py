@@ -30,7 +30,8 @@ class Gates:
     """Prompts whose word triples overlap this much (Jaccard, by MinHash) with an earlier one's are left out; null: off
     (for scale: of the first 400 MBPP tasks 4.8 % have such a neighbour, of the 164 of HumanEval 1.2 %)."""
     vacuous_tests: bool = True
-    """Tests that a function returning None passes are not ranked."""
+    """Tests that a function returning None passes are not ranked. Tests that check nothing the code returns never are, nor
+    are those that can not be run here."""
 
 
 OPEN = Gates(False, False, None, False)
@@ -111,36 +112,40 @@ def _signatures(source: Stage, named: NDArray[np.bool_]) -> Iterator[NDArray[np.
             yield np.stack([overlap.signature(overlap.words(row["prompt"], row["entry_point"])) for row in mine])
 
 
-def informative_tests(runner: Runner, candidates: Stage, outcomes: Stage) -> tuple[Stage, Stage]:
-    """Stages `informative_tests` and `informative_runs`: candidates and matrices without vacuous tests."""
-    kept = runner.map("informative_tests", keep_informative_tests, None, [candidates, outcomes])
-    return kept, runner.map("informative_runs", keep_informative_runs, None, [outcomes])
+def informative_tests(runner: Runner, candidates: Stage, outcomes: Stage, vacuous: bool) -> tuple[Stage, Stage]:
+    """Stages `informative_tests` and `informative_runs`: candidates and matrices without tests that tell nothing.
+
+    `vacuous`: tests that a function returning None passes are left out, too.
+    """
+    kept = runner.map("informative_tests", keep_informative_tests, vacuous, [candidates, outcomes])
+    return kept, runner.map("informative_runs", keep_informative_runs, vacuous, [outcomes])
 
 
-def keep_informative_tests(_: None, candidates: pa.Table, outcomes: pa.Table) -> Shard:
-    """Stage `informative_tests`: candidates without tests that a function returning None passes (rule `vacuous`)."""
+def keep_informative_tests(vacuous: bool, candidates: pa.Table, outcomes: pa.Table) -> Shard:
+    """Stage `informative_tests`: candidates without tests that tell nothing (rules of `why_uninformative`)."""
     ran = {row.prompt_id: row for row in from_table(outcomes, Outcomes)}
     rows, excluded = [], list[Exclusion]()
     for row in from_table(candidates, Candidates):
-        keep = _informative(ran[row.prompt_id])
+        rules = [why_uninformative(verdict, vacuous) for verdict in ran[row.prompt_id].stub]
         excluded += [
-            Exclusion("informative_tests", row.prompt_id, "test", "vacuous", test.sample, test.test[:80])
-            for test, kept in zip(row.tests, keep, strict=True)
-            if not kept
+            Exclusion("informative_tests", row.prompt_id, "test", rule, test.sample, test.test[:80])
+            for test, rule in zip(row.tests, rules, strict=True)
+            if rule
         ]
-        if keep.any():
+        keep = [not rule for rule in rules]
+        if any(keep):
             rows.append(replace(row, tests=_columns(row.tests, keep)))
         else:
             excluded.append(Exclusion("informative_tests", row.prompt_id, "prompt", "no tests"))
     return Shard(to_table(rows, Candidates), tuple(excluded))
 
 
-def keep_informative_runs(_: None, outcomes: pa.Table) -> Shard:
+def keep_informative_runs(vacuous: bool, outcomes: pa.Table) -> Shard:
     """Stage `informative_runs`: the matrices without the columns of those tests."""
     rows = []
     for row in from_table(outcomes, Outcomes):
-        keep = _informative(row)
-        if keep.any():
+        keep = [not why_uninformative(verdict, vacuous) for verdict in row.stub]
+        if any(keep):
             verdicts, modes, prints = (
                 tuple(_columns(cells, keep) for cells in matrix)
                 for matrix in (row.verdicts, row.modes, row.fingerprints)
@@ -149,11 +154,18 @@ def keep_informative_runs(_: None, outcomes: pa.Table) -> Shard:
     return Shard(to_table(rows, Outcomes))
 
 
-def _informative(row: Outcomes) -> NDArray[np.bool_]:
-    return np.array([verdict != "passed" for verdict in row.stub], bool)
+def why_uninformative(stub: str, vacuous: bool) -> str:
+    """The rule under which a test is left out, by the verdict of a function that returns None; empty if it is not.
+
+    `blind`: no code is judged by it, as it checks nothing that the code returns or needs what is not installed.
+    `vacuous`: nonsense passes it.
+    """
+    if stub == "unjudged":
+        return "blind"
+    return "vacuous" if vacuous and stub == "passed" else ""
 
 
-def _columns(items: tuple[Any, ...], keep: NDArray[np.bool_]) -> tuple[Any, ...]:
+def _columns(items: tuple[Any, ...], keep: Sequence[bool]) -> tuple[Any, ...]:
     return tuple(item for item, kept in zip(items, keep, strict=True) if kept)
 
 

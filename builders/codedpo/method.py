@@ -178,9 +178,9 @@ def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
     ready = stages[-1]
     ran = runner.map("outcomes", run_matrices, Execution(config.limits), [ready])
     stages = [*stages, ran]
-    if source.gates_of(config, source.recordings_of(config)).vacuous_tests:
-        ready, ran = gates.informative_tests(runner, ready, ran)
-        stages = [*stages, ready, ran]
+    vacuous = source.gates_of(config, source.recordings_of(config)).vacuous_tests
+    ready, ran = gates.informative_tests(runner, ready, ran, vacuous)
+    stages = [*stages, ready, ran]
     ranked, chosen = _ranked(config, runner, ready, ran)
     if not config.efficiency.enabled:
         return *stages, ranked, chosen

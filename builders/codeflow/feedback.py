@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from codepref.extract import Rejected, parse
 from codepref.sandbox import Cell, Job, Limits, Sandbox
-from codepref.sandbox.plan import tail
+from codepref.sandbox.worker.runner import Outline
 
 SHOWN_TEST, SHOWN_SIDE, SHOWN_VALUE, SHOWN_FRAMES = 1500, 80, 100, 4
 """Characters of a test, of the expression on one side of an assertion and of its value; frames of a traceback."""
 _FRAMES = """
+import sys
 try:
     pass
 except BaseException as _error:
@@ -27,13 +28,13 @@ except BaseException as _error:
     raise AssertionError("|".join(_frames[-FRAMES:]))
 """
 _VALUES = """
+import sys
 try:
     pass
 finally:
     pass
 """
-"""A test with such a statement is never split: it runs beside the candidate as it stands."""
-_LAST_LINE = "(_result.failures + _result.errors)[0][1].strip().splitlines()[-1].partition(': ')[2]"
+"""A test that imports `sys` is not taken apart: it runs beside the candidate as it stands."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _LIMITS = {
     "timeout": "It does not end within {cpu_s:g} s of CPU time.",
@@ -121,12 +122,21 @@ def probes(test: str, entry_point: str) -> tuple[str, str] | None:
     tree = parse(test)
     if tree is None:
         return None
-    calls = ast.parse(tail(tree, entry_point).replace("str(_result)", _LAST_LINE)).body
+    calls = _calls(tree, entry_point)
     try:
         frames = _around(_FRAMES.replace("FRAMES", str(SHOWN_FRAMES)), [*tree.body, *calls])
         return _around(_VALUES, [*_Telling(entry_point).visit(tree).body, *calls]), frames
     except RecursionError:
         return None
+
+
+def _calls(tree: ast.Module, entry_point: str) -> list[ast.stmt]:
+    """Calls of the test functions that a runner would call."""
+    calls: list[ast.stmt] = []
+    for function in Outline(tree).functions():
+        needed = len(function.args.args) > len(function.args.defaults)
+        calls += ast.parse(f"{function.name}({entry_point if needed else ''})").body
+    return calls
 
 
 def _around(frame: str, body: list[ast.stmt]) -> str:

@@ -39,8 +39,6 @@ class Loop:
     rounds: int
     """Repairs at most."""
     refine_template: str = REFINE
-    vacuous: bool = True
-    """Whether tests that a function returning None passes are left out."""
 
 
 def first_questions(loop: Loop, generation: Generation) -> list[Question]:
@@ -60,8 +58,6 @@ def start_debugging(
     """Stages up to first versions with the tests they are going to be run on."""
     inquiry = Inquiry(first_questions(loop, generation), _begun, Samples, History)
     first = ask_stage(runner, "samples", prompts, inquiry, Drawing(generation, generation.sampling, seed))
-    if not loop.vacuous:
-        return [first]
     return [first, runner.map("informative_tests", keep_informative, running, [first])]
 
 

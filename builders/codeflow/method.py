@@ -134,16 +134,14 @@ def _histories(config: Config, runner: Runner, skip_bad: bool) -> list[Stage]:
     """All stages up to verified trajectories; the rows of the last are `History`."""
     recordings = _recordings(config)
     gate = source.decontamination(config, runner)
-    running = Running(config.limits)
     stages = source.prompt_stages(config, recordings, runner, skip_bad, gate)
-    vacuous = source.gates_of(config, recordings).vacuous_tests
+    running = Running(config.limits, vacuous=source.gates_of(config, recordings).vacuous_tests)
     if config.generation is None or config.trajectories is not None:
         stages.append(runner.map("versions", trajectories.begun, None, [stages[-1]], here=True))
-        if vacuous:
-            stages.append(runner.map("informative_tests", trajectories.keep_informative, running, [stages[-1]]))
+        stages.append(runner.map("informative_tests", trajectories.keep_informative, running, [stages[-1]]))
         stages.append(runner.map("run", trajectories.verify_versions, running, [stages[-1]]))
     else:
-        loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template, vacuous)
+        loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template)
         stages += debugging.start_debugging(runner, stages[-1], loop, config.generation, running, config.seed)
         if config.repair.enabled:
             stages += mend_tests(runner, stages[-1], config.repair, config.generation, running, config.seed)

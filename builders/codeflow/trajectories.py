@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import pyarrow as pa
 
 from builders.chain import decontaminate
+from builders.chain.gates import why_uninformative
 from builders.chain.matrix import STUB, Selection, sandbox_of, tests_of
 from builders.codeflow.feedback import no_program, reports
 from codepref import extract
@@ -93,6 +94,8 @@ class Running:
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     python: str = platform.python_version()
     """Version of the interpreter that runs them: another one may give other verdicts."""
+    vacuous: bool = True
+    """Whether tests that a function returning None passes are left out."""
 
 
 def begun(_: None, samples: pa.Table) -> Shard:
@@ -173,21 +176,20 @@ def verify_versions(config: Running, table: pa.Table) -> Shard:
 
 
 def keep_informative(config: Running, table: pa.Table) -> Shard:
-    """Stage `informative_tests`: trajectories without tests that a function returning None passes (rule `vacuous`)."""
+    """Stage `informative_tests`: trajectories without tests that tell nothing (rules of `gates.why_uninformative`)."""
     rows = list(from_table(table, History))
     jobs = [Job(row.prompt_id, (STUB.format(row.entry_point),), row.tests, row.entry_point) for row in rows]
     kept, excluded = [], list[Exclusion]()
     for row, matrix in zip(rows, sandbox_of(config.limits).run_many(jobs), strict=True):
-        vacuous = [cell.verdict == "passed" for cell in matrix.cells[0]]
-        pairs = list(zip(row.tests, vacuous, strict=True))
-        excluded += [
-            Exclusion("informative_tests", row.prompt_id, "test", "vacuous", number, test[:80])
-            for number, (test, empty) in enumerate(pairs)
-            if empty
-        ]
-        tests = tuple(test for test, empty in pairs if not empty)
+        tests = []
+        for number, (test, cell) in enumerate(zip(row.tests, matrix.cells[0], strict=True)):
+            rule = why_uninformative(cell.verdict, config.vacuous)
+            if rule:
+                excluded.append(Exclusion("informative_tests", row.prompt_id, "test", rule, number, test[:80]))
+            else:
+                tests.append(test)
         if tests:
-            kept.append(replace(row, tests=tests))
+            kept.append(replace(row, tests=tuple(tests)))
         else:
             excluded.append(Exclusion("informative_tests", row.prompt_id, "prompt", "no tests"))
     return Shard(to_table(kept, History), tuple(excluded))

@@ -143,9 +143,8 @@ def _round(config: Config, runner: Runner, number: int, template: str, skip_bad:
     execution = Execution(config.limits)
     ran = runner.map("outcomes", run_matrices, execution, [ready])
     stages = [*stages, ran]
-    if _gates(config).vacuous_tests:
-        ready, ran = informative_tests(runner, ready, ran)
-        stages = [*stages, ready, ran]
+    ready, ran = informative_tests(runner, ready, ran, _gates(config).vacuous_tests)
+    stages = [*stages, ready, ran]
     ranked = Ranking(name=config.ranking if config.selection == "ranked" else "pass_count", seed=config.seed)
     scored = runner.map("scores", score_matrices, ranked, [ready, ran])
     paired = runner.map("pairs", pair_answers, _rule(config, number, template), [ready, ran, scored])

@@ -1,6 +1,6 @@
 """One cell of a run's matrix, run again: how its test is judged, what came back, and what that means."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -8,7 +8,8 @@ from codepref.errors import CodeprefError
 from codepref.inspection.prompt import block, find_rows, gathered, nearest, texts_of
 from codepref.inspection.run import Run
 from codepref.records import Costs, from_table
-from codepref.sandbox import Cell, Job, Limits, Sandbox
+from codepref.sandbox import Cell, Limits, Sandbox
+from codepref.sandbox.explain import plan_words, trace_words
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ def run_again(run: Run, prompt_id: str, code: int, test: int) -> str:
     for word, number, texts in (("code", code, codes), ("test", test, tests)):
         if number >= len(texts):
             raise CodeprefError(f"{run.root}: prompt {prompt_id!r} has {len(texts)} {word}s, numbered from 0")
-    job = Job(prompt_id, (codes[code],), (tests[test],), known.get("entry_point"))
     sections = [Section(f"prompt {prompt_id}, code {code}", codes[code]), Section(f"test {test}", tests[test])]
     with Sandbox(_limits(run), lane="strict") as sandbox:
-        sections += _judging(sandbox, job)
-        ((cell,),) = sandbox.run(job).cells
+        cell, plan, trace = sandbox.run_cell(codes[code], tests[test], known.get("entry_point"))
         layers = ", ".join(sandbox.layers)
+    sections += [Section(title, text) for title, text in plan_words(plan)]
+    sections.append(Section("trace: what the candidate's process sent back", trace_words(plan, trace)))
     sections += [Section("stored", _stored(run, known, code, test)), Section("now", _finding(cell))]
     sections.append(Section(f"isolation: {layers}", ""))
     return "\n\n".join(map(str, sections))
@@ -58,35 +59,6 @@ def _limits(run: Run) -> Limits:
     given: Mapping[str, Any] = (run.manifest or {}).get("config", {}).get("limits") or {}
     known = {field.name for field in fields(Limits)}
     return Limits(**{name: value for name, value in given.items() if name in known})
-
-
-def _judging(sandbox: Sandbox, job: Job) -> Iterator[Section]:
-    """Plan, steps and trace: the one place here that looks inside the sandbox."""
-    from codepref.sandbox.trial import run_alone
-
-    (plans,) = sandbox._plan([job])
-    yield from _plan_sections(plans[0])
-    from codepref.sandbox.supervisor import _programs
-
-    programs, _ = _programs([job], [plans])
-    run_alone(sandbox._worker, programs, sandbox._limits)
-    trace = programs[0].traces[0]
-    lines = [f"state {trace.state}, {trace.cpu_s:.6f} CPU seconds"]
-    lines += [f"value {number}: {value!r}" for number, value in enumerate(trace.values)]
-    if trace.note:
-        lines.append(f"note: {trace.note.decode(errors='replace')}")
-    yield Section("trace: what the candidate's process sent back", "\n".join(lines))
-
-
-def _plan_sections(plan: Any) -> Iterator[Section]:
-    from codepref.sandbox.plan import KINDS
-
-    yield Section(f"plan: {plan.kind}", KINDS.get(plan.kind, ""))
-    yield Section("steps, in the candidate's process", "\n".join(f"{mode}: {source}" for mode, source in plan.steps))
-    if plan.prelude or plan.condition:
-        yield Section("condition, outside of it", f"{plan.prelude}\n{plan.condition}".strip())
-    if plan.expected is not None:
-        yield Section("expected", repr(plan.expected))
 
 
 def _finding(cell: Cell) -> str:

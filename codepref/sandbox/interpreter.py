@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codepref.sandbox.base import SandboxUnavailable
@@ -17,6 +17,7 @@ _QUESTION = (
 )
 _SYSTEM = ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 _SYSTEM_PREFIXES = ("/", "/usr", "/usr/local")
+_PACKAGES = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Interpreter:
     """Real paths to show read-only inside the sandbox."""
     links: tuple[tuple[str, str], ...]
     """Symbolic links to recreate there."""
+    home: str = ""
+    """Real path of the installation's prefix; empty for the system's own."""
 
 
 known: dict[str, Interpreter] = {}
@@ -48,9 +51,11 @@ def interpreter(python: str) -> Interpreter:
         raise SandboxUnavailable(f"{python} can not be run as a Python interpreter ({error}); pass another") from None
     if tuple(facts["version"]) < (3, 8):
         raise SandboxUnavailable(f"{python} is Python {facts['version']}; the worker needs CPython 3.8 or newer")
-    path = tuple(os.path.realpath(entry) for entry in facts["path"] if Path(entry).exists())
+    standard = [os.path.realpath(facts[name]) for name in ("stdlib", "platstdlib")]
+    entries = [os.path.realpath(entry) for entry in facts["path"] if Path(entry).exists()]
+    path = tuple(entry for entry in entries if is_installed(entry, standard))
     executable = os.path.realpath(facts["executable"])
-    folders = {executable, *path, *(os.path.realpath(facts[name]) for name in ("stdlib", "platstdlib"))}
+    folders = {executable, *path, *standard}
     base = os.path.realpath(facts["base"])
     if base not in _SYSTEM_PREFIXES:
         folders.add(f"{base}/lib")  # libpython and its companions
@@ -61,13 +66,23 @@ def interpreter(python: str) -> Interpreter:
         elif Path(entry).exists():
             folders.add(entry)
     read = tuple(sorted(folder for folder in folders if Path(folder).exists()))
-    known[python] = Interpreter(executable, tuple(facts["version"]), path, read, tuple(links))
+    home = "" if base in _SYSTEM_PREFIXES else base
+    known[python] = Interpreter(executable, tuple(facts["version"]), path, read, tuple(links), home)
     return known[python]
 
 
+def is_installed(entry: str, standard: list[str]) -> bool:
+    """True for an entry of the import path that holds the standard library or installed packages.
+
+    Others are folders of projects, as an editable install adds them, with whatever else is there.
+    """
+    if entry.endswith(".zip") or Path(entry).name in _PACKAGES:
+        return True
+    return any(entry == folder or entry.startswith(folder + os.sep) for folder in standard)
+
+
 def own() -> Interpreter:
-    """The interpreter this process runs in, with the folder codepref is imported from."""
+    """The interpreter this process runs in, with the package codepref."""
     facts = interpreter(sys.executable)
-    root = str(Path(__file__).resolve().parents[2])
     package = str(Path(__file__).resolve().parents[1])
-    return Interpreter(facts.executable, facts.version, (*facts.path, root), (*facts.read, package), facts.links)
+    return replace(facts, read=(*facts.read, package))

@@ -37,6 +37,7 @@ NOBODY = 65534
 REQUESTS, ANSWERS = 10, 11
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 SCRATCH = "/tmp"
+HOST_NAME = b"sandbox"
 MEMORY_TICK_MS = 100
 
 
@@ -46,11 +47,13 @@ class Spec(TypedDict):
     level: str  # "namespaces", "landlock" or "none"
     command: list[str]
     environment: dict[str, str]
-    read: list[str]  # real paths of files and folders the worker needs
+    read: dict[str, str]  # real paths of files and folders the worker needs, and their paths in a new root
+    held: dict[str, int]  # real paths that the worker's user could not enter, and the descriptors it is to have of them
     links: dict[str, str]  # symbolic links of the root, such as /lib -> usr/lib
     writable: list[str]  # folders the candidate may write to (library profile), tmpfs in a new root
     scratch_mb: int
     memory_mb: int  # of all processes of a candidate together; 0 where there can be but one
+    cpu_s: float  # the same for CPU seconds
     proc: bool  # show the process file system of the new PID namespace
     requests: int  # file descriptors
     answers: int
@@ -128,8 +131,8 @@ def build_root(spec: Spec) -> None:
         _mount("none", base + folder, "tmpfs", _NOSUID | _NODEV, options)
     done: list[str] = []
     for path in sorted(spec["read"], key=len):
-        if not any(path == above or path.startswith(above.rstrip("/") + "/") for above in done):
-            _bind(path, base + path)
+        if not any(path.startswith(above.rstrip("/") + "/") for above in done):
+            _bind(path, base + spec["read"][path])
             done.append(path)
     for path in DEVICES:
         if os.path.exists(path):
@@ -156,14 +159,14 @@ def landlock_abi() -> int:
     return max(0, int(_libc.syscall(ctypes.c_long(444), None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
-def landlock(readable: list[str], writable: list[str]) -> list[str]:
-    """Restricts this process and its children to reading and writing these paths; returns the layers gained.
+def landlock_rules(readable: list[str], writable: list[str]) -> int:
+    """Descriptor of a Landlock domain that may read and write these paths alone; -1 where the kernel has none.
 
     Where the kernel can (ABI 4 and 6) also no TCP and no signal or abstract socket out of the sandbox.
     """
     abi = landlock_abi()
     if abi < 1:
-        return []
+        return -1
     handled = (1 << (13 if abi < 2 else 14 if abi < 3 else 15 if abi < 5 else 16)) - 1
     attributes = struct.pack("QQQ", handled, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
     size = ctypes.c_size_t(8 if abi < 4 else 16 if abi < 6 else 24)
@@ -178,6 +181,13 @@ def landlock(readable: list[str], writable: list[str]) -> list[str]:
             rule = struct.pack("=Qi", possible, fd)
             _check(_libc.syscall(ctypes.c_long(445), rules, 1, rule, 0), f"landlock rule for {path}")
             os.close(fd)
+    return rules
+
+
+def enter_landlock(rules: int) -> list[str]:
+    """Restricts this process and its children; returns the layers gained."""
+    if rules < 0:
+        return []
     prctl(_NO_NEW_PRIVS, 1)
     _check(_libc.syscall(ctypes.c_long(446), rules, 0), "landlock")
     os.close(rules)
@@ -204,24 +214,19 @@ def _drop_root() -> None:
     os.setresuid(uid, uid, uid)
 
 
-def _open_to_others(path: str) -> bool:
-    """True if every folder above `path` may be entered by any user."""
-    parts = path.split("/")
-    return all(os.stat("/".join(parts[:i]) or "/").st_mode & 1 for i in range(1, len(parts)))
-
-
-def _drop_capabilities() -> None:
-    """Stays uid 0, for an interpreter that only root can reach, without any of root's powers, now or after an exec."""
-    for capability in range(64):
-        _libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0)  # PR_CAPBSET_DROP; fails beyond the last one
-    header, none = struct.pack("Ii", 0x20080522, 0), bytes(24)
-    _check(_libc.capset(header, none), "capset")
+def hold(held: dict[str, int]) -> None:
+    """Opens what only root can reach. Such a descriptor has no state that processes could share."""
+    for path, number in held.items():
+        fd = os.open(path, os.O_PATH)
+        os.dup2(fd, number)
+        os.close(fd)
 
 
 def enter(spec: Spec, root: bool) -> list[str]:
     """Runs in PID 1 of the new PID namespace. Returns the layers in force."""
     unshare(_NEWNS | _NEWNET | _NEWIPC | _NEWUTS | _NEWCGROUP)
     proc = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
+    _check(_libc.sethostname(HOST_NAME, len(HOST_NAME)), "sethostname")
     build_root(spec)
     layers = ["pid-namespace", "mount-namespace", "net-namespace", "ipc-namespace", "uts-namespace"]
     if root:
@@ -236,7 +241,7 @@ def enter(spec: Spec, root: bool) -> list[str]:
         layers.insert(0, "user-namespace")
     os.close(proc)
     with contextlib.suppress(OSError):
-        layers += landlock(["/"], spec["writable"])
+        layers += enter_landlock(landlock_rules(["/"], spec["writable"]))
     return layers
 
 
@@ -251,7 +256,8 @@ def execute(spec: Spec, layers: list[str]) -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.closerange(3, REQUESTS)
-    os.closerange(ANSWERS + 1, 4096)
+    os.closerange(ANSWERS + 1, min(spec["held"].values(), default=4096))
+    os.closerange(max(spec["held"].values(), default=4096) + 1, 4096)
     os.umask(0o077)
     command = [*spec["command"], ",".join(layers)]
     os.execve(command[0], command, spec["environment"])
@@ -331,14 +337,13 @@ def main(spec: Spec) -> None:
     if namespaces:
         layers = enter(spec, root)
     else:
-        drop = root and _open_to_others(spec["command"][0])
-        _make_folders(spec["writable"], _private_uid() if drop else os.getuid())
-        if drop:
-            _drop_root()
-        elif root:
-            _drop_capabilities()
+        hold(spec["held"])
+        _make_folders(spec["writable"], _private_uid() if root else os.getuid())
         readable = [*spec["read"], *spec["links"]]
-        layers = landlock(readable, spec["writable"]) if spec["level"] == "landlock" else []
+        rules = landlock_rules(readable, spec["writable"]) if spec["level"] == "landlock" else -1
+        if root:
+            _drop_root()
+        layers = enter_landlock(rules)
         os.chdir(spec["writable"][0] if spec["writable"] else "/")
     return execute(spec, layers)
 

@@ -11,8 +11,8 @@ blind     the test checks nothing that the code returns, or brings its own copy 
 broken    the text is no Python of this interpreter; it runs as `official` does, in the candidate's
 ========  ===========================================================================================================
 
-The kind depends on the test alone, never on what a candidate returns. Runs in a forked child of the referee: test text is
-model-written, and may crash or stall a parser.
+The kind depends on the test alone, never on what a candidate returns. Runs in a forked child of the referee: test text
+is model-written, and may crash or stall a parser.
 """
 
 import ast
@@ -59,9 +59,9 @@ class Plan(NamedTuple):
         return max(1, len(self.steps))
 
 
-_MODULES = """math cmath collections collections.abc itertools operator fractions decimal datetime statistics numpy typing
-    functools string re copy json uuid pathlib unittest asyncio dataclasses enum heapq bisect textwrap types array ipaddress
-    abc numbers random contextlib __future__"""
+_MODULES = """math cmath collections collections.abc itertools operator fractions decimal datetime statistics numpy
+    typing functools string re copy json uuid pathlib unittest asyncio dataclasses enum heapq bisect textwrap types
+    array ipaddress abc numbers random contextlib __future__"""
 JUDGE_MODULES = frozenset(_MODULES.split())
 """Modules that a test may import at the judge."""
 _PROCESS_NAMES = frozenset(
@@ -76,24 +76,8 @@ _ALLOWED = """abs all any ascii bin bool bytearray bytes callable chr complex di
     set slice sorted str sum tuple zip"""
 JUDGE_BUILTINS = frozenset(_ALLOWED.split())
 """What a condition may use that the referee evaluates together with others."""
-_ARGUMENT_BUILTINS = frozenset(
-    [
-        "list",
-        "range",
-        "tuple",
-        "set",
-        "dict",
-        "str",
-        "int",
-        "float",
-        "bytes",
-        "frozenset",
-        "complex",
-        "len",
-        "chr",
-        "sorted",
-    ]
-)
+_CONVERSIONS = "list range tuple set dict str int float bytes frozenset complex len chr sorted"
+_ARGUMENT_BUILTINS = frozenset(_CONVERSIONS.split())
 _PLAIN_TYPES = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset)
 _METHODS = frozenset(
     name for kind in _PLAIN_TYPES for name in dir(kind) if name[0] != "_" and name not in ("format", "format_map")
@@ -106,8 +90,8 @@ _LITERALS = (
 )  # fmt: skip
 _PURE = (
     *_LITERALS, ast.Compare, ast.cmpop, ast.BoolOp, ast.boolop, ast.IfExp, ast.Subscript, ast.Slice, ast.Call, ast.Name,
-    ast.Attribute, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.Lambda, ast.arguments,
-    ast.arg, ast.Expression,
+    ast.Attribute, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.Lambda,
+    ast.arguments, ast.arg, ast.Expression,
 )  # fmt: skip
 
 
@@ -121,18 +105,20 @@ def plan(test: str, entry_point: str | None, how: str = "plan") -> Plan:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Plan("broken", [("whole", [test, entry_point])])
     try:
-        if entry_point in bound_names(tree) and not _imports_solution(tree):
-            return Plan("blind", [])
-        if how == "whole":
-            return official(test, tree, entry_point)
-        if how == "plan" and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):
-            found = direct(tree.body[0].test)
-            if found is not None:
-                return found
-        if needs_process(tree):
-            return official(test, tree, entry_point)
+        return _planned(test, tree, entry_point, how)
     except RecursionError:
         return Plan("broken", [("whole", [test, entry_point])])
+
+
+def _planned(test: str, tree: ast.Module, entry_point: str | None, how: str) -> Plan:
+    if entry_point in bound_names(tree) and not _imports_solution(tree):
+        return Plan("blind", [])
+    only = tree.body[0] if len(tree.body) == 1 else None
+    found = direct(only.test) if how == "plan" and isinstance(only, ast.Assert) else None
+    if found is not None:
+        return found
+    if how == "whole" or needs_process(tree):
+        return official(test, tree, entry_point)
     return Plan("play", [])
 
 
@@ -168,24 +154,21 @@ def _imports_solution(tree: ast.Module) -> bool:
 def needs_process(tree: ast.Module) -> bool:
     """True if a test can not be played, as it does something to the process itself or to its classes by name."""
     free = free_names(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and not all(alias.name in JUDGE_MODULES for alias in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom) and (node.level or node.module not in JUDGE_MODULES):
-            return True
-        if isinstance(node, ast.ImportFrom) and not {alias.name for alias in node.names}.isdisjoint(
-            _PROCESS_ATTRIBUTES
-        ):
-            return True
-        if isinstance(node, ast.Name) and node.id in _PROCESS_NAMES:
-            return True
-        if isinstance(node, ast.Attribute) and node.attr in _PROCESS_ATTRIBUTES:
-            return True
-        if isinstance(node, (ast.AsyncFor, ast.AsyncWith, ast.MatchClass)):
-            return True
-        if _names_class(node, free):
-            return True
-    return False
+    return any(_uses_process(node) or _names_class(node, free) for node in ast.walk(tree))
+
+
+def _uses_process(node: ast.AST) -> bool:
+    """True for what the judge does not import, or what would do something to its own process."""
+    if isinstance(node, ast.Import):
+        return not all(alias.name in JUDGE_MODULES for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        names = {alias.name for alias in node.names}
+        return bool(node.level) or node.module not in JUDGE_MODULES or not names.isdisjoint(_PROCESS_ATTRIBUTES)
+    if isinstance(node, ast.Name):
+        return node.id in _PROCESS_NAMES
+    if isinstance(node, ast.Attribute):
+        return node.attr in _PROCESS_ATTRIBUTES
+    return isinstance(node, (ast.AsyncFor, ast.AsyncWith, ast.MatchClass))
 
 
 def _names_class(node: ast.AST, free: set[str]) -> bool:
@@ -246,21 +229,20 @@ def is_pure(test: ast.expr, place: ast.AST) -> bool:
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             local.add(node.id)
     inside = {id(node) for node in ast.walk(place)}
-    for node in ast.walk(test):
-        if id(node) in inside:
-            continue
-        if not isinstance(node, _PURE):
-            return False
-        if isinstance(node, ast.Name) and node.id not in JUDGE_BUILTINS | local:
-            return False
-        if isinstance(node, ast.Attribute) and node.attr not in _METHODS:
-            return False
-        if isinstance(node, (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)):
-            if _is_repeated(node, place):
-                return False
-        if isinstance(node, ast.Lambda) and any(item is place for item in ast.walk(node)):
-            return False
-    return not _is_identity(test)
+    outside = [node for node in ast.walk(test) if id(node) not in inside]
+    return all(_only_computes(node, place, JUDGE_BUILTINS | local) for node in outside) and not _is_identity(test)
+
+
+def _only_computes(node: ast.AST, place: ast.AST, names: frozenset[str] | set[str]) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id in names
+    if isinstance(node, ast.Attribute):
+        return node.attr in _METHODS
+    if isinstance(node, (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)):
+        return not _is_repeated(node, place)
+    if isinstance(node, ast.Lambda):
+        return all(item is not place for item in ast.walk(node))
+    return isinstance(node, _PURE)
 
 
 def _is_repeated(node: ast.AST, place: ast.AST) -> bool:

@@ -23,13 +23,14 @@ from codepref.sandbox.worker import table, wire
 from codepref.sandbox.worker.image import describe
 from codepref.sandbox.worker.operations import RAISED as OPERATION_RAISED
 from codepref.sandbox.worker.runner import TEST_FILE, Outline, Runner, Unrunnable
-from codepref.sandbox.worker.wire import Malformed, Registry, World, Writer
+from codepref.sandbox.worker.wire import Malformed, World
+from codepref.sandbox.worker.writing import Registry, Writer, encode, global_bytes, known_bytes
 
 PASSED, FAILED, RAISED, ASKS, INSEPARABLE, BLIND, LARGE, UNREADABLE = range(8)
 """How a play ended. ASKS: more answers are needed. INSEPARABLE: the test gives the candidate what can not be sent."""
 FIRST_GUESSES = 32
 MOST_OPERATIONS = 20_000
-_NEXT = b"(\x03\x00\x00\x00" + wire.encode("next")
+_NEXT = b"(\x03\x00\x00\x00" + encode("next")
 
 
 class Outcome(NamedTuple):
@@ -113,11 +114,11 @@ class Play(World):
     def say(self, writer: Writer, value: Any, depth: int) -> None:
         """What the grammar can not say: a known object, a name of the candidate, the source of a function."""
         if isinstance(value, Global):
-            writer.parts.append(wire.global_bytes(value.codepref_name))
+            writer.parts.append(global_bytes(value.codepref_name))
         elif isinstance(value, Hole):
             raise Stop
         elif id(value) in self.registry.numbers:
-            writer.parts.append(wire.known_bytes(self.registry.numbers[id(value)]))
+            writer.parts.append(known_bytes(self.registry.numbers[id(value)]))
         elif isinstance(value, types.FunctionType) and value in _SOURCES:
             if writer.numbered(value, b""):
                 writer.put_parts("source", _SOURCES[value], depth)
@@ -184,8 +185,8 @@ class Play(World):
         return {
             HOOK + "guessing": lambda: self.guessing, HOOK + "is_same": self.is_same, HOOK + "type_of": self.type_of,
             HOOK + "known": self.known_name, HOOK + "with_source": with_source, HOOK + "source_of": source_of,
-            HOOK + "Exception": Exception, HOOK + "distance": distance, "print": lambda *_, **__: None, "isinstance": self.isinstance,
-            "issubclass": self.issubclass,
+            HOOK + "Exception": Exception, HOOK + "distance": distance, "print": lambda *_, **__: None,
+            "isinstance": self.isinstance, "issubclass": self.issubclass,
         }  # fmt: skip
 
     def resolved(self, value: Any) -> Any:
@@ -276,17 +277,19 @@ def known_value(name: str) -> Any:
         return table.module("datetime")
     if kind == "module":
         return table.module(what)
-    return {"type": table.TYPES, "function": table.FUNCTIONS}[kind][what]
+    return table.TYPES[what] if kind == "type" else table.FUNCTIONS[what]
 
 
 def refilled(known: Any, value: Any) -> Any:
     """A known value of an own subclass, with the contents that it has now."""
     if isinstance(known, list):
         list.__setitem__(known, slice(None), value)
-    elif isinstance(known, (dict, set)):
-        kind = dict if isinstance(known, dict) else set
-        kind.clear(known)
-        kind.update(known, value)
+    elif isinstance(known, dict):
+        dict.clear(known)
+        dict.update(known, value)
+    elif isinstance(known, set):
+        set.clear(known)
+        set.update(known, value)
     return known
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from codepref.sandbox import seccomp
 from codepref.sandbox.base import Limits, SandboxUnavailable
 from codepref.sandbox.interpreter import Interpreter
+from codepref.sandbox.places import Places, places
 from codepref.sandbox.worker import ANSWER, ENDED
 from codepref.sandbox.worker.report import SPARE
 
@@ -26,6 +27,8 @@ START_S = 60.0
 """Longest start, with heavy libraries on a busy machine."""
 GRACE_S = 30.0
 """What a worker may be late beyond the limits it enforces itself before it counts as lost."""
+SCRATCH_MB = 64
+"""Room for files of a candidate in the library profile."""
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "Agg", "LD_BIND_NOW": "1",
@@ -144,9 +147,10 @@ class WorkerProcess:
         writable = self._setup.writable(level)
         command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("isolation.py"))]
         command.append(self._spec(level, requests, answers, writable))
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker; a pipe would fill up
         self._process = subprocess.Popen(
             command, pass_fds=(requests, answers), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
         )  # fmt: skip
         os.close(requests)
         os.close(answers)
@@ -176,27 +180,35 @@ class WorkerProcess:
             environment["PATH"] = f"{_PYTHON}:{environment['PATH']}"
         own = here / "worker" if namespaces else here
         listed = () if namespaces else setup.interpreter.path  # Landlock stops the import system from listing others
+        found = self._places(level)
+        command = [setup.interpreter.executable, "-s", "-S", "-B", *setup.arguments]
         return json.dumps(
             {
                 "level": level,
-                "command": [setup.interpreter.executable, "-s", "-S", "-B", *setup.arguments],
-                "environment": environment,
-                "read": sorted({*setup.interpreter.read, str(own), *programs, *listed}),
-                "links": links,
+                "command": [found.inside(command[0]), *map(found.rewrite, command[1:])],
+                "environment": environment | found.environment(),
+                "read": {p: found.inside(p) for p in sorted({*setup.interpreter.read, str(own), *programs, *listed})},
+                "held": dict(found.held),
+                "links": {link: found.inside(target) for link, target in links.items()},
                 "writable": writable,
-                "scratch_mb": 64,
+                "scratch_mb": SCRATCH_MB,
                 "memory_mb": setup.limits.memory_mb if setup.library else 0,
+                "cpu_s": setup.limits.cpu_s,
                 "proc": namespaces and setup.proc,
                 "requests": requests,
                 "answers": answers,
             }
         )
 
+    def _places(self, level: str) -> Places:
+        return places(self._setup.interpreter, str(Path(__file__).resolve().parents[1]), level == "namespaces")
+
     def _worker_settings(self, level: str, writable: list[str]) -> dict[str, Any]:
         setup = self._setup
+        path = list(map(self._places(level).inside, setup.interpreter.path))
         return {
-            "path": list(setup.interpreter.path), "preload": list(setup.preload), "library": setup.library,
-            "writable": writable, "scratch_mb": 64, "memory_mb": setup.limits.memory_mb,
+            "path": path, "preload": list(setup.preload), "library": setup.library,
+            "writable": writable, "scratch_mb": SCRATCH_MB, "memory_mb": setup.limits.memory_mb,
             "output_bytes": setup.limits.output_bytes, "pages": self._pages(),
             "filter": seccomp.candidate_filter(setup.library), "lonely": level != "namespaces",
             "lonely_filter": seccomp.lonely_filter(setup.library) if level != "namespaces" else b"",
@@ -254,16 +266,17 @@ class WorkerProcess:
         return b"".join(parts)
 
     def _last_words(self) -> str:
-        process = self._process
-        if process is None or process.stderr is None:
+        """The last line that the worker wrote to standard error, or one of the processes that start it."""
+        if self._process is None:
             return ""
         with contextlib.suppress(OSError):
             os.close(self._requests)
             self._requests = -1
-        if _wait(process.stderr.fileno(), 2.0):
-            lines = os.read(process.stderr.fileno(), 1 << 16).decode(errors="replace").strip().splitlines()
-            return lines[-1] if lines else ""
-        return ""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2.0)
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
 
     def close(self) -> None:
         """Ends the worker and everything in its namespaces; returns when they are gone. Harmless when repeated."""
@@ -274,8 +287,7 @@ class WorkerProcess:
             with contextlib.suppress(OSError):
                 os.close(fd)
         self._requests = self._answers = -1
-        if process.stderr is not None:
-            process.stderr.close()
+        self._errors.close()
         try:
             process.wait(GRACE_S)
         except subprocess.TimeoutExpired:

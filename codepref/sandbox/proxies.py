@@ -10,22 +10,9 @@ from typing import Any, Protocol
 
 from codepref.sandbox.worker.wire import DERIVED
 
-BINARY = [
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "divmod",
-    "pow",
-    "matmul",
-    "and",
-    "or",
-    "xor",
-    "lshift",
-    "rshift",
-]  # with a reflected form each
+_BINARY = "add sub mul truediv floordiv mod divmod pow matmul and or xor lshift rshift"
+BINARY = _BINARY.split()
+"""Operators with a reflected form each."""
 ORDERS = ("lt", "le", "gt", "ge")
 UNARY = ("neg", "pos", "invert", "abs")
 CONVERSIONS = ("len", "int", "float", "complex", "index", "dir", "bytes")
@@ -53,6 +40,7 @@ class Hole:
         return Hole(self.codepref_truth)
 
     def __call__(self, *_: Any, **__: Any) -> "Hole":
+        """Again a hole, as for all that follows."""
         return Hole(self.codepref_truth)
 
     def __getitem__(self, _: Any) -> "Hole":
@@ -194,6 +182,7 @@ class Called(Remote):
     __slots__ = ()
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """What the call gives. An object that is called with arguments decides by its own class."""
         own = not isinstance(self, Global) and bool(arguments or keywords)
         return self.codepref_play.ask("call", [self, *arguments], keywords, own=own)
 
@@ -204,8 +193,9 @@ class Global(Called):
     __slots__ = ()
 
     def __bool__(self) -> bool:
+        """The entry point is a function or class, whatever it is; any other name may stand for anything."""
         if self.codepref_name == self.codepref_play.entry_point:
-            return True  # a function or class, whatever it is
+            return True
         return super().__bool__()
 
 
@@ -320,7 +310,7 @@ for _name in CONVERSIONS:
 
 def own_value(play: Asker, base_value: Any, type_name: str, names: frozenset[str]) -> Any:
     """The value of an own subclass of a builtin type: its base value, with what its class defines asked for."""
-    base = type(base_value)
+    base: Any = type(base_value)
 
     def attribute(self: Any, name: str) -> Any:
         if name in names and not name.startswith("__"):

@@ -17,10 +17,9 @@ from typing import Any
 
 HOOK = "codepref."
 """Begins the names of the judge's own functions in a rewritten test, which no text of a test can spell."""
+_MODULES = "math cmath collections itertools operator fractions decimal statistics typing re string functools heapq"
 KNOWN = {
-    **{name: f"module {name}" for name in (
-        ["math", "cmath", "collections", "itertools", "operator", "fractions", "decimal", "statistics", "typing", "re", "string", "functools", "heapq"]
-    )},
+    **{name: f"module {name}" for name in _MODULES.split()},
     "np": "numpy", "numpy": "numpy", "datetime": "datetime", "date": "type datetime.date",
     "timedelta": "type datetime.timedelta", "timezone": "type datetime.timezone", "Decimal": "type decimal.Decimal",
     "Fraction": "type fractions.Fraction", "Counter": "type collections.Counter",
@@ -39,20 +38,9 @@ def bound_names(tree: ast.Module) -> set[str]:
     todo: list[ast.AST] = list(tree.body)
     while todo:
         node = todo.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.add(node.name)
-            continue
-        if isinstance(node, ast.Lambda):
-            continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
-            found.add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        elif (isinstance(node, ast.ExceptHandler) and node.name) or (
-            isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name
-        ):
-            found.add(node.name)
-        todo.extend(ast.iter_child_nodes(node))
+        found.update(_bound_by(node))
+        if not isinstance(node, _SCOPES):
+            todo.extend(ast.iter_child_nodes(node))
     for node in ast.walk(tree):
         if isinstance(node, ast.Global):
             found.update(node.names)
@@ -61,17 +49,23 @@ def bound_names(tree: ast.Module) -> set[str]:
 
 def local_names(scope: ast.AST) -> set[str]:
     """Parameters and names bound within a function."""
-    names: set[str] = set()
-    for node in ast.walk(scope):
-        if isinstance(node, ast.arg):
-            names.add(node.arg)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or (
-            isinstance(node, ast.ExceptHandler) and node.name
-        ):
-            names.add(node.name)
-    return names
+    return {name for node in ast.walk(scope) for name in _bound_by(node)}
+
+
+def _bound_by(node: ast.AST) -> list[str]:
+    """Names that a node itself binds."""
+    if isinstance(node, ast.Name):
+        return [] if isinstance(node.ctx, ast.Load) else [node.id]
+    if isinstance(node, ast.arg):
+        return [node.arg]
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        name = node.name
+        return [] if name is None else [name]
+    return []
 
 
 def loaded_names(tree: ast.AST) -> set[str]:
@@ -162,4 +156,5 @@ def _call(name: str, *arguments: ast.expr) -> ast.Call:
 
 def rewritten(tree: ast.Module, known: set[str]) -> ast.Module:
     """The test as the judge runs it; `known` are the free names of `KNOWN`."""
-    return ast.fix_missing_locations(Rewriter(known).visit(tree))
+    Rewriter(known).visit(tree)
+    return ast.fix_missing_locations(tree)

@@ -165,14 +165,7 @@ class Sandbox:
 
     def run_packed(self, jobs: Sequence[Job]) -> list[Packed]:
         """Like `run_many`, in the form in which a pool sends matrices on."""
-        if self._closed:
-            raise ValueError("the sandbox is closed")
-        plans = self._plan(jobs)
-        tests = {(j, t): (test, job.entry_point) for j, job in enumerate(jobs) for t, test in enumerate(job.tests)}
-        programs, owners = _programs(jobs, plans)
-        self._run(programs)
-        findings = self._settle(programs, tests)
-        self._confirm(programs, findings, tests)
+        plans, programs, owners, findings = self._run_jobs(jobs)
         rows = [
             [_cell(program, test, findings[program.number, test]) for test in range(len(program.plans))]
             for program in programs
@@ -182,6 +175,27 @@ class Sandbox:
             blind = tuple(test for test, plan in enumerate(plans[j]) if plan.kind == "blind")
             packed.append((job.job_id, self.layers, blind, [rows[owners[j, i]] for i in range(len(job.codes))]))
         return packed
+
+    def run_cell(self, code: str, test: str, entry_point: str | None) -> tuple[Cell, Plan, Trace]:
+        """One cell: how it came out, how its test is judged, and what the candidate's process sent back."""
+        _, (program,), _, findings = self._run_jobs([Job("look", (code,), (test,), entry_point)])
+        finding, mode, cpu_s = _cell(program, 0, findings[program.number, 0])
+        cell = Cell(finding.verdict, mode, cpu_s, finding.fingerprint, finding.error)
+        return cell, program.plans[0], program.traces.get(0, Trace(SKIPPED))
+
+    def _run_jobs(
+        self, jobs: Sequence[Job]
+    ) -> tuple[list[list[Plan]], list[Program], dict[tuple[int, int], int], _Findings]:
+        """Plans by job and test, programs, the program of each (job, code), and the finding of every cell."""
+        if self._closed:
+            raise ValueError("the sandbox is closed")
+        plans = self._plan(jobs)
+        tests = {(j, t): (test, job.entry_point) for j, job in enumerate(jobs) for t, test in enumerate(job.tests)}
+        programs, owners = _programs(jobs, plans)
+        self._run(programs)
+        findings = self._settle(programs, tests)
+        self._confirm(programs, findings, tests)
+        return plans, programs, owners, findings
 
     # ------------------------------------------------------------------------------------------------ planning
 
@@ -318,9 +332,9 @@ class Sandbox:
         while True:
             again: dict[bool, list[tuple[Program, int]]] = {}
             for program in programs:
-                tests = unsure(program, by_plans[program.job], self._limits, passed)
-                if tests:
-                    again.setdefault(program.heavy, []).append((program, tests[0]))
+                places = unsure(program, by_plans[program.job], self._limits, passed)
+                if places:
+                    again.setdefault(program.heavy, []).append((program, places[0]))
             if not again:
                 return
             for heavy, cells in again.items():
@@ -370,7 +384,10 @@ class Sandbox:
     def _next_plans(
         self, cells: Sequence[tuple[Program, int]], findings: _Findings, tests: dict[tuple[int, int], Item]
     ) -> list[list[Plan]]:
-        """Plans with the operations that the last play asked for; of a direct test, its first play. Equal ones are one."""
+        """Plans with the operations that the last play asked for; of a direct test, its first play.
+
+        Equal plans are one object.
+        """
         direct = list({tests[p.job, t]: None for p, t in cells if p.plans[t].kind != "play"})
         first = self._rehearse(direct)
         made: dict[object, list[Plan]] = {}

@@ -177,7 +177,7 @@ def absorb(
     _, _, slot, status, cpu_s, data = record
     if len(data) > output_bytes:
         status, data = worker.TOO_LARGE, b""
-    state, used_s, values, note, _ = program.traces.get(test, _NOTHING)
+    state, used_s, values, _, _ = program.traces.get(test, _NOTHING)
     if state != RUNNING or slot != len(values):
         return
     cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s

@@ -1,7 +1,7 @@
 """Values as the worker sends them, seen from the supervisor: a canonical form and fingerprints.
 
-The bytes come from a process that ran untrusted code. They are read by wire.py, whose grammar is closed; what is no plain
-data stays an `Item` here, so that this process makes no object but plain ones.
+The bytes come from a process that ran untrusted code. They are read by wire.py, whose grammar is closed; what is no
+plain data stays an `Item` here, so that this process makes no object but plain ones.
 """
 
 import cmath

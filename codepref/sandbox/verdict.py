@@ -70,9 +70,11 @@ def find(plan: Plan, trace: Trace, judgement: Judgement | None) -> Finding:
         return _judged(trace, judgement)
     if trace.state != worker.VALUE:
         return _ended(plan, trace)
-    if plan.kind in WHOLE:
-        return Finding("passed")
-    data = trace.values[0]
+    return Finding("passed") if plan.kind in WHOLE else _looked_at(plan, trace.values[0])
+
+
+def _looked_at(plan: Plan, data: bytes | None) -> Finding:
+    """Of a value that this process compares itself."""
     if data is None:
         return Finding("failed", "", "returned an object", again=True)
     try:
@@ -150,24 +152,28 @@ def _played(trace: Trace, judgement: Judgement | None) -> Finding:
         outcome = read_outcome(judgement)
     except (Malformed, ValueError):
         return Finding("failed", print_, STALLED)
+    if outcome.status == play.ASKS and trace.state != worker.VALUE:
+        return _ended(_PLAY, trace)
+    return _found_by_play(outcome, print_)
+
+
+def _found_by_play(outcome: play.Outcome, print_: str) -> Finding:
+    """What the referee says of a play, as a finding."""
     error = outcome.error.decode(errors="replace").removesuffix(": ")
     own = outcome.own
-    if outcome.status == play.PASSED:
-        return Finding("passed", print_, own=own)
-    if outcome.status == play.FAILED:
-        return Finding("failed", print_, error or "AssertionError", own=own)
-    if outcome.status == play.RAISED:
-        name = error.partition(":")[0]
-        return Finding("failed", fingerprint(name), error, own=own)
-    if outcome.status == play.LARGE:
-        return Finding("output", print_, error, own=own)
     if outcome.status == play.ASKS:
-        if trace.state != worker.VALUE:
-            return _ended(_PLAY, trace)
         return Finding("unjudged", print_, "the test asks for more and more", True, outcome.operations, own)
     if outcome.status == play.INSEPARABLE:
         return Finding("unjudged", print_, f"the test hands over a {error.partition(': ')[2]}, which can not be sent")
-    return Finding("failed", print_, error or "the value can not be read")
+    if outcome.status == play.RAISED:
+        return Finding("failed", fingerprint(error.partition(":")[0]), error, own=own)
+    if outcome.status == play.FAILED:
+        return Finding("failed", print_, error or "AssertionError", own=own)
+    verdict = _BY_OUTCOME.get(outcome.status)
+    if verdict is None:
+        return Finding("failed", print_, error or "the value can not be read")
+    return Finding(verdict, print_, error if verdict == "output" else "", own=own)
 
 
+_BY_OUTCOME: dict[int, Verdict] = {play.PASSED: "passed", play.LARGE: "output"}
 _PLAY = Plan("play", [])

@@ -36,9 +36,11 @@ KINDS = {
     "main guard": _kind("passed", "code under `if __name__ == '__main__'` is not run: the code is imported, as in use"),
     "limits": _kind("passed output", "the limits on output and returned values, which plain Python does not have"),
     "no threads": _kind("failed", "threads and files are for the library profile", "function"),
+    "own namespace": _kind("passed", "names that a test imports are its own and do not replace those of the code"),
     "shadowed": _kind("passed", "`sorted`, `list` and so on in a test are Python's own, whatever the code defines"),
 }
 ROWS = {
+    "split/std_values/1": "own namespace",
     "execute/no_asserts/1": "blind",
     "execute/no_asserts/5": "blind",
     "execute/trivial_test/0": "blind",
@@ -63,7 +65,6 @@ ROWS = {
     "execute/big_stdout/1": "limits",
     "execute/deep_list/1": "limits",
     "execute/deep_list/2": "limits",
-    "execute/thread/0": "no threads",
     "execute/mpl/0": "no threads",
     "execute/shadow_builtin/0": "shadowed",
     "execute/shadow_list/0": "shadowed",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from codepref.sandbox import Job, Limits, Sandbox, SandboxUnavailable, layers, probe
+from codepref.sandbox import Job, Limits, Sandbox, SandboxUnavailable, isolation, layers, probe
+from codepref.sandbox.interpreter import is_installed
 from codepref.sandbox.process import WorkerProcess
 
 LIMITS = Limits(cpu_s=0.5, wall_s=3.0, memory_mb=256)
@@ -181,3 +182,82 @@ def test_probe_runs_a_cell():
     assert facts.problem == ""
     assert facts.layers
     assert not probe("/nonexistent/python").works
+
+
+# ---- without namespaces, as in the usual container, and what is seen inside
+
+
+@pytest.fixture(params=["namespaces", "landlock"])
+def level(request, monkeypatch):
+    if request.param == "landlock" and isolation.landlock_abi() < 1:
+        pytest.skip("this kernel has no Landlock")
+    monkeypatch.setattr(WorkerProcess, "LEVELS", (request.param,))
+    return request.param
+
+
+def look(expression, **options):
+    """What a candidate sees, as the text of an exception."""
+    code = f"import os, sys\nclass K: pass\ndef f(x):\n    raise ValueError(repr({expression}))\n"
+    with Sandbox(LIMITS, **options) as sandbox:
+        (cell,) = sandbox.run(Job("look", (code,), ("assert f(1)",), "f")).cells[0]
+    return cell.error.removeprefix("ValueError: ")
+
+
+@pytest.mark.parametrize("profile", ["function", "library"])
+def test_a_candidate_is_never_root(level, profile):
+    assert look("[0 in (os.getuid(), os.geteuid(), os.getgid(), os.getegid())]", profile=profile) == "[False]"
+
+
+@pytest.mark.parametrize("profile", ["function", "library"])
+def test_an_interpreter_below_a_closed_home_is_reached(level, profile):
+    code = "class K: pass\nimport json, xml.dom\ndef f(x):\n    return json.loads(x)\n"
+    with Sandbox(LIMITS, profile=profile) as sandbox:
+        cells = sandbox.run(Job("x", (code,), ("assert f('1') == 1", "assert f('1') == 2"), "f")).cells
+    assert [cell.verdict for cell in cells[0]] == ["passed", "failed"]
+
+
+def test_nothing_is_on_the_import_path_but_the_interpreter_and_its_packages(level):
+    found = look("[p for p in sys.path if not p.endswith(('.zip', '-packages', 'lib-dynload')) and 'python3' not in p]")
+    assert found == "[]"
+
+
+def test_a_project_folder_is_no_installed_package():
+    standard = ["/usr/lib/python3.11"]
+    entries = ["/usr/lib/python3.11/lib-dynload", "/usr/lib/python3/dist-packages", "/home/me/project", "/home/me/src"]
+    assert [is_installed(entry, standard) for entry in entries] == [True, True, False, False]
+
+
+def test_names_of_the_user_and_of_the_machine_stay_outside(monkeypatch):
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("namespaces",))
+    assert look("os.uname().nodename") == "'sandbox'"
+    assert (
+        look("[p for p in [*sys.path, sys.prefix, sys.executable] if p.startswith(('/root', '/home', '/tmp'))]") == "[]"
+    )
+
+
+ATTACKS = (
+    "os.chmod('.', 0o755)", "os.utime('.')", "os.truncate('file', 0)", "os.kill(1, 0)", "os.kill(os.getppid(), 0)",
+    "os.open('file', os.O_RDONLY | os.O_TRUNC)", "os.link('file', 'other')", "os.sched_setaffinity(1, {0})",
+    "__import__('resource').prlimit(os.getppid(), 6)", "__import__('fcntl').fcntl(0, 8, os.getppid())",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_without_namespaces_nothing_reaches_files_or_processes_of_the_user(monkeypatch, attack):
+    if isolation.landlock_abi() < 1:
+        pytest.skip("this kernel has no Landlock")
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("landlock",))
+    code = f"import os\nopen('file', 'w').close()\ndef f(x):\n    try: {attack}\n    except OSError: return x\n"
+    with Sandbox(LIMITS, profile="library") as sandbox:
+        (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
+    assert cell.verdict == "passed", cell.error
+
+
+def test_a_candidate_may_signal_itself_without_namespaces(level):
+    code = (
+        "import os, signal\ngot = []\nsignal.signal(signal.SIGUSR1, lambda *_: got.append(1))\n"
+        "def f(x):\n    os.kill(os.getpid(), signal.SIGUSR1)\n    return len(got)\n"
+    )
+    with Sandbox(LIMITS) as sandbox:
+        (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
+    assert cell.verdict == "passed", cell.error

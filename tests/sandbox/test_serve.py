@@ -163,3 +163,38 @@ def test_a_folder_that_was_closed_is_open_for_the_next_one():
     writing = "import os\ndef f(x):\n    open('file', 'w').close()\n    return os.listdir('.')\n"
     tests = ["assert f(1) == 1", "assert f(1) == ['file']"]
     assert verdicts([closing, writing], tests, profile="library") == [["passed", "failed"], ["failed", "passed"]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import asyncio\nasync def g(x):\n    await asyncio.sleep(0.01)\n    return x\ndef f(x): return asyncio.run(g(x))\n",
+        "import asyncio\nasync def g(x): return x\n"
+        "async def h(x): return sum(await asyncio.gather(*[g(1) for _ in range(x)]))\ndef f(x): return asyncio.run(h(x))\n",
+        "import asyncio\nasync def g(x): return await asyncio.to_thread(lambda: x)\ndef f(x): return asyncio.run(g(x))\n",
+        "import threading\ndef f(x):\n    r = []\n    ts = [threading.Thread(target=r.append, args=(1,)) for _ in range(x)]\n"
+        "    [t.start() for t in ts]; [t.join() for t in ts]\n    return len(r)\n",
+        "from concurrent.futures import ThreadPoolExecutor\ndef f(x):\n    with ThreadPoolExecutor(4) as pool:\n"
+        "        return sum(pool.map(lambda n: 1, range(x)))\n",
+        "import socket\nclass K: pass\ndef f(x):\n    a, b = socket.socketpair()\n    a.sendall(b'x' * x)\n    return len(b.recv(99))\n",
+    ],
+)
+@pytest.mark.parametrize("profile", ["function", "library"])
+def test_event_loops_and_threads(body, profile):
+    assert verdicts([body], ["assert f(7) == 7", "assert f(8) == 7"], profile=profile) == [["passed", "failed"]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "os.fork() and os.wait()",
+        "__import__('subprocess').run(['true'])",
+        "__import__('multiprocessing').Process(target=print).start()",
+        "socket.socket()",
+        "socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)",
+        "[threading.Thread(target=time.sleep, args=(9,)).start() for _ in range(999)]",
+    ],
+)
+def test_threads_bring_no_processes_and_no_network(line):
+    code = f"import os, socket, threading, time\ndef f(x):\n    try: {line}\n    except (OSError, RuntimeError): return x\n"
+    assert verdicts([code], ["assert f(1) == 1"], Limits(cpu_s=1.0, wall_s=3.0)) == [["passed"]]

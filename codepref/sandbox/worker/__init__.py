@@ -25,6 +25,7 @@ itself: how the process ended and what CPU time it took. So a program can write 
 import struct
 
 REQUESTS, ANSWERS = 10, 11
+HELD = 200  # first descriptor of folders that the worker's user could not reach by name
 HEAD = struct.Struct("<Q")  # bytes used
 RECORD = struct.Struct("<IIIBIf")  # program, test, slot, status, bytes of data, CPU seconds since the previous record
 ANSWER = struct.Struct("<iBdI")  # wait status, why it was killed, CPU seconds, bytes of records

@@ -50,7 +50,7 @@ def compiled(source: str) -> types.CodeType | None:
 
 
 def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[str, Any]] | None:
-    """Compiles a test: `("eval", expression)`, `("op", operation)`, `("whole", [text, entry point])`; None if it does not."""
+    """Compiles a test, or None: `("eval", expression)`, `("op", operation)`, `("whole", [text, entry point])`."""
     try:
         return [(mode, compiled_step(mode, source)) for mode, source in test]
     except (SyntaxError, ValueError, OverflowError, RecursionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 from typing import Any
 
-from . import wire
+from . import writing
 from .wire import SCALARS, NotPlain
 
 MAX_NODES = 200_000
@@ -42,7 +42,7 @@ def encode(value: Any) -> bytes:
     except ValueError:
         pass
     try:
-        return wire.encode(value)
+        return writing.encode(value)
     except (MemoryError, NotPlain):
         raise
     except Exception:

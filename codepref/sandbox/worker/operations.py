@@ -15,10 +15,11 @@ from typing import Any, Callable  # noqa: UP035 - Python 3.8
 from . import wire
 from .runner import TEST_FILE
 from .table import BASES
-from .wire import NotPlain, Registry, World, Writer
+from .wire import NotPlain, World
+from .writing import Registry, Writer, encode, known_bytes, object_bytes
 
 RETURNED, RAISED = 0, 1
-_CALL = b"(\x03\x00\x00\x00" + wire.encode("call") + b"["
+_CALL = b"(\x03\x00\x00\x00" + encode("call") + b"["
 _MUTABLE = ("list", "dict", "set", "bytearray", "deque", "Counter", "OrderedDict", "defaultdict", "ndarray")
 _MOST_CHANGES = 1 << 16
 
@@ -47,69 +48,13 @@ def _drive(awaitable: Any) -> Any:
 
 
 # Functions of the interpreter as they were before any candidate ran.
-_BUILTINS = [
-    "len",
-    "next",
-    "iter",
-    "repr",
-    "str",
-    "bool",
-    "hash",
-    "abs",
-    "int",
-    "float",
-    "complex",
-    "round",
-    "format",
-    "bytes",
-    "reversed",
-    "dir",
-    "isinstance",
-    "issubclass",
-    "getattr",
-    "setattr",
-    "delattr",
-    "type",
-    "divmod",
-    "pow",
-]
-_OPERATORS = [
-    "getitem",
-    "setitem",
-    "delitem",
-    "contains",
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "matmul",
-    "and_",
-    "or_",
-    "xor",
-    "lshift",
-    "rshift",
-    "neg",
-    "pos",
-    "invert",
-    "index",
-    "iadd",
-    "isub",
-    "imul",
-    "ior",
-    "iand",
-    "ixor",
-]
+_BUILTINS = """len next iter repr str bool hash abs int float complex round format bytes reversed dir isinstance
+    issubclass getattr setattr delattr type divmod pow"""
+_OPERATORS = """getitem setitem delitem contains eq ne lt le gt ge add sub mul truediv floordiv mod matmul and_ or_ xor
+    lshift rshift neg pos invert index iadd isub imul ior iand ixor"""
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(builtins, name) for name in _BUILTINS},
-    **{name: getattr(operator, name) for name in _OPERATORS},
+    **{name: getattr(builtins, name) for name in _BUILTINS.split()},
+    **{name: getattr(operator, name) for name in _OPERATORS.split()},
     "call": lambda function, arguments, keywords: function(*arguments, **keywords),
     "object": lambda value: value,
     "descends": lambda value, kind: kind in _mro(type(value)),
@@ -120,8 +65,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 _EXCEPTION_BASES = frozenset(
     kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, BaseException)
 )
-_mro = type.__dict__["__mro__"].__get__
-_type_name = type.__dict__["__name__"].__get__
+_mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_type_name: Callable[[type], str] = type.__dict__["__name__"].__get__
 
 
 def builtin_base(kind: type) -> type | None:
@@ -202,7 +147,7 @@ class Session(World):
         for number, value in list(self.registry.kept.items()):
             if type(value).__name__ in _MUTABLE:
                 try:
-                    found[number] = Writer(self.registry, self.say).bytes(value)
+                    found[number] = Writer(self.registry, self.say).message(value)
                 except NotPlain:
                     continue
         return found
@@ -212,7 +157,7 @@ class Session(World):
         changed = []
         for number, data in before.items():
             value = self.registry.kept[number]
-            if number not in writer.written and Writer(self.registry, self.say).bytes(value) != data:
+            if number not in writer.written and Writer(self.registry, self.say).message(value) != data:
                 changed.append(value)
         writer.parts.append(b"(" + len(changed[:_MOST_CHANGES]).to_bytes(4, "little"))
         for value in changed[:_MOST_CHANGES]:
@@ -224,9 +169,9 @@ class Session(World):
         number = self.registry.number(value)
         base = builtin_base(kind)
         if base is None or base is kind:
-            writer.parts.append(wire.object_bytes(number, _type_name(kind), flags_of(value, kind, base is kind)))
+            writer.parts.append(object_bytes(number, _type_name(kind), flags_of(value, kind, base is kind)))
         elif number in writer.written:
-            writer.parts.append(wire.known_bytes(number))
+            writer.parts.append(known_bytes(number))
         else:
             writer.numbered(value, b"")
             parts = number, base_copy(value, base), str(_type_name(kind)), tuple(own_names(kind, base))

@@ -1,7 +1,7 @@
-"""Runs the text of a test as its own runner would: asserts, test functions, pytest-like classes, unittest, doctest, async.
+"""Runs a test's text as its own runner would: asserts, test functions, pytest-like classes, unittest, doctest, async.
 
-One and the same module runs a test at the judge and, where a test can not be taken apart, beside the candidate. `Runner`
-raises what the test raises, `AssertionError` for a failed suite.
+One and the same module runs a test at the judge and, where a test can not be taken apart, beside the candidate.
+`Runner` raises what the test raises, `AssertionError` for a failed suite.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ class Outline:
 
     def classes(self) -> Iterator[ast.ClassDef]:
         """Classes with test methods, but those that unittest runs."""
-        for node in self.definitions:
-            if isinstance(node, ast.ClassDef) and not any("TestCase" in ast.dump(base) for base in node.bases):
-                if any(isinstance(item, _DEFINITIONS) and item.name.startswith("test") for item in node.body):
-                    yield node
+        classes = [node for node in self.definitions if isinstance(node, ast.ClassDef)]
+        for node in classes:
+            of_unittest = any("TestCase" in ast.dump(base) for base in node.bases)
+            names = [item.name for item in node.body if isinstance(item, _DEFINITIONS)]
+            if not of_unittest and any(name.startswith("test") for name in names):
+                yield node
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -139,7 +141,7 @@ class Runner:
         def main(*_: Any, **__: Any) -> None:
             runner.run_cases()
 
-        unittest.TextTestRunner.run = run  # type: ignore[method-assign]
+        unittest.TextTestRunner.run = run  # type: ignore[method-assign, assignment]
         unittest.main = unittest.TestProgram = main  # type: ignore[assignment, misc]
 
     def run_cases(self) -> None:

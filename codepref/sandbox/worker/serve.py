@@ -12,6 +12,7 @@ import importlib
 import marshal
 import math
 import os
+import re
 import select
 import signal
 import struct
@@ -20,7 +21,7 @@ import time
 import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
-from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, OUTPUT_LIMIT, REQUESTS
+from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, HELD, LOAD_LIMIT, OUTPUT_LIMIT, REQUESTS
 from .audited import SAFE_MODULES
 from .candidate import run
 from .harmless import risky_names
@@ -35,6 +36,9 @@ CHILDRENS_CPU_S = 0.05
 
 START_FACTOR = 1.5
 """What the start and the end of a process may cost at most, over the cost of one that does nothing."""
+
+WITH_THREADS = re.compile(rb"\b(_thread|threading|asyncio|concurrent|multiprocessing|joblib)\b")
+"""A program whose text has one of these words may start threads in the function profile, too."""
 
 Handler = Callable[..., None]
 """Body of a child: gets the report, the payload and `Server.spawn`."""
@@ -71,6 +75,7 @@ class Server:
         self.settings, self.report, self.sink, self.handler = settings, report, sink, handler
         self.lonely, self.writable = settings["lonely"], settings["writable"]
         self.childless = settings["childless"]
+        self.threads = False
         self.streams = Streams(settings["output_bytes"])
         self.start_s = START_FACTOR * max(empty_process() for _ in range(3))
         self.poll = select.poll()
@@ -110,20 +115,21 @@ class Server:
         """Runs the handler in a forked child, which has no open file in common with this process."""
         try:
             scope = self.settings["scope"]
-            os.closerange(3, scope if scope >= 0 else 256)
-            os.closerange(scope + 1, 256)
+            os.closerange(3, scope if scope >= 0 else HELD)
+            os.closerange(max(scope + 1, 3), HELD)
             empty_input()
             no_output()
             adopt_orphans()
             if self.lonely:
                 tie()
+            self.threads = WITH_THREADS.search(payload) is not None
             self.handler(self.report, payload, self.spawn)
         finally:
             os._exit(0)
 
     def spawn(
         self, place: tuple[int, int], body: Callable[[], None], cpu_s: float, wall_s: float, renewals: int = 0,
-        total_s: float | None = None, threads: bool = False,
+        total_s: float | None = None,
     ) -> int:  # fmt: skip
         """Runs `body`, which runs a candidate, in a grandchild of the server: why it was killed, if it was.
 
@@ -134,7 +140,7 @@ class Server:
         self.streams.renew()
         pid = os.fork()
         if pid == 0:
-            self.be_candidate(body, total, threads)
+            self.be_candidate(body, total)
         allowed = Allowance(cpu_s, cpu_s, wall_s, renewals, total, wall_s * (1 + renewals))
         status, why, used_s = watch(pid, allowed, lambda: used(report.inner), self.streams.check)
         if not (self.lonely or self.childless):
@@ -150,13 +156,13 @@ class Server:
         report.seal(*place, status, why, (max(0.0, used_s - self.start_s), used_s))
         return why
 
-    def be_candidate(self, body: Callable[[], None], total_s: float, threads: bool) -> None:
+    def be_candidate(self, body: Callable[[], None], total_s: float) -> None:
         """A process of a candidate, which can reach neither the records of others nor any process but its own."""
         try:
             if LINUX:
                 _signal.pthread_sigmask(_signal.SIG_UNBLOCK, CHILD_ENDED)
             os.close(self.streams.end)
-            close_in(self.settings, total_s, threads)
+            close_in(self.settings, total_s, self.threads)
             self.sink.go_inside()
             self.report.go_inside()
             self.report.clock = time.process_time()

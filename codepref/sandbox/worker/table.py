@@ -25,28 +25,12 @@ import types
 import uuid
 from typing import Any, Callable  # noqa: UP035 - Python 3.8
 
-Made = "tuple[str, tuple[Any, ...]]"
 NUMPY_MARK = b"numpy."
 """Occurs in every message that needs numpy to be read."""
 
-MODULES = frozenset(
-    [
-        "math",
-        "cmath",
-        "collections",
-        "itertools",
-        "operator",
-        "fractions",
-        "decimal",
-        "datetime",
-        "statistics",
-        "typing",
-        "re",
-        "string",
-        "functools",
-        "heapq",
-    ]
-)
+_MODULES = """math cmath collections itertools operator fractions decimal datetime statistics typing re string
+    functools heapq"""
+MODULES = frozenset(_MODULES.split())
 """Modules that a test may name without importing them; the judge has its own. `statistics` loads `random`, which would
 seed itself anew in every child if it were loaded here."""
 _FUNCTIONS = (
@@ -57,38 +41,16 @@ FUNCTIONS = {f"{function.__module__}.{function.__name__}": function for function
 _EXCEPTIONS = {
     kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, BaseException)
 }  # fmt: skip
-_PLAIN_TYPES = (
-    object, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, slice, type(None),
-    memoryview, decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.datetime, datetime.timedelta,
-    datetime.timezone, uuid.UUID, collections.Counter, collections.OrderedDict, collections.defaultdict,
-    collections.deque, types.GeneratorType, decimal.InvalidOperation, decimal.DivisionByZero,
+_PLAIN_TYPES: tuple[type, ...] = (
+    object, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, slice,
+    type(None), memoryview, decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.datetime,
+    datetime.timedelta, datetime.timezone, uuid.UUID, collections.Counter, collections.OrderedDict,
+    collections.defaultdict, collections.deque, types.GeneratorType, decimal.InvalidOperation, decimal.DivisionByZero,
 )  # fmt: skip
 TYPES = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (*_PLAIN_TYPES, *sorted(_EXCEPTIONS, key=repr))}
-_NUMPY_TYPES = [
-    "bool_",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-    "str_",
-    "bytes_",
-    "datetime64",
-    "timedelta64",
-    "ndarray",
-    "generic",
-    "number",
-    "integer",
-    "floating",
-]
+_NUMPY_NAMES = """bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128
+    str_ bytes_ datetime64 timedelta64 ndarray generic number integer floating"""
+_NUMPY_TYPES = frozenset(_NUMPY_NAMES.split())
 _NUMPY_KINDS = frozenset("biufcSUMm")
 _PATHS = ("PurePosixPath", "PureWindowsPath", "PosixPath")
 _ARRAY_CODES = frozenset("bBhHiIlLqQfd")
@@ -167,20 +129,18 @@ def _factory(factory: Any) -> Any:
 
 
 def parts_of(value: Any) -> Any:
-    """Name and parts of a value of the table, or None. `type(value)` alone decides, never what a class says of itself."""
+    """Name and parts of a value of the table, or None.
+
+    `type(value)` alone decides, never what a class says of itself.
+    """
     kind = type(value)
-    found = _PARTS.get(kind)
-    if found is not None:
-        return found[0], found[1](value)
-    if kind is type:
-        return _type_parts(value)
+    if kind in _PARTS:
+        name, taken_apart = _PARTS[kind]
+        return name, taken_apart(value)
     if kind in _EXCEPTIONS:
         return "exception", (kind.__name__, BaseException.__dict__["args"].__get__(value))
-    if kind is types.ModuleType:
-        return _module_parts(value)
-    if kind in (types.FunctionType, types.BuiltinFunctionType):
-        name = f"{value.__module__}.{value.__name__}"
-        return ("function", (name,)) if FUNCTIONS.get(name) is value else None
+    if kind in _NAMED_PARTS:
+        return _NAMED_PARTS[kind](value)
     if str(kind.__module__).partition(".")[0] == "numpy":
         return _numpy_parts(value, kind)
     return None
@@ -203,6 +163,18 @@ def _module_parts(value: Any) -> Any:
     if name == "numpy" and value is sys.modules.get("numpy"):
         return "numpy.module", ()
     return None
+
+
+def _function_parts(value: Any) -> Any:
+    name = f"{value.__module__}.{value.__name__}"
+    return ("function", (name,)) if FUNCTIONS.get(name) is value else None
+
+
+_NAMED_PARTS: dict[type, Callable[[Any], Any]] = {
+    type: _type_parts, types.ModuleType: _module_parts, types.FunctionType: _function_parts,
+    types.BuiltinFunctionType: _function_parts,
+}  # fmt: skip
+"""What is found by its name: None for a value that only has the name of one of the table."""
 
 
 def _numpy_parts(value: Any, kind: type) -> Any:
@@ -233,37 +205,20 @@ def _exact(*kinds_and_values: Any) -> None:
             raise BadParts(f"{type(value).__name__} for {kind.__name__}")
 
 
-def _decimal(text: Any) -> Any:
-    _exact(str, text)
-    return decimal.Decimal(text)
+def _of(build: Callable[..., Any], *kinds: type) -> Callable[..., Any]:
+    """A constructor that takes parts of exactly these types."""
 
+    def made(*parts: Any) -> Any:
+        if tuple(map(type, parts)) != kinds:
+            raise BadParts("parts")
+        return build(*parts)
 
-def _fraction(numerator: Any, denominator: Any) -> Any:
-    _exact(int, numerator, int, denominator)
-    return fractions.Fraction(numerator, denominator)
-
-
-def _range(start: Any, stop: Any, step: Any) -> Any:
-    _exact(int, start, int, stop, int, step)
-    return range(start, stop, step)
-
-
-def _slice(start: Any, stop: Any, step: Any) -> Any:
-    return slice(start, stop, step)
-
-
-def _bytearray(data: Any) -> Any:
-    _exact(bytes, data)
-    return bytearray(data)
+    return made
 
 
 def _memoryview(data: Any, readonly: Any) -> Any:
     _exact(bytes, data, bool, readonly)
     return memoryview(data if readonly else bytearray(data))
-
-
-def _date(year: Any, month: Any, day: Any) -> Any:
-    return datetime.date(year, month, day)
 
 
 def _zone(zone: Any) -> Any:
@@ -276,34 +231,16 @@ def _time(hour: Any, minute: Any, second: Any, micros: Any, fold: Any, zone: Any
     return datetime.time(hour, minute, second, micros, _zone(zone), fold=fold)
 
 
-def _datetime(year: Any, month: Any, day: Any, hour: Any, minute: Any, second: Any, micros: Any, fold: Any, zone: Any) -> Any:  # fmt: skip
+def _datetime(
+    year: Any, month: Any, day: Any, hour: Any, minute: Any, second: Any, micros: Any, fold: Any, zone: Any
+) -> Any:
     return datetime.datetime(year, month, day, hour, minute, second, micros, _zone(zone), fold=fold)
-
-
-def _timedelta(days: Any, seconds: Any, micros: Any) -> Any:
-    _exact(int, days, int, seconds, int, micros)
-    return datetime.timedelta(days, seconds, micros)
 
 
 def _timezone(offset: Any, name: Any) -> Any:
     _exact(datetime.timedelta, offset, str, name)
     plain = datetime.timezone(offset)
     return plain if plain.tzname(None) == name else datetime.timezone(offset, name)
-
-
-def _uuid(number: Any) -> Any:
-    _exact(int, number)
-    return uuid.UUID(int=number)
-
-
-def _counter(items: Any) -> Any:
-    _exact(dict, items)
-    return collections.Counter(items)
-
-
-def _ordered(items: Any) -> Any:
-    _exact(dict, items)
-    return collections.OrderedDict(items)
 
 
 def _defaultdict(factory: Any, items: Any) -> Any:
@@ -321,11 +258,6 @@ def _array(code: Any, data: Any) -> Any:
     if code not in _ARRAY_CODES:
         raise BadParts(code)
     return array.array(code, data)
-
-
-def _namespace(items: Any) -> Any:
-    _exact(dict, items)
-    return types.SimpleNamespace(**items)
 
 
 def _pattern(pattern: Any, flags: Any) -> Any:
@@ -430,10 +362,15 @@ def _numpy_type(name: Any) -> Any:
 
 
 BUILD: dict[str, Callable[..., Any]] = {
-    "Decimal": _decimal, "Fraction": _fraction, "range": _range, "slice": _slice, "bytearray": _bytearray,
-    "memoryview": _memoryview, "date": _date, "time": _time, "datetime": _datetime, "timedelta": _timedelta,
-    "timezone": _timezone, "UUID": _uuid, "Counter": _counter, "OrderedDict": _ordered, "defaultdict": _defaultdict,
-    "deque": _deque, "array": _array, "SimpleNamespace": _namespace, "Pattern": _pattern, "alias": _alias,
+    "Decimal": _of(decimal.Decimal, str), "Fraction": _of(fractions.Fraction, int, int),
+    "range": _of(range, int, int, int), "slice": slice,
+    "bytearray": _of(bytearray, bytes), "memoryview": _memoryview,
+    "date": _of(datetime.date, int, int, int), "time": _time, "datetime": _datetime,
+    "timedelta": _of(datetime.timedelta, int, int, int), "timezone": _timezone,
+    "UUID": _of(lambda number: uuid.UUID(int=number), int),
+    "Counter": _of(collections.Counter, dict), "OrderedDict": _of(collections.OrderedDict, dict),
+    "defaultdict": _defaultdict, "deque": _deque, "array": _array,
+    "SimpleNamespace": _of(lambda items: types.SimpleNamespace(**items), dict), "Pattern": _pattern, "alias": _alias,
     "keys": _view("keys"), "values": _view("values"), "items": _view("items"), "exception": _exception,
     "type": _lookup(TYPES), "module": module, "function": _lookup(FUNCTIONS),
     **{name: _text_maker(ipaddress, name) for name in _ADDRESSES},
