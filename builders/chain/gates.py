@@ -30,8 +30,8 @@ class Gates:
     """Prompts whose word triples overlap this much (Jaccard, by MinHash) with an earlier one's are left out; null: off
     (for scale: of the first 400 MBPP tasks 4.8 % have such a neighbour, of the 164 of HumanEval 1.2 %)."""
     vacuous_tests: bool = True
-    """Tests that a function returning None passes are not ranked. Tests that check nothing the code returns never are, nor
-    are those that can not be run here."""
+    """Tests that a function returning None passes are not ranked. Tests that check nothing the code returns never are,
+    nor are those that can not be run here."""
 
 
 OPEN = Gates(False, False, None, False)
