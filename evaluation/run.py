@@ -23,13 +23,12 @@ from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.sandbox import Profile, layers
 from evaluation import contamination, leaderboard, results
-from evaluation import samples as saved
 from evaluation.ask import AskedModel, draw_samples
 from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, digest_of
 from evaluation.grade import environment
 from evaluation.grade.spread import grade_spread
 from evaluation.results import Row
-from evaluation.samples import GradedSample
+from evaluation.samples import EXTRACTOR, GradedSample, read_samples, write_samples, write_text
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     contaminated = contamination.contamination_notes(benchmark, used, options.trained_on)
     mark = _fingerprint(benchmark, problems, settings, options)
     gate = _references(benchmark, used, settings, mark, options)
-    saved.write_samples(folder, "samples", answers)
+    write_samples(folder, "samples", answers)
     rows = _grade(benchmark, used, answers, settings, folder, mark, options)
     found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
     found["notes"] = [*leaderboard.distance_notes(found), *contaminated]
@@ -106,8 +105,8 @@ def select_problems(problems: list[Problem], options: Options) -> list[Problem]:
 def _answers(benchmark: Benchmark, problems: list[Problem], options: Options, folder: Path) -> list[GradedSample]:
     if options.samples is not None:
         if options.ids is None and options.limit is None:
-            return saved.read_samples(options.samples, benchmark, problems, options.clean)
-        return saved.read_samples(options.samples, benchmark, problems, options.clean, skip_unknown=True)
+            return read_samples(options.samples, benchmark, problems, options.clean)
+        return read_samples(options.samples, benchmark, problems, options.clean, skip_unknown=True)
     if options.model is None:
         raise CodeprefError("give --samples FILE or --model ID_OR_PATH")
     return draw_samples(benchmark, problems, options.model, folder)
@@ -128,7 +127,7 @@ def _fingerprint(
         "stop": list(example.stop) if example else [],
         "chat_template": _template(options.model),
         "max_tokens": benchmark.max_tokens,
-        "extractor": saved.EXTRACTOR if options.clean or options.model else "none",
+        "extractor": EXTRACTOR if options.clean or options.model else "none",
         "limits": {
             "cpu_s": settings.cpu_s,
             "factor": settings.factor,
@@ -180,7 +179,7 @@ def _references(
             f"reported: {listed}{more}; mend the environment or the data file"
         )
     if not any(found.verdict == "unjudged" for found in failed.values()):
-        saved.write_text(path, json.dumps(gate, indent=2) + "\n")
+        write_text(path, json.dumps(gate, indent=2) + "\n")
     return gate
 
 
@@ -210,7 +209,7 @@ def _grade(
         by_task.setdefault(sample.task_id, []).append(sample)
     todo = [p for p in problems if any((s.task_id, s.index) not in kept for s in by_task[p.task_id])]
     work = ((problem, [sample.program for sample in by_task[problem.task_id]]) for problem in todo)
-    saved.write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept.values()))
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept.values()))
     with path.open("a", encoding="utf-8") as file:
         graded = grade_spread(benchmark, work, settings, options.cluster)
         progress = tqdm(total=len(todo), desc=benchmark.name, unit="problem", file=sys.stderr, disable=options.quiet)
@@ -225,7 +224,7 @@ def _grade(
             progress.update()
         progress.close()
     rows = [kept[sample.task_id, sample.index] for sample in answers]
-    saved.write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return rows
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builders.chain import ask, matrix
-from builders.chain import dry_run as planning
+from builders.chain import ask, dry_run, matrix
 from builders.chain.ask import Generation
 from builders.chain.dry_run import BuildPlan
 from codepref.errors import CodeprefError
@@ -129,20 +128,20 @@ def _asked(plan: BuildPlan, times: float, generation: Generation | None) -> tupl
     """Figures of what is asked, and what they rest on."""
     if not plan.works or generation is None:
         return {"requests": "0  the samples are recorded"}, {}
-    work = planning.total(plan.works)
+    work = dry_run.total(plan.works)
     figures = {
         "requests": f"{times * work.requests:,.0f}",
         "prompt tokens": f"{times * work.prompt_tokens:,.0f}",
         "completion tokens": f"{times * work.completion_tokens:,.0f}, at most {times * work.most:,.0f}",
     }
-    return figures, {"tokens": f"assumed: {planning.assumed()}"}
+    return figures, {"tokens": f"assumed: {dry_run.assumed()}"}
 
 
 def _gpu(plan: BuildPlan, times: float, config: Any) -> dict[str, str]:
     if not plan.works:
         return {}
     rate = config.generation.gpu_tokens_per_second
-    hours = times * planning.total(plan.works).completion_tokens / rate / 3600
+    hours = times * dry_run.total(plan.works).completion_tokens / rate / 3600
     words = f"if you serve the model: {rate:,.0f} completion tokens a second and GPU"
     return {"GPU-hours": f"{hours:,.1f}  {words}, assumed; --set generation.gpu_tokens_per_second=N"}
 
@@ -152,8 +151,8 @@ def _money(plan: BuildPlan, times: float) -> dict[str, str]:
         return {"money": "0  nothing is asked"}
     if plan.price is None:
         return {"money": "not known; --set 'generation.price_per_million={prompt: P, completion: C}'"}
-    work = planning.total(plan.works)
-    usual, most = (times * planning.cost(work, plan.price, n) for n in (work.completion_tokens, work.most))
+    work = dry_run.total(plan.works)
+    usual, most = (times * dry_run.cost(work, plan.price, n) for n in (work.completion_tokens, work.most))
     rate = f"at {plan.price.prompt:g} / {plan.price.completion:g} a million tokens"
     return {"money": f"{usual:,.2f}, at most {most:,.2f}  {rate}"}
 
@@ -161,7 +160,7 @@ def _money(plan: BuildPlan, times: float) -> dict[str, str]:
 def _disk(plan: BuildPlan, out: Path | None) -> tuple[float, str]:
     """Bytes a prompt on disk, and where that comes from."""
     if out is None or not out.exists():
-        answers = planning.CHARACTERS_A_TOKEN * planning.total(plan.works).completion_tokens if plan.works else 0
+        answers = dry_run.CHARACTERS_A_TOKEN * dry_run.total(plan.works).completion_tokens if plan.works else 0
         each = plan.samples * BYTES_A_SAMPLE + (plan.cells * BYTES_A_CELL + answers) / plan.prompts
         words = f"{BYTES_A_SAMPLE} bytes a sample, {BYTES_A_CELL} an execution, as in the quickstart"
         return each, words + (", and all answers in requests.sqlite" if plan.works else "")

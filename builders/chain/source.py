@@ -93,7 +93,7 @@ def prompt_stages(
     elif config.prompts is not None:
         stages = [prompt_stage(runner, config.prompts, config.shard_size)]
     else:
-        seeded = seed_stage(config, runner)
+        seeded = seeds_of(config, runner)
         assert config.generation is not None
         stages = [seeded, *seeds.ask_for_tasks(runner, seeded, config.generation, config.tasks_per_seed, config.seed)]
     kept = gates.keep_unique(runner, gates_of(config, recordings), stages[-1])
@@ -104,7 +104,7 @@ def prompt_stages(
     return stages
 
 
-def seed_stage(config: Source, runner: Runner) -> Stage:
+def seeds_of(config: Source, runner: Runner) -> Stage:
     """Stage `seeds`."""
     return seeds.seed_stage(runner, str(config.seeds), config.licence, config.max_seeds, config.shard_size)
 
@@ -178,7 +178,7 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
         if config.seeds is not None:
-            seeded = seed_stage(config, runner)
+            seeded = seeds_of(config, runner)
             shapes[sizes] += _count(seeded) * config.tasks_per_seed
             assert config.generation is not None
             rows = rows_of(seeded, seeds.Seed)

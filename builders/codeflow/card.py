@@ -30,7 +30,7 @@ def solved_by_round(folder: Path, histories: Stage) -> str:
     shares = [100 * number / count for number in solved] if count else []
     series = {"this run": list(enumerate(shares)), "CodeFlow paper": list(enumerate(PAPER))}
     labels = ("repairs", "solved, per cent")
-    plot.lines(folder / "rounds.png", "Trajectories whose tests all pass", labels, series)
+    plot.line_plot(folder / "rounds.png", "Trajectories whose tests all pass", labels, series)
     lines = ["| repairs | solved | of all | paper |", "| --- | --- | --- | --- |"]
     for number in range(max(len(solved), len(PAPER))):
         here = f"{solved[number]:,} | {shares[number]:.1f} %" if number < len(solved) else "- | -"
@@ -53,7 +53,7 @@ def left_out(folder: Path, summaries: Sequence[Mapping[str, Any]]) -> str:
     rules.append(("no program", sum(count for (kind, _), count in counts.items() if kind == "code")))
     rules += [(rule, counts.get(("pair", rule), 0)) for rule in FILTERED] + later
     kept = next(s["rows_out"] for s in reversed(summaries) if s["stage"] in ("pairs", "distinct", "judged"))
-    plot.bars(folder / "filters.png", "Left out, and pairs kept", "number", {**dict(rules), "pairs kept": kept})
+    plot.bar_plot(folder / "filters.png", "Left out, and pairs kept", "number", {**dict(rules), "pairs kept": kept})
     lines = ["| rule | left out |", "| --- | --- |", *(f"| {rule} | {count:,} |" for rule, count in rules)]
     said = "The first four rules leave out trajectories, `no program` versions of solved ones, those that follow pairs."
     return "\n".join([said, "", *lines, f"| pairs kept | {kept:,} |", "", "![Left out](figures/filters.png)"])

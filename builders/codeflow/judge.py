@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from builders.chain import ask as samples
-from builders.chain.ask import Drawing, Generation, Inquiry, Question, ask_stage
+from builders.chain.ask import TEMPLATES, Drawing, Generation, Inquiry, Question, ask_stage
 from codepref.generate import Completion, Sampling
 from codepref.records import Exclusion, from_table
 from codepref.stages import Runner
@@ -23,7 +22,7 @@ class Judge:
     generation: Generation
     """A backend, as for programs; its `sampling` is not used."""
     sampling: Sampling = Sampling(temperature=0.0)  # noqa: RUF009 - frozen
-    template: str = str(samples.TEMPLATES / "judge.jinja")
+    template: str = str(TEMPLATES / "judge.jinja")
 
 
 @dataclass(frozen=True)

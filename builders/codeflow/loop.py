@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from builders.chain import ask as samples
-from builders.chain.ask import Drawing, Generation, Inquiry, Question, ask_stage
+from builders.chain.ask import TEMPLATES, Drawing, Generation, Inquiry, Question, ask_stage, sample_questions
 from builders.codeflow.trajectories import (
     History,
     Running,
@@ -27,7 +26,7 @@ from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner
 from codepref.store import Shard, Stage
 
-REFINE = str(samples.TEMPLATES / "refine.jinja")
+REFINE = str(TEMPLATES / "refine.jinja")
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Loop:
 
 def first_questions(loop: Loop, generation: Generation) -> list[Question]:
     """What is asked before the first run: a program, and tests in a request of their own."""
-    code, test = samples.sample_questions(generation, 1, loop.tests)
+    code, test = sample_questions(generation, 1, loop.tests)
     return [code, test] if loop.tests else [code]
 
 

@@ -37,10 +37,9 @@ from builders.chain.dry_run import BuildPlan
 from builders.chain.seeds import Seed
 from builders.chain.source import Recordings, Source
 from builders.codeflow import card, dry_run, trajectories
-from builders.codeflow import loop as debugging
 from builders.codeflow.filters import Filters
 from builders.codeflow.judge import Judge, judge_pairs
-from builders.codeflow.loop import Loop
+from builders.codeflow.loop import REFINE, Loop, debug_rounds, first_questions, refinement, start_debugging
 from builders.codeflow.pairs import Choice, LabelledVersion, RepairPair, RepairPairRule, label_versions, pair_versions
 from builders.codeflow.spans import Focus
 from builders.codeflow.trajectories import History, Running, Trajectory
@@ -76,7 +75,7 @@ class Config(Source):
     """Answers with tests asked for each prompt; 0 where all prompts bring theirs."""
     rounds: Count = 5
     """Repairs at most."""
-    refine_template: str = debugging.REFINE
+    refine_template: str = REFINE
     repair: Repair = Repair()  # noqa: RUF009 - frozen
     rejected: Choice = "random"
     """Which failing version is rejected."""
@@ -142,10 +141,10 @@ def _histories(config: Config, runner: Runner, skip_bad: bool) -> list[Stage]:
         stages.append(runner.map("run", trajectories.verify_versions, running, [stages[-1]]))
     else:
         loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template)
-        stages += debugging.start_debugging(runner, stages[-1], loop, config.generation, running, config.seed)
+        stages += start_debugging(runner, stages[-1], loop, config.generation, running, config.seed)
         if config.repair.enabled:
             stages += mend_tests(runner, stages[-1], config.repair, config.generation, running, config.seed)
-        stages += debugging.debug_rounds(runner, stages[-1], loop, config.generation, running, config.seed)
+        stages += debug_rounds(runner, stages[-1], loop, config.generation, running, config.seed)
     if gate is not None:
         clean = partial(trajectories.clean_versions, gate.tasks.path)
         stages.append(runner.map("clean_versions", clean, gate.rule, [stages[-1]]))
@@ -182,7 +181,7 @@ def plan(config: Config, *, skip_bad: bool = False) -> BuildPlan:
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
         if config.seeds is not None:
-            return _plan(config, rows_of(source.seed_stage(config, runner), Seed), config.tasks_per_seed)
+            return _plan(config, rows_of(source.seeds_of(config, runner), Seed), config.tasks_per_seed)
         gate = source.decontamination(config, runner)
         stages = source.prompt_stages(config, recordings, runner, skip_bad, gate)
         if config.trajectories is None:
@@ -195,5 +194,5 @@ def _plan(config: Config, rows: Any, tasks: int | None) -> BuildPlan:
     assert config.generation is not None
     loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template)
     votes = [Question("vote", config.generation.code_template, config.repair.programs)] if config.repair.enabled else []
-    again = [*votes, *(debugging.refinement(loop, number) for number in range(1, config.rounds + 1))]
-    return dry_run.plan_loop(rows, config.generation, tasks, debugging.first_questions(loop, config.generation), again)
+    again = [*votes, *(refinement(loop, number) for number in range(1, config.rounds + 1))]
+    return dry_run.plan_loop(rows, config.generation, tasks, first_questions(loop, config.generation), again)

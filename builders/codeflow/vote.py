@@ -13,8 +13,7 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import Field
 
-from builders.chain import ask as samples
-from builders.chain.ask import Count, Drawing, Generation, Inquiry, Question, ask_stage
+from builders.chain.ask import TEMPLATES, Count, Drawing, Generation, Inquiry, Question, ask_stage
 from builders.chain.matrix import sandbox_of
 from builders.codeflow.feedback import reports
 from builders.codeflow.trajectories import History, Running
@@ -35,7 +34,7 @@ class Repair:
     """Independent programs a prompt."""
     share: Annotated[float, Field(ge=0.5, lt=1)] = 0.5
     """A test is in dispute if more than this share of the programs fail it."""
-    template: str = str(samples.TEMPLATES / "repair.jinja")
+    template: str = str(TEMPLATES / "repair.jinja")
 
 
 @dataclass(frozen=True)

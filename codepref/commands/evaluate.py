@@ -72,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.benchmarks:
         raise CodeprefError(f"evaluate: name a benchmark: {', '.join(NAMES)}")
     _check(args)
-    from evaluation.run import run_benchmark as run_one
+    from evaluation.run import run_benchmark
 
     for name in args.benchmarks.split(","):
-        found = run_one(benchmark(name, args.split, args.subset), _options(args))
+        found = run_benchmark(benchmark(name, args.split, args.subset), _options(args))
         if not args.quiet:
             from evaluation.results import results_text
 

@@ -147,7 +147,7 @@ def keep_evidence(root: Path) -> dict[str, Any]:
     found = truth.evidence_of(root / "codedpo")
     print(found.words)
     told: dict[str, Any] = {"evidence": {**dataclasses.asdict(found), "weak": found.weak, "words": found.words}}
-    shown = truth.telling_example(root / "codedpo")
+    shown = truth.mixed_example(root / "codedpo")
     if shown is not None:
         codes, tests = convergence(shown.passed)
         told["example"] = {
@@ -235,12 +235,12 @@ class _State:
         self.told["commands"] += [_typed(step.words)] * bool(step.words)
 
     def _write(self, page: bool) -> None:
-        from codepref.commands.quickstart import page as report
+        from codepref.commands.quickstart import page
         from codepref.files import write_whole
 
         write_whole(self.path, json.dumps(self.told, indent=1).encode() + b"\n")
         if page:
-            report.write_page(self.root)
+            page.write_page(self.root)
 
 
 def _typed(words: Sequence[str]) -> str:

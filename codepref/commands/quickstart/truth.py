@@ -129,7 +129,7 @@ class Example:
     tests_right: tuple[bool, ...]
 
 
-def telling_example(run: Path) -> Example | None:
+def mixed_example(run: Path) -> Example | None:
     """Of the first prompts, one whose pair is right and whose programs and tests are most mixed; None without.
 
     Raises:

@@ -70,7 +70,7 @@ def test_a_weak_base_is_said_to_be_weak():
 
 
 def test_the_example_is_a_prompt_whose_pair_is_right(run):
-    found = truth.telling_example(run)
+    found = truth.mixed_example(run)
     assert found is not None
     assert found.passed.shape == (len(found.codes_right), len(found.tests_right))
     assert any(found.codes_right)
