@@ -12,9 +12,10 @@ from typing import Any
 
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, json_lines
-from evaluation import figure, score
+from evaluation import figure
 from evaluation.benchmark import Graded, Problem
 from evaluation.samples import GradedSample, write_text
+from evaluation.score import pass_at_ks
 
 SCHEMA = 1
 Row = dict[str, Any]
@@ -88,7 +89,7 @@ def result(name: str, problems: Sequence[Problem], rows: Sequence[Row], facts: M
 
 
 def _scores(found: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    scores = score.pass_at_ks(list(found.values()))
+    scores = pass_at_ks(list(found.values()))
     return {name: {key: round(value, 6) for key, value in dataclasses.asdict(s).items()} for name, s in scores.items()}
 
 

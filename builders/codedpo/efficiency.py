@@ -27,9 +27,9 @@ from pydantic import Field
 
 from builders.chain.ask import Count
 from builders.chain.matrix import sandbox_of
-from builders.codedpo import larger_inputs, timing
+from builders.codedpo import larger_inputs
 from builders.codedpo.larger_inputs import ENOUGH_S, Call, Scaled, call_of, scaled
-from builders.codedpo.timing import CostComparison, Workload, compare_costs
+from builders.codedpo.timing import CostComparison, Workload, compare_costs, timing_executions
 from codepref.lots import fraction
 from codepref.records import Candidate, Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits, Sandbox
@@ -211,7 +211,7 @@ def most_executions(rule: Efficiency, codes: int, tests: int) -> int:
     """Executions that measuring a prompt takes at most: inputs as they are, larger ones tried, larger ones measured."""
     if codes < 2 or tests < rule.min_tests:
         return 0
-    once = timing.timing_executions(codes)
+    once = timing_executions(codes)
     return 2 * once + larger_inputs.enlarging_executions(codes, tests) if rule.scale else once
 
 

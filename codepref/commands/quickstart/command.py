@@ -235,12 +235,12 @@ class _State:
         self.told["commands"] += [_typed(step.words)] * bool(step.words)
 
     def _write(self, page: bool) -> None:
-        from codepref.commands.quickstart import page
+        from codepref.commands.quickstart.page import write_page
         from codepref.files import write_whole
 
         write_whole(self.path, json.dumps(self.told, indent=1).encode() + b"\n")
         if page:
-            page.write_page(self.root)
+            write_page(self.root)
 
 
 def _typed(words: Sequence[str]) -> str:
