@@ -65,6 +65,8 @@ class Candidate:
     seed: int | None
     nodes: int
     """Number of nodes of its syntax tree: its length, whatever the layout."""
+    rule: str = ""
+    """How it was found in the sample (`codepref.extract.Extracted`)."""
 
 
 @dataclass(frozen=True)

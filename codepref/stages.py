@@ -225,10 +225,15 @@ def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = F
 
 
 def counted(stage: Stage) -> dict[str, Any]:
-    """What the shards of a stage hold that are there: `shards`, `rows_out`, and `excluded` by kind and rule."""
+    """What the shards of a stage hold that are there: `shards`, `rows_out`, and `excluded` by kind and rule.
+
+    Where a stage takes programs from answers, also `found`: how many by which rule.
+    """
     shards = stage.finished()
     rules = Counter((item.kind, item.rule) for item in stage.excluded())
+    found = Counter(rule for index in shards for rule in stage.rules(index))
     return {
+        **({"found": dict(sorted(found.items()))} if found else {}),
         "shards": len(shards),
         "rows_out": sum(map(stage.rows, shards)),
         "excluded": [{"kind": kind, "rule": rule, "count": n} for (kind, rule), n in sorted(rules.items())],

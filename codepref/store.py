@@ -135,6 +135,15 @@ class Stage:
         source = path if isinstance(path, Path) else pa.BufferReader(path.read_bytes())
         return pq.read_table(source, columns=columns)
 
+    def rules(self, index: int) -> list[str]:
+        """By which rule each code of a shard was found in its sample; none where the stage does not record that."""
+        column = "codes.list.element.rule"
+        with pq.ParquetFile(opened(self._file(index, "parquet"))) as file:
+            if column not in (file.schema.column(place).path for place in range(len(file.schema))):
+                return []
+            rows = file.read(columns=[column]).column("codes").to_pylist()
+        return [code["rule"] for codes in rows for code in codes if code["rule"]]
+
     def measured(self, index: int) -> pa.Table | None:
         """The measurements beside a finished shard, or None."""
         path = self._file(index, "measured.arrow")

@@ -11,7 +11,7 @@ from codepref.generate.backends import Backend, connected
 from codepref.generate.local import LocalConfig
 from codepref.generate.server import ServerConfig
 from codepref.generate.tiny.backend import TinyConfig
-from evaluation.benchmark import Asked, Benchmark, Problem
+from evaluation.benchmark import Asked, Benchmark, Problem, Settings
 from evaluation.samples import GradedSample, cleaned
 
 BACKENDS = ("local", "server", "tiny")
@@ -51,7 +51,11 @@ def ask_questions(benchmark: Benchmark, problems: Sequence[Problem], model: Aske
 
 
 def draw_samples(
-    benchmark: Benchmark, problems: Sequence[Problem], model: AskedModel, cache: Path
+    benchmark: Benchmark,
+    problems: Sequence[Problem],
+    model: AskedModel,
+    cache: Path,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
 ) -> list[GradedSample]:
     """`n` samples a problem. What was asked before is taken from the request cache in `cache`.
 
@@ -69,10 +73,19 @@ def draw_samples(
     sampling = Sampling(model.temperature, top_p, benchmark.max_tokens, stop)
     with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed) as generator:
         answers = generator.generate(requests)
-    return [
-        _sample(benchmark, problem, index, cut(answer.text, stop), chat)
+    raw = [
+        (problem, index, _raw(benchmark, problem, cut(answer.text, stop), chat))
         for problem, found in zip(problems, answers, strict=True)
         for index, answer in enumerate(found)
+    ]
+    if benchmark.bare:
+        return [
+            GradedSample(problem.task_id, index, text, benchmark.program(problem, text)) for problem, index, text in raw
+        ]
+    taken = cleaned(benchmark, [(problem, text) for problem, _, text in raw], settings)
+    return [
+        GradedSample(problem.task_id, index, text, program, rule)
+        for (problem, index, text), (program, rule) in zip(raw, taken, strict=True)
     ]
 
 
@@ -92,10 +105,6 @@ def cut(text: str, stop: Sequence[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
-def _sample(benchmark: Benchmark, problem: Problem, index: int, text: str, chat: bool) -> GradedSample:
-    """What is run for an answer: a base model's completes the prompt; then the program is taken out."""
-    if benchmark.bare:
-        return GradedSample(problem.task_id, index, text, benchmark.program(problem, text))
-    raw = text if chat else problem.prompt.strip() + "\n" + text.replace("\t", "    ")
-    program = benchmark.program(problem, cleaned(raw, problem))
-    return GradedSample(problem.task_id, index, raw, program)
+def _raw(benchmark: Benchmark, problem: Problem, text: str, chat: bool) -> str:
+    """The answer as it is kept: a base model's completes the prompt."""
+    return text if chat or benchmark.bare else problem.prompt.strip() + "\n" + text.replace("\t", "    ")

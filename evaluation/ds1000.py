@@ -7,6 +7,7 @@ that upstream pins are in environments/ds1000.txt.
 from collections.abc import Iterator
 from pathlib import Path
 
+from codepref.extract import spoken
 from evaluation.benchmark import Asked, Benchmark, Graded, Problem, Settings, Work, located_rows, require
 from evaluation.grade import official
 
@@ -33,7 +34,8 @@ def load(path: Path | None) -> list[Problem]:
 
 
 def program(problem: Problem, text: str) -> str:
-    """The code in an answer, by the official rules."""
+    """The code in an answer, by the official rules; marked thoughts go first."""
+    text = spoken(text) or ""
     text = text.split("</code>", maxsplit=1)[0].replace("```python", "").split("```")[0]
     return text.split("\nEND SOLUTION")[0].replace("<code>", "")
 

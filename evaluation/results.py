@@ -28,6 +28,8 @@ def verdict_row(sample: GradedSample, graded: Graded, digest: str) -> Row:
     if graded.plus_verdict is not None:
         line |= {"base_verdict": graded.base_verdict, "plus_verdict": graded.plus_verdict}
     line |= {"mode": graded.mode, "cpu_s": round(graded.cpu_s, 6), "error": graded.error, "program": digest}
+    if sample.rule:
+        line["extraction"] = sample.rule
     return line
 
 
@@ -82,6 +84,9 @@ def result(name: str, problems: Sequence[Problem], rows: Sequence[Row], facts: M
         "errors": dict(
             collections.Counter(_error_class(line["error"]) for line in rows if line["error"]).most_common(12)
         ),
+        "extraction": dict(
+            collections.Counter(line["extraction"] for line in rows if line.get("extraction")).most_common()
+        ),
         "modes": dict(sorted(collections.Counter(line["mode"] for line in rows).items())),
         "cpu_s": round(sum(line["cpu_s"] for line in rows), 3),
         **facts,
@@ -126,6 +131,7 @@ def results_text(found: Mapping[str, Any]) -> str:
     ]
     lines += [f"Verdicts: {_listed(found['verdicts'])}."]
     lines += [f"Errors: {_listed(found['errors'])}."] if found["errors"] else []
+    lines += [f"Programs taken from answers: {_listed(found['extraction'])}."] if found.get("extraction") else []
     gate = found["references"]
     lines += [f"References: {gate['passed']} of {gate['run']} pass{_failing(gate)}."]
     if found["modes"].get("official"):

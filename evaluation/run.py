@@ -74,7 +74,7 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     )
     problems = select_problems(benchmark.load(options.data), options)
     folder = options.out / benchmark.name
-    answers = _answers(benchmark, problems, options, folder)
+    answers = _answers(benchmark, problems, options, folder, settings)
     used = [problem for problem in problems if problem.task_id in {sample.task_id for sample in answers}]
     contaminated = contamination.contamination_notes(benchmark, used, options.trained_on)
     mark = _fingerprint(benchmark, problems, settings, options)
@@ -102,14 +102,15 @@ def select_problems(problems: list[Problem], options: Options) -> list[Problem]:
     return problems[: options.limit]
 
 
-def _answers(benchmark: Benchmark, problems: list[Problem], options: Options, folder: Path) -> list[GradedSample]:
+def _answers(
+    benchmark: Benchmark, problems: list[Problem], options: Options, folder: Path, settings: Settings
+) -> list[GradedSample]:
     if options.samples is not None:
-        if options.ids is None and options.limit is None:
-            return read_samples(options.samples, benchmark, problems, options.clean)
-        return read_samples(options.samples, benchmark, problems, options.clean, skip_unknown=True)
+        some = options.ids is not None or options.limit is not None
+        return read_samples(options.samples, benchmark, problems, options.clean, skip_unknown=some, settings=settings)
     if options.model is None:
         raise CodeprefError("give --samples FILE or --model ID_OR_PATH")
-    return draw_samples(benchmark, problems, options.model, folder)
+    return draw_samples(benchmark, problems, options.model, folder, settings)
 
 
 def _fingerprint(

@@ -5,17 +5,19 @@ prompt). DS-1000's lines have `metadata.problem_id` or `id`, and `code`. Several
 order.
 """
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codepref import extract
 from codepref.errors import CodeprefError
 from codepref.files import read_rows, write_whole
-from evaluation.benchmark import Benchmark, Problem
+from codepref.sandbox import Sandbox
+from evaluation.benchmark import Benchmark, Problem, Settings
 
-EXTRACTOR = "codepref-1"
+EXTRACTOR = "codepref-2"
 """Version of the rules that take a program out of a text; part of the fingerprint."""
 
 
@@ -27,10 +29,17 @@ class GradedSample:
     index: int
     raw: str
     program: str
+    rule: str = ""
+    """How the program was found in the text, or why none was (`codepref.extract`); empty where nobody looked."""
 
 
 def read_samples(
-    path: Path, benchmark: Benchmark, problems: Sequence[Problem], clean: bool = False, skip_unknown: bool = False
+    path: Path,
+    benchmark: Benchmark,
+    problems: Sequence[Problem],
+    clean: bool = False,
+    skip_unknown: bool = False,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
 ) -> list[GradedSample]:
     """Samples of a file, in the order of the problems.
 
@@ -40,12 +49,14 @@ def read_samples(
         problems: Its problems; every line must name one of them.
         clean: Take the program out of each text first (fences, prose, usage examples).
         skip_unknown: Leave lines of other tasks out, where only some problems are graded.
+        settings: Where programs are loaded if reading alone can not tell usage from what they need.
 
     Raises:
         CodeprefError: A line that is not JSON, names no known task, or holds no text; the file and line are named.
     """
     known = {problem.task_id: problem for problem in problems}
     found: dict[str, list[GradedSample]] = {}
+    texts = list[tuple[Problem, str]]()
     for number, row in read_rows(path):
         where = f"{path}:{number}"
         problem = known.get(_task(row))
@@ -57,11 +68,13 @@ def read_samples(
         text = raw
         samples = found.setdefault(problem.task_id, [])
         if clean and not benchmark.bare:
-            text = cleaned(text, problem)
+            texts.append((problem, text))
         elif whole is False and not benchmark.bare:
             text = problem.prompt + text
         program = text if whole is True and not benchmark.framed else benchmark.program(problem, text)
         samples.append(GradedSample(problem.task_id, len(samples), raw, program))
+    if texts:
+        found = _with_programs(found, benchmark, texts, settings)
     if not found:
         raise CodeprefError(f"{path}: no samples; one JSON object a line with task_id and solution or completion")
     return [sample for problem in problems for sample in found.get(problem.task_id, [])]
@@ -91,10 +104,44 @@ def is_program(text: str, entry_point: str) -> bool:
     return any(line.startswith((f"def {entry_point}", f"async def {entry_point}")) for line in text.splitlines())
 
 
-def cleaned(text: str, problem: Problem) -> str:
-    """The program in a model's answer, by the rules of builders and training; the text itself if there is none."""
-    found = extract.code(text, problem.prompt, problem.entry_point)
-    return text if isinstance(found, extract.Rejected) else found
+def cleaned(benchmark: Benchmark, answers: Sequence[tuple[Problem, str]], settings: Settings) -> list[tuple[str, str]]:
+    """The programs in some answers, by the rules of builders and training, and the rule that applied to each.
+
+    What is run for an answer without a program is its text, or nothing if it is an unfinished thought.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def sandbox() -> Sandbox:
+            python, anyhow = settings.python, settings.allow_unisolated
+            made = Sandbox(extract.LOADING, profile="library", python=python, allow_unisolated=anyhow)
+            return stack.enter_context(made)
+
+        asked = [extract.Answer(text, problem.prompt, problem.entry_point) for problem, text in answers]
+        found = extract.extracted(asked, sandbox)
+    return [
+        (_program(benchmark, problem, text, item), item.rule)
+        for (problem, text), item in zip(answers, found, strict=True)
+    ]
+
+
+def _program(benchmark: Benchmark, problem: Problem, text: str, item: extract.Extracted | extract.Rejected) -> str:
+    if isinstance(item, extract.Extracted):
+        return benchmark.program(problem, item.program) if benchmark.framed else item.program
+    return benchmark.program(problem, "" if item.rule == "unfinished thought" else text)
+
+
+def _with_programs(
+    found: Mapping[str, list[GradedSample]],
+    benchmark: Benchmark,
+    texts: Sequence[tuple[Problem, str]],
+    settings: Settings,
+) -> dict[str, list[GradedSample]]:
+    """The samples with the programs in their texts, which are in the order of the samples of each problem."""
+    made: dict[str, list[GradedSample]] = {}
+    for (problem, text), (program, rule) in zip(texts, cleaned(benchmark, texts, settings), strict=True):
+        samples = made.setdefault(problem.task_id, [])
+        samples.append(GradedSample(problem.task_id, len(samples), text, program, rule))
+    return made
 
 
 def write_samples(folder: Path, name: str, samples: Iterable[GradedSample]) -> None:

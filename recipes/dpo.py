@@ -5,8 +5,10 @@ accelerate launch recipes/dpo.py --config recipes/qwen2.5-coder-7b/dpo_qlora.yam
 
 from collections.abc import Sequence
 
+import arguments
 import data
 import guards
+import models
 import recipe
 from trl import DPOConfig, DPOTrainer
 
@@ -21,24 +23,24 @@ METHOD = recipe.Method(
   archivePrefix = {arXiv}
 }""",
 )
-SIDES = ("chosen_ids", "rejected_ids")
+SIDES = data.SIDES["pairs"]
 
 
 def main(argv: Sequence[str] | None = None) -> DPOTrainer:
     """Trains and saves; returns the trainer."""
-    script, args, wanted = recipe.parse(recipe.PairArguments, DPOConfig, argv)
-    recipe.add_nll(args, script.alpha)
-    recipe.announce(wanted, args, rows=2 * args.per_device_train_batch_size)
-    train, held = data.pairs(script)
-    words = recipe.tokenizer(wanted)
+    script, args, wanted = arguments.parse(arguments.PairArguments, DPOConfig, argv)
+    arguments.add_nll(args, script.alpha)
+    model = recipe.announce(wanted, args, rows=2 * args.per_device_train_batch_size)
+    words, rows = models.tokenizer(wanted), data.pairs(script)
+    ends = args.truncation_mode == "keep_start"
+    fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length, drops=ends)
+    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
+    checkpoint = recipe.resume(script, args, manifest)
     trainer = recipe.own_card(DPOTrainer)(
-        **recipe.parts(script, args, wanted), train_dataset=train, eval_dataset=held, processing_class=words
+        **recipe.parts(script, args, wanted, model), train_dataset=fit.rows, eval_dataset=held, processing_class=words
     )
-    checks = guards.preferences(trainer.train_dataset, SIDES, len(train), words, args.max_length)
-    manifest = recipe.describe(METHOD, script, args, wanted, trainer)
-    manifest["checks"] = checks
-    guard = guards.ChosenGuard(args.beta, checks["lengths"]["completion_mean"], script.chosen_drop, script.chosen_guard)
-    return recipe.run(trainer, manifest, guard)
+    guard = guards.ChosenGuard(args.beta, fit.counted, script.chosen_drop, script.chosen_guard)
+    return recipe.run(trainer, manifest, checkpoint, guard)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ cancels out of the margin. Numbers other than 0 and 1 weigh the log-probabilitie
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import arguments
 import data
 import focal
 import guards
+import models
 import recipe
 from trl import DPOConfig
 
@@ -27,33 +29,34 @@ METHOD = recipe.Method(
   archivePrefix = {arXiv}
 }""",
 )
-SIDES = ("chosen_ids", "rejected_ids")
+SIDES = data.SIDES["pairs"]
 
 
 @dataclass
-class Arguments(focal.FocalArguments, recipe.PairArguments):
+class Arguments(focal.FocalArguments, arguments.PairArguments):
     """All keys of this recipe beside TRL's."""
 
 
 def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     """Trains and saves; returns the trainer."""
-    script, args, wanted = recipe.parse(Arguments, DPOConfig, argv)
-    recipe.add_nll(args, script.alpha)
-    recipe.announce(wanted, args, rows=2 * args.per_device_train_batch_size)
-    train, held = data.pairs(script, spans=script.focus == "lines")
-    words = recipe.tokenizer(wanted)
+    script, args, wanted = arguments.parse(Arguments, DPOConfig, argv)
+    arguments.add_nll(args, script.alpha)
+    focal.check(script, args)
+    model = recipe.announce(wanted, args, rows=2 * args.per_device_train_batch_size)
+    words, rows = models.tokenizer(wanted), data.pairs(script, spans=script.focus == "lines")
+    fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length)
+    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
+    checkpoint = recipe.resume(script, args, manifest)
     trainer = recipe.own_card(focal.FocalDPOTrainer)(
-        **recipe.parts(script, args, wanted),
+        **recipe.parts(script, args, wanted, model),
         settings=script,
-        train_dataset=train,
+        train_dataset=fit.rows,
         eval_dataset=held,
         processing_class=words,
     )
-    checks = guards.preferences(trainer.train_dataset, SIDES, len(train), words, args.max_length)
-    manifest = recipe.describe(METHOD, script, args, wanted, trainer)
-    manifest["checks"] = {**checks, "pairs dropped": trainer.dropped}
-    guard = guards.ChosenGuard(args.beta, checks["lengths"]["completion_mean"], script.chosen_drop, script.chosen_guard)
-    return recipe.run(trainer, manifest, guard)
+    manifest["checks"]["pairs dropped"] = trainer.dropped
+    guard = guards.ChosenGuard(args.beta, fit.counted, script.chosen_drop, script.chosen_guard)
+    return recipe.run(trainer, manifest, checkpoint, guard)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 """What is checked before and while a recipe trains: lengths, ends, boundaries, balance of classes, log-probs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from data import Rows
 from datasets import Dataset
+from measure import Measured, check_tokenizer, measure
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from codepref.errors import CodeprefError
-
-LOOKED_AT = 1000
-"""Rows that the checks of ends and boundaries look at: what they find is a property of template and tokenizer."""
 
 
 class ChosenGuard(TrainerCallback):
@@ -44,8 +44,17 @@ class ChosenGuard(TrainerCallback):
             print(f"warning: {self.stopped}")
 
 
-def balance(labels: Sequence[bool], desirable: float, undesirable: float) -> tuple[float, float]:
+def balance(
+    name: str, labels: Sequence[bool], desirable: float, undesirable: float, dropped: int = 0
+) -> tuple[float, float]:
     """KTO's class weights: those given, or, when both are 1, such that both classes weigh the same.
+
+    Args:
+        name: The dataset's, for messages.
+        labels: Of the rows that are trained on.
+        desirable: Weight that was asked for.
+        undesirable: The same.
+        dropped: Rows that had no room in max_length, for the message.
 
     Raises:
         CodeprefError: only one class is there.
@@ -53,129 +62,171 @@ def balance(labels: Sequence[bool], desirable: float, undesirable: float) -> tup
     good = sum(labels)
     bad = len(labels) - good
     if not good or not bad:
-        raise CodeprefError(f"KTO needs desirable and undesirable rows; there are {good} and {bad}")
+        why = f" ({dropped} had no room in max_length; raise it)" if dropped else "; give rows of both labels"
+        raise CodeprefError(f"{name}: KTO needs desirable and undesirable rows; there are {good} and {bad}{why}")
     if desirable != 1.0 or undesirable != 1.0 or good == bad:
         return desirable, undesirable
     return (round(bad / good, 4), 1.0) if good < bad else (1.0, round(good / bad, 4))
 
 
-def preferences(
-    dataset: Dataset, sides: Sequence[str], given: int, tokenizer: PreTrainedTokenizerBase, max_length: int | None
-) -> dict[str, Any]:
-    """Checks the tokenised rows of a preference trainer; the lengths and the warnings go to the log and the card.
+@dataclass(frozen=True)
+class Fitting:
+    """The rows that something can be learnt from, and what is told of all."""
+
+    rows: Dataset
+    lengths: dict[str, Any]
+    """How many tokens the kept rows have, how many rows `max_length` drops and cuts."""
+    warnings: list[str]
+    counted: float
+    """Mean tokens of the good answer that are trained on."""
+
+    def checks(self, report: dict[str, Any]) -> dict[str, Any]:
+        """What stands in the manifest, with what reading the rows has counted."""
+        named = ("read", "left out", "alike", "labelled bad")
+        stored = {**{name: report[name] for name in named if report[name]}, **report["notes"]}
+        warnings = [*_told(report), *self.warnings]
+        return {"lengths": self.lengths, "rows as stored": stored, "warnings": warnings}
+
+
+def fitting(
+    name: str,
+    dataset: Dataset,
+    sides: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    vocabulary: int,
+    max_length: int | None,
+    drops: bool = True,
+) -> Fitting:
+    """Leaves out what can not teach: no room for an answer, or answers that differ only where nothing is trained.
 
     Args:
-        dataset: Rows with `prompt_ids` and, uncut, the columns of completion ids named by `sides`.
-        sides: Columns of completion ids, the good one first.
-        given: Rows before the trainer dropped those without room for a completion.
+        name: The dataset's, for messages.
+        dataset: Rows `prompt`, the sides, and `place`.
+        sides: Columns of answers, the good one first.
         tokenizer: The model's.
-        max_length: Tokens of prompt and completion that are trained on.
+        vocabulary: Rows of the model's embedding.
+        max_length: Tokens of prompt and answer that are trained on.
+        drops: The trainer cuts rows at their end; else (SFT in parts, `keep_end`) none is without room.
 
     Raises:
-        CodeprefError: nothing is left, or completions do not end.
+        CodeprefError: nothing is left, answers do not end, or model and rows do not go together.
     """
-    if not len(dataset):
-        raise CodeprefError(f"all {given} prompts are longer than max_length {max_length}; raise it")
-    prompts = [len(ids) for ids in dataset["prompt_ids"]]
-    each = [[len(ids) for ids in dataset[side]] for side in sides]
-    whole = [prompt + max(counts) for prompt, *counts in zip(prompts, *each, strict=True)]
-    for side in sides:
-        ends(dataset[side][:LOOKED_AT], side.removesuffix("_ids"), tokenizer)
-    texts = dataset["chosen" if "chosen" in dataset.column_names else "completion"]
-    return {
-        "lengths": {**lengths(whole, given, max_length), "completion_mean": round(float(np.mean(each[0])), 1)},
-        "warnings": boundary(dataset["prompt"][:LOOKED_AT], texts[:LOOKED_AT], prompts, tokenizer),
-    }
+    given, messages = len(dataset), isinstance(dataset[0]["prompt"], list)
+    warnings = check_tokenizer(tokenizer, messages, vocabulary)
+    limit = max_length if drops else None
+    found = measure(dataset, sides, tokenizer, limit, vocabulary)
+    room = found.prompts < limit if limit else np.ones(given, bool)
+    if not room.any():
+        raise CodeprefError(f"{name}: all {given} prompts are longer than max_length {max_length}; raise it")
+    kept = room & ~found.alike
+    same = int((room & found.alike).sum())
+    if not kept.any():
+        where = f"within max_length {max_length}" if limit else "as tokens"
+        raise CodeprefError(
+            f"{name}: chosen and rejected are the same {where} in all {same} pairs that have room, so nothing can be "
+            "learnt; raise max_length, or give pairs that differ"
+        )
+    _check_ends(name, found, given, tokenizer)
+    if same:
+        warnings.append(f"{same} of {given} pairs are left out: the answers are alike within max_length {max_length}")
+    whole = (found.prompts + found.answers.max(1))[kept]
+    counted = found.answers[:, 0][kept]
+    if limit:
+        counted = np.minimum(counted, limit - found.prompts[kept])
+    report = lengths(whole, given, max_length)
+    rows = dataset if kept.all() else dataset.select(np.flatnonzero(kept))
+    return Fitting(
+        rows.remove_columns("place"), report, warnings + boundary(found, given, messages), float(counted.mean())
+    )
 
 
-def completions(
-    given: Dataset, prepared: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int | None, packed: bool
-) -> dict[str, Any]:
-    """The same for the SFT trainer, which cuts and packs its rows itself.
-
-    Args:
-        given: Rows `prompt`, `completion`.
-        prepared: What the trainer made of them.
-        tokenizer: The model's.
-        max_length: Tokens of a row, or of a pack.
-        packed: Rows are packed.
-    """
-    whole = [_count(row["prompt"] + row["completion"], tokenizer) for row in given]
-    prompts = [_count(row["prompt"], tokenizer, opening=True) for row in given]
-    fits = [packed or not max_length or before < max_length for before in prompts]
-    kept = [count for count, fit in zip(whole, fits, strict=True) if fit]
-    if not kept:
-        raise CodeprefError(f"all {len(given)} prompts are longer than max_length {max_length}; raise it")
-    report = lengths(kept, len(given), max_length)
-    if packed:
-        return {"lengths": report, "warnings": []}
-    labels = prepared["labels"]
-    ends([row for row in labels if max_length is None or len(row) < max_length][:LOOKED_AT], "completion", tokenizer)
-    counted = [next(i for i, label in enumerate(row) if label != -100) for row in labels[:LOOKED_AT]]
-    columns = prepared["prompt"][:LOOKED_AT], prepared["completion"][:LOOKED_AT]
-    return {"lengths": report, "warnings": boundary(*columns, counted, tokenizer)}
+def both(rows: Rows, sides: Sequence[str], *model: Any, drops: bool = True) -> tuple[Fitting, Dataset | None]:
+    """`fitting` of the rows to train on and of those held out; of the latter only the rows are of interest."""
+    train = fitting(rows.name, rows.train, sides, *model, drops=drops)
+    held = rows.held and fitting(f"{rows.name}, held out", rows.held, sides, *model, drops=drops).rows
+    return train, held
 
 
-def _count(text: Any, tokenizer: PreTrainedTokenizerBase, opening: bool = False) -> int:
-    """Tokens of a plain text, or of messages in the model's template; the end token of plain text is left out."""
-    if isinstance(text, str):
-        return len(tokenizer(text)["input_ids"])
-    return len(tokenizer.apply_chat_template(text, add_generation_prompt=opening, return_dict=True)["input_ids"])
-
-
-def lengths(whole: Sequence[int], given: int, max_length: int | None) -> dict[str, Any]:
+def lengths(whole: np.ndarray, given: int, max_length: int | None) -> dict[str, Any]:
     """How many tokens the rows have (`whole`: those that are kept), and how many rows `max_length` drops and cuts."""
     median, high, top = np.percentile(whole, [50, 95, 100]).astype(int).tolist()
     return {
         "rows": given,
         "kept": len(whole),
         "dropped": given - len(whole),
-        "cut": sum(count > max_length for count in whole) if max_length else 0,
+        "cut": int((whole > max_length).sum()) if max_length else 0,
         "max_length": max_length,
         "tokens": {"median": median, "95 %": high, "longest": top},
     }
 
 
-def ends(completions: Sequence[Sequence[int]], name: str, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raises CodeprefError when completions do not end with the token that ends an answer: such a model never stops.
-
-    A chat template may put a line break behind the end token, so the last three tokens are looked at.
-    """
-    missing = [i for i, ids in enumerate(completions) if tokenizer.eos_token_id not in ids[-3:]]
-    if missing:
+def _check_ends(name: str, found: Measured, given: int, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises CodeprefError when answers do not end with the token that ends an answer: such a model never stops."""
+    if found.counts["endless"]:
         raise CodeprefError(
-            f"{len(missing)} of {len(completions)} {name} completions do not end with {tokenizer.eos_token!r} (first: "
-            f"row {missing[0]}): a model trained on them does not stop. Set the tokenizer's eos_token to the token "
-            "that ends a turn in its chat template"
+            f"{name}: {found.counts['endless']} of {given} rows have answers that do not end with "
+            f"{tokenizer.eos_token!r} (first: {found.first['endless']}): a model trained on them does not "
+            "stop. Set the tokenizer's eos_token to the token that ends a turn in its chat template"
         )
 
 
-def boundary(
-    prompts: Sequence[Any], codes: Sequence[Any], counted: Sequence[int], tokenizer: PreTrainedTokenizerBase
-) -> list[str]:
-    """Warnings about plain prompts that do not end where a token ends, or that run into the completion.
-
-    Args:
-        prompts: Prompts; messages need no look, a template sets its own boundaries.
-        codes: Their completions.
-        counted: Tokens of each prompt that are trained on as a prompt.
-        tokenizer: The model's.
-    """
-    if not isinstance(prompts[0], str):
-        return []
-    alone = tokenizer(list(prompts))["input_ids"]
-    merged = [ids[kept:] for ids, kept in zip(alone, counted, strict=False) if len(ids) > kept]
-    glued = [(p[-12:] + c[:12]) for p, c in zip(prompts, codes, strict=True) if p[-1:].isalnum() and c[:1].isalnum()]
-    found = []
-    if merged:
-        found.append(
-            f"{len(merged)} of {len(prompts)} prompts end inside a token: their tail ({tokenizer.decode(merged[0])!r}) "
-            "merges with the completion, so training and generation see different tokens. Use chat: true, or a "
-            "prompt_template that ends on a token"
+def boundary(found: Measured, given: int, messages: bool) -> list[str]:
+    """Warnings about prompts that do not end where their tokens end, run into the answer, or begin wrongly."""
+    counts, first, warnings = found.counts, found.first, []
+    if counts["tail"] and messages:
+        warnings.append(
+            f"{counts['tail']} of {given} prompts end otherwise in training: what the chat template puts before an "
+            f"answer ({first['tail']!r}) it does not put there in a finished conversation, so the model is trained "
+            "without and asked with it. Take a template that writes both alike"
         )
-    if glued:
-        found.append(
-            f"{len(glued)} of {len(prompts)} prompts run into the completion ({glued[0]!r}). Use chat: true, or "
+    elif counts["tail"]:
+        warnings.append(
+            f"{counts['tail']} of {given} prompts end inside a token: their tail ({first['tail']!r}) merges with the "
+            "completion, so training and generation see different tokens. Use chat: true, or a prompt_template that "
+            "ends on a token"
+        )
+    if counts["glued"]:
+        warnings.append(
+            f"{counts['glued']} of {given} prompts run into the completion ({first['glued']!r}). Use chat: true, or "
             'prompt_template: "{prompt}\\n"'
         )
+    if counts["twice"]:
+        warnings.append(
+            f"{counts['twice']} of {given} rows begin with two tokens of beginning: one is in the prompt or its "
+            "template, one is the tokenizer's. Take it out of prompt_template or the chat template"
+        )
+    if counts["bare"]:
+        warnings.append(
+            f"{counts['bare']} of {given} rows begin without the token of beginning that the tokenizer puts before "
+            "plain text: the chat template does not write it. Take the template that belongs to the model"
+        )
+    return warnings
+
+
+def _told(report: dict[str, Any]) -> list[str]:
+    """What was left out while the rows were read."""
+    found = [f"{count} {note}" for note, count in report["notes"].items()]
+    if report["left out"]:
+        reasons = "; ".join(report["reasons"])
+        found.append(f"{report['left out']} of {report['read']} rows are left out (--skip-bad): {reasons}")
+    if report["alike"]:
+        found.append(f"{report['alike']} of {report['read']} pairs are left out: chosen and rejected are the same")
     return found
+
+
+def whole_batches(dataset: Dataset, size: int) -> Dataset:
+    """KTO's rows without a last batch of one: its KL term compares a row with its neighbour, which is then itself.
+
+    The row that goes is the last one of the larger class.
+
+    Raises:
+        CodeprefError: there is one row in all.
+    """
+    if len(dataset) % size != 1:
+        return dataset
+    if len(dataset) == 1:
+        raise CodeprefError("KTO compares the rows of a batch, and there is one row; give more")
+    labels = list(dataset["label"])
+    larger = sum(labels) * 2 >= len(labels)
+    out = max(i for i, label in enumerate(labels) if label is larger)
+    return dataset.select([i for i in range(len(labels)) if i != out])

@@ -8,8 +8,10 @@ Where the classes differ in size and both weights are 1, the smaller class gets 
 
 from collections.abc import Sequence
 
+import arguments
 import data
 import guards
+import models
 import recipe
 from trl import KTOConfig, KTOTrainer
 
@@ -25,32 +27,40 @@ METHOD = recipe.Method(
   archivePrefix = {arXiv}
 }""",
 )
-SIDES = ("completion_ids",)
+SIDES = data.SIDES["labelled"]
 
 
 def main(argv: Sequence[str] | None = None) -> KTOTrainer:
     """Trains and saves; returns the trainer."""
-    script, args, wanted = recipe.parse(recipe.PreferenceArguments, KTOConfig, argv)
+    script, args, wanted = arguments.parse(arguments.PreferenceArguments, KTOConfig, argv)
     if args.per_device_train_batch_size < 2:
         raise CodeprefError("per_device_train_batch_size: KTO compares the rows of a batch; give 2 or more")
-    recipe.announce(wanted, args, rows=args.per_device_train_batch_size)
-    train, held = data.labelled(script, seed=args.seed)
+    model = recipe.announce(wanted, args, rows=args.per_device_train_batch_size)
+    words, rows = models.tokenizer(wanted), data.labelled(script, seed=args.seed)
+    fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length)
     given = args.desirable_weight, args.undesirable_weight
-    args.desirable_weight, args.undesirable_weight = guards.balance(train["label"], *given)
-    words = recipe.tokenizer(wanted)
-    trainer = recipe.own_card(KTOTrainer)(
-        **recipe.parts(script, args, wanted), train_dataset=train, eval_dataset=held, processing_class=words
-    )
-    good = sum(trainer.train_dataset["label"])
-    checks = guards.preferences(trainer.train_dataset, SIDES, len(train), words, args.max_length)
-    manifest = recipe.describe(METHOD, script, args, wanted, trainer)
-    manifest["checks"] = {
-        **checks,
-        "labels": {"desirable": good, "undesirable": len(trainer.train_dataset) - good},
-        "weights": {"desirable": args.desirable_weight, "undesirable": args.undesirable_weight},
+    labels = list(fit.rows["label"])
+    weights = guards.balance(rows.name, labels, *given, fit.lengths["dropped"])
+    args.desirable_weight, args.undesirable_weight = weights
+    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
+    manifest["checks"] |= {
+        "labels": {"desirable": sum(labels), "undesirable": len(labels) - sum(labels)},
+        "weights": dict(zip(("desirable", "undesirable"), weights, strict=True)),
     }
-    guard = guards.ChosenGuard(args.beta, checks["lengths"]["completion_mean"], script.chosen_drop, script.chosen_guard)
-    return recipe.run(trainer, manifest, guard)
+    checkpoint = recipe.resume(script, args, manifest)
+    train = guards.whole_batches(fit.rows, args.per_device_train_batch_size)
+    if len(train) < len(fit.rows):
+        manifest["checks"]["warnings"].append(
+            "one row is left out: alone in the last batch it had none to compare with"
+        )
+    trainer = recipe.own_card(KTOTrainer)(
+        **recipe.parts(script, args, wanted, model),
+        train_dataset=train,
+        eval_dataset=held and guards.whole_batches(held, args.per_device_eval_batch_size),
+        processing_class=words,
+    )
+    guard = guards.ChosenGuard(args.beta, fit.counted, script.chosen_drop, script.chosen_guard)
+    return recipe.run(trainer, manifest, checkpoint, guard)
 
 
 if __name__ == "__main__":

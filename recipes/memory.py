@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerate import init_empty_weights
-from transformers import AutoConfig, AutoModelForCausalLM
 from trl import ModelConfig
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "auto": 2}
@@ -35,15 +33,6 @@ class Estimate:
             f"optimizer {self.trained:.2g}, reference {self.reference:.2g}, activations {self.activations:.2g}, "
             f"runtime {RUNTIME_GB:.2g}; {self.parameters / 1e6:,.1f} million parameters)"
         )
-
-
-def skeleton(name: str, revision: str | None) -> torch.nn.Module:
-    """The model without its weights: shapes only."""
-    config = AutoConfig.from_pretrained(name, revision=revision)
-    with init_empty_weights():
-        model = AutoModelForCausalLM.from_config(config)
-    model.tie_weights()
-    return model
 
 
 def estimate(model: torch.nn.Module, wanted: ModelConfig, training: Any, rows: int, reference: bool) -> Estimate:

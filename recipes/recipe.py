@@ -1,27 +1,28 @@
 """One run, start to end: read the configuration, say what it needs, train, check, save with card and manifest."""
 
 import dataclasses
-import difflib
+import gc
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import checkpoints
+import models
 import torch
 import transformers
-import yaml
 from data import DataArguments, lineage
-from guards import ChosenGuard
-from huggingface_hub import ModelCard, hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError
-from memory import estimate, skeleton
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, Trainer
-from transformers.trainer_utils import get_last_checkpoint
-from trl import ModelConfig, TrlParser, get_peft_config, get_quantization_config
+from guards import ChosenGuard, Fitting
+from memory import estimate
+from transformers import Trainer
+from trl import ModelConfig, get_quantization_config
 
 from codepref.errors import CodeprefError
+from codepref.files import write_whole
+from codepref.licences import hub_licence
 from codepref.publish import plot
 from codepref.publish.dataset import versions
 from codepref.publish.modelcard import CURVE, model_card
@@ -29,10 +30,18 @@ from codepref.publish.modelcard import CURVE, model_card
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
 ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}
 MACHINE = {"output_dir", "hub_token", "hub_model_id", "resume_from_checkpoint", "report_to", "project", "run_name"}
-NOISE = {"debug", "disable_tqdm", "dataloader_pin_memory", "pad_to_multiple_of", "logging_steps", "use_cpu"}
+NOISE = {
+    "debug",
+    "resume_changed",
+    "disable_tqdm",
+    "dataloader_pin_memory",
+    "pad_to_multiple_of",
+    "logging_steps",
+    "use_cpu",
+}
 TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
 """Keys of the trainer that the card shows whether or not they have their default."""
-USER_ERROR = 2
+USER_ERROR, INTERRUPTED = 2, 130
 POINTS = 200
 
 
@@ -46,85 +55,11 @@ class Method:
     """BibTeX of the paper, if there is one."""
 
 
-@dataclass
-class PreferenceArguments(DataArguments):
-    """What the preference recipes know beside the dataset."""
-
-    chosen_guard: str = field(
-        default="stop",
-        metadata={
-            "help": "What to do when chosen code loses more than chosen_drop against the reference.",
-            "choices": ["stop", "warn", "off"],
-        },
-    )
-    chosen_drop: float = field(default=0.5, metadata={"help": "Limit of chosen_guard, in nats per token."})
-
-
-@dataclass
-class PairArguments(PreferenceArguments):
-    """What the recipes for pairs know beside that."""
-
-    alpha: float = field(
-        default=1.0,
-        metadata={"help": "Weight of the NLL term on the chosen code (token mean over the micro-batch); 0: none."},
-    )
-
-
-def add_nll(training: Any, alpha: float) -> None:
-    """Adds the NLL term to the losses, unless the configuration lists it itself."""
-    if alpha and "sft" not in training.loss_type:
-        training.loss_weights = [*(training.loss_weights or [1.0] * len(training.loss_type)), alpha]
-        training.loss_type = [*training.loss_type, "sft"]
-
-
-def parse(arguments: type, config: type, argv: Sequence[str] | None) -> tuple[Any, Any, ModelConfig]:
-    """Reads `--config FILE` and flags; flags win.
-
-    Raises:
-        CodeprefError: unreadable file, unknown key (the nearest known one is named) or no model.
-    """
-    words = list(sys.argv[1:] if argv is None else argv)
-    kinds = (arguments, config, ModelConfig)
-    where = words[words.index("--config") + 1] if "--config" in words[:-1] else "command line"
-    known = {item.name for kind in kinds for item in dataclasses.fields(kind)}
-    if where != "command line":
-        _refuse_unknown(where, known)
-    try:
-        parsed = TrlParser(kinds).parse_args_and_config(words)
-    except (ValueError, TypeError) as error:
-        raise CodeprefError(f"{where}: {' '.join(str(error).split())}") from None
-    script, training, model = parsed
-    if not model.model_name_or_path:
-        raise CodeprefError(f"{where}: model_name_or_path is missing; give a Hub id or a folder")
-    for item in dataclasses.fields(script):
-        choices = item.metadata.get("choices")
-        if choices and getattr(script, item.name) not in choices:  # argparse checks flags, not values of a file
-            raise CodeprefError(f"{where}: {item.name}: {getattr(script, item.name)!r}; give {' or '.join(choices)}")
-    return script, training, model
-
-
-def _refuse_unknown(path: str, known: set[str]) -> None:
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CodeprefError(f"{path}: {' '.join(str(error).split())}; give --config a YAML file") from None
-    if not isinstance(values, dict):
-        raise CodeprefError(f"{path}: expected 'key: value' lines")
-    for key in values:
-        if key not in known | {"env"}:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)
-            raise CodeprefError(f"{path}: unknown key '{key}'" + (f"; did you mean '{near[0]}'?" if near else ""))
-
-
-def announce(wanted: ModelConfig, training: Any, rows: int, preference: bool = True) -> None:
-    """Prints the memory estimate, and a warning when the GPU has less; the weights are not loaded yet."""
+def announce(wanted: ModelConfig, training: Any, rows: int, preference: bool = True) -> torch.nn.Module:
+    """Prints the memory estimate, and a warning when the GPU has less; gives the model without its weights."""
+    model = models.skeleton(wanted.model_name_or_path, wanted.model_revision)
     if training.process_index != 0:
-        return
-    try:
-        model = skeleton(wanted.model_name_or_path, wanted.model_revision)
-    except (OSError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        raise CodeprefError(f"{wanted.model_name_or_path}: {said}; give a Hub id or a folder with a model") from None
+        return model
     second = preference and not wanted.use_peft and not training.precompute_ref_log_probs
     guess = estimate(model, wanted, training, rows, reference=second)
     print(guess.line())
@@ -135,18 +70,10 @@ def announce(wanted: ModelConfig, training: Any, rows: int, preference: bool = T
                 f"warning: this GPU has {free:.1f} GB free. Lower per_device_train_batch_size (and raise "
                 "gradient_accumulation_steps) or max_length, set load_in_4bit, or shard with accelerate/fsdp2.yaml"
             )
+    return model
 
 
-def tokenizer(wanted: ModelConfig) -> PreTrainedTokenizerBase:
-    """The model's tokenizer."""
-    try:
-        return AutoTokenizer.from_pretrained(wanted.model_name_or_path, revision=wanted.model_revision)
-    except (OSError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        raise CodeprefError(f"{wanted.model_name_or_path}: no tokenizer ({said})") from None
-
-
-def parts(script: DataArguments, training: Any, wanted: ModelConfig) -> dict[str, Any]:
+def parts(script: DataArguments, training: Any, wanted: ModelConfig, model: torch.nn.Module) -> dict[str, Any]:
     """The arguments every trainer takes: model by name, configuration, quantisation, adapter."""
     training.model_init_kwargs = {
         "revision": wanted.model_revision,
@@ -162,7 +89,7 @@ def parts(script: DataArguments, training: Any, wanted: ModelConfig) -> dict[str
         "model": wanted.model_name_or_path,
         "args": training,
         "quantization_config": get_quantization_config(wanted),
-        "peft_config": get_peft_config(wanted),
+        "peft_config": models.adapter(wanted, model),
     }
 
 
@@ -178,6 +105,13 @@ def own_card(kind: type[Trainer]) -> type[Trainer]:
                 reached = {"steps": self.state.global_step, "curve": curve(self.state.log_history)}
                 self.manifest["result"] = {**self.manifest.get("result", {}), **reached}
                 write(Path(self.args.output_dir), self.manifest)
+
+        def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+            super()._save_checkpoint(*args, **kwargs)
+            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            if self.manifest is not None and self.is_world_process_zero() and folder.is_dir():
+                text = json.dumps(self.manifest, indent=1, sort_keys=True) + "\n"
+                write_whole(folder / checkpoints.MANIFEST, text.encode())
 
     Carded.__name__ = kind.__name__
     return Carded
@@ -203,10 +137,14 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")
 
 
-def describe(method: Method, script: Any, training: Any, wanted: ModelConfig, trainer: Trainer) -> dict[str, Any]:
-    """The run's manifest: what was trained on what, with which settings and versions."""
+def describe(
+    method: Method, script: Any, training: Any, wanted: ModelConfig, fit: Fitting, report: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The run's manifest: what is trained on what, with which settings and versions, and what was found in the rows."""
     name = wanted.model_name_or_path
-    local = Path(name).exists()
+    local = models.located(name)
+    revision = wanted.model_revision
+    stated = (None, None) if local else models.licence(name, revision)
     return {
         "method": method.name,
         "summary": method.summary,
@@ -214,34 +152,21 @@ def describe(method: Method, script: Any, training: Any, wanted: ModelConfig, tr
         "base": {
             "name": Path(name).resolve().name if local else name,
             "local": local,
-            "revision": None if local else _commit(name, wanted.model_revision),
-            "licence": None if local else _licence(name, wanted.model_revision),
+            "revision": None if local else models.commit(name, revision),
+            **hub_licence(*stated),
             "load_in_4bit": wanted.load_in_4bit,
             "dtype": wanted.dtype,
         },
         "adapter": wanted.use_peft,
-        "dataset": lineage(script),
+        "dataset": {**lineage(script), "rows_sha256": report["sha256"]},
         "config": {**_told(training), **_changed(script), **_changed(training), **_changed(wanted)},
         "versions": {**versions(), **{name: _version(name) for name in LIBRARIES}},
         "hardware": {
-            "device": torch.cuda.get_device_name() if trainer.args.device.type == "cuda" else trainer.args.device.type,
-            "processes": trainer.args.world_size,
+            "device": torch.cuda.get_device_name() if training.device.type == "cuda" else training.device.type,
+            "processes": training.world_size,
         },
+        "checks": fit.checks(report),
     }
-
-
-def _commit(name: str, revision: str) -> str:
-    """The commit that a branch or tag of a model on the Hub stands for."""
-    return Path(hf_hub_download(name, "config.json", revision=revision)).parent.name
-
-
-def _licence(name: str, revision: str) -> str | None:
-    """The licence that a model's card on the Hub states, if it states one that can be read from here."""
-    try:
-        card = ModelCard.load(hf_hub_download(name, "README.md", revision=revision))
-    except (HfHubHTTPError, OSError, ValueError):
-        return None
-    return card.data.license if isinstance(card.data.license, str) else None
 
 
 def _version(library: str) -> str:
@@ -271,41 +196,84 @@ def _told(training: Any) -> dict[str, Any]:
     return {name: getattr(value, "value", value) for name, value in values.items()}  # enumerations by their value
 
 
-def run(trainer: Trainer, manifest: dict[str, Any], guard: ChosenGuard | None = None) -> Trainer:
-    """Trains (or goes on from a checkpoint), saves adapter or model with card and manifest, pushes when asked.
+def resume(script: DataArguments, training: Any, manifest: dict[str, Any]) -> Path | None:
+    """The checkpoint to go on from, if that was asked for; the manifest tells where it is of another run.
 
     Raises:
-        CodeprefError: the guard stopped the run (what was trained is saved), or there is no checkpoint to resume.
+        CodeprefError: there is none that is whole, or it is of another run.
+    """
+    checkpoint = checkpoints.wanted(Path(training.output_dir), training.resume_from_checkpoint)
+    if checkpoint is not None:
+        manifest["resumed"] = checkpoints.compare(checkpoint, manifest, script.resume_changed)
+    return checkpoint
+
+
+def run(
+    trainer: Trainer, manifest: dict[str, Any], checkpoint: Path | None, guard: ChosenGuard | None = None
+) -> Trainer:
+    """Trains (from a checkpoint, if there is one), saves adapter or model with card and manifest, pushes when asked.
+
+    Raises:
+        CodeprefError: the guard stopped the run; what was trained is saved.
     """
     args = trainer.args
     if trainer.is_world_process_zero():
         for key, value in manifest["checks"].items():
-            print(f"{key}: {value}")
+            if key != "warnings":
+                print(f"{key}: {value}")
+        for warning in manifest["checks"]["warnings"]:
+            print(f"warning: {warning}")
+        if checkpoint is not None:
+            print(f"going on from {checkpoint}", *checkpoints.passed_over(checkpoint), sep="; ")
     if guard is not None:
         # before the trackers, so that they see what it adds
         trainer.callback_handler.callbacks.insert(0, guard)
     widen(trainer)
     group(trainer)
     trainer.manifest = manifest
-    trainer.train(resume_from_checkpoint=_checkpoint(args))
+    name_base(trainer, manifest)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if guard is not None and guard.stopped:
         manifest["result"] = {"guard": guard.stopped}
-    for adapter in getattr(trainer.model, "peft_config", {}).values():
-        adapter.revision = manifest["base"]["revision"]
-        if isinstance(adapter.target_modules, set):  # its order would differ from run to run
-            adapter.target_modules = sorted(adapter.target_modules)
     trainer.save_model(args.output_dir)
     trainer.save_state()
     trainer.create_model_card()
-    if guard is not None and guard.stopped and guard.action == "stop":
-        trainer.end()
-        raise CodeprefError(f"{guard.stopped}. What was trained is in {args.output_dir}")
-    if args.push_to_hub:
+    stopped = guard is not None and guard.stopped and guard.action == "stop"
+    if args.push_to_hub and not stopped:
         trainer.push_to_hub()
-    trainer.end()
+    end(trainer)
+    if stopped:
+        raise CodeprefError(f"{guard.stopped}. What was trained is in {args.output_dir}")  # type: ignore[union-attr]
     if trainer.is_world_process_zero():
         print(f"saved: {args.output_dir}")
     return trainer
+
+
+def name_base(trainer: Trainer, manifest: Mapping[str, Any]) -> None:
+    """Puts revision and place of the base into the adapter's configuration.
+
+    A folder is named by its whole path: a relative one means another folder elsewhere, or a stranger's repository.
+    """
+    for adapter in getattr(trainer.model, "peft_config", {}).values():
+        adapter.revision = manifest["base"]["revision"]
+        if manifest["base"]["local"] and adapter.base_model_name_or_path:
+            adapter.base_model_name_or_path = str(Path(adapter.base_model_name_or_path).resolve())
+        if isinstance(adapter.target_modules, set):  # its order would differ from run to run
+            adapter.target_modules = sorted(adapter.target_modules)
+
+
+def end(trainer: Trainer) -> None:
+    """Ends trackers and process group, when every process has come here.
+
+    The model's distributed wrapper goes first. It holds the group too, and whoever lets go of the group last waits for
+    the group's threads. The wrapper does so with Python's lock, for which such a thread may be waiting: the process
+    never ends then. The group itself lets go of the lock.
+    """
+    if torch.distributed.is_initialized():
+        trainer.accelerator.wait_for_everyone()
+        trainer.model_wrapped = trainer.model
+        trainer.accelerator.free_memory()
+    trainer.end()
 
 
 def widen(trainer: Trainer) -> None:
@@ -332,21 +300,32 @@ def group(trainer: Trainer) -> None:
     trainer._signature_columns.append(trainer.args.length_column_name)
 
 
-def _checkpoint(args: Any) -> str | None:
-    wanted = args.resume_from_checkpoint
-    if wanted not in ("last", "true", "True"):
-        return wanted
-    found = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
-    if found is None:
-        raise CodeprefError(f"resume_from_checkpoint: no checkpoint in {args.output_dir}; leave it out to start anew")
-    return found
-
-
 def launched(main: Callable[[], Any]) -> None:
     """Runs a recipe as a program: what the user can mend is one line and exit code 2."""
     transformers.logging.set_verbosity_warning()
+    code = _code_of(main)
+    if torch.distributed.is_initialized():  # an error has ended the run: the same order as in `end`
+        gc.collect()
+        torch.distributed.destroy_process_group()
+    sys.exit(code)
+
+
+def _code_of(main: Callable[[], Any]) -> int:
     try:
         main()
     except CodeprefError as error:
-        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        said, code = str(error), USER_ERROR
+    except torch.OutOfMemoryError as error:
+        first = str(error).partition(". ")[0]
+        said = f"{first}; lower per_device_train_batch_size or max_length, or set load_in_4bit"
+        code = USER_ERROR
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        said, code = f"{where}{error.strerror or error}; checkpoints that were finished are kept", USER_ERROR
+    except KeyboardInterrupt:
+        said, code = "interrupted; go on from the last checkpoint with --resume_from_checkpoint last", INTERRUPTED
+    else:
+        return 0
+    if os.environ.get("LOCAL_RANK", "0") == "0" or code != USER_ERROR:  # once a machine, not once a process
+        print(f"{Path(sys.argv[0]).name}: error: {said}", file=sys.stderr)
+    return code

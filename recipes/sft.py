@@ -7,8 +7,10 @@ The loss counts completion tokens only.
 
 from collections.abc import Sequence
 
+import arguments
 import data
 import guards
+import models
 import recipe
 from trl import SFTConfig, SFTTrainer
 
@@ -16,20 +18,24 @@ METHOD = recipe.Method(
     "sft",
     "Supervised fine-tuning on the chosen codes; the loss counts completion tokens only.",
 )
+SIDES = data.SIDES["completions"]
 
 
 def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     """Trains and saves; returns the trainer."""
-    script, args, wanted = recipe.parse(data.DataArguments, SFTConfig, argv)
-    recipe.announce(wanted, args, rows=args.per_device_train_batch_size, preference=False)
-    train, held = data.completions(script)
-    words = recipe.tokenizer(wanted)
+    script, args, wanted = arguments.parse(data.DataArguments, SFTConfig, argv)
+    model = recipe.announce(wanted, args, rows=args.per_device_train_batch_size, preference=False)
+    words, rows = models.tokenizer(wanted), data.completions(script)
+    # what is cut into parts, or trained from its first token on, needs no room for an answer
+    cut = args.packing_strategy == "bfd" if args.packing else args.truncation_mode == "keep_start"
+    drops = cut and args.completion_only_loss is not False
+    fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length, drops=drops)
+    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
+    checkpoint = recipe.resume(script, args, manifest)
     trainer = recipe.own_card(SFTTrainer)(
-        **recipe.parts(script, args, wanted), train_dataset=train, eval_dataset=held, processing_class=words
+        **recipe.parts(script, args, wanted, model), train_dataset=fit.rows, eval_dataset=held, processing_class=words
     )
-    manifest = recipe.describe(METHOD, script, args, wanted, trainer)
-    manifest["checks"] = guards.completions(train, trainer.train_dataset, words, args.max_length, args.packing)
-    return recipe.run(trainer, manifest)
+    return recipe.run(trainer, manifest, checkpoint)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def test_no_records_still_have_the_schema():
 
 
 def test_schema_names_and_types():
-    assert schema(Candidate).names == ["code_id", "code", "sample", "seed", "nodes"]
+    assert schema(Candidate).names == ["code_id", "code", "sample", "seed", "nodes", "rule"]
     assert schema(Candidate).field("seed").type == pa.int64()
 
 

@@ -2,8 +2,9 @@
 
 import atexit
 import functools
+import itertools
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,12 +58,15 @@ class Execution:
 def select_candidates(config: Selection, samples: pa.Table) -> Shard:
     """Stage `candidates`: programs and tests out of the raw samples.
 
-    Codes fall under `empty`, `unparseable`, `no entry point` or `duplicate`; tests under `empty`, `unparseable`,
-    `no call` or `duplicate`; prompts under `fewer than 2 codes` or `no tests`.
+    Codes fall under `empty`, `unfinished thought`, `unparseable`, `no entry point` or `duplicate`; tests under `empty`,
+    `unfinished thought`, `unparseable`, `no assert`, `no call` or `duplicate`; prompts under `fewer than 2 codes` or
+    `no tests`.
     """
     rows, excluded = [], list[Exclusion]()
-    for row in from_table(samples, Samples):
-        codes = tuple(_codes(row, config, excluded))
+    inputs = list(from_table(samples, Samples))
+    programs = iter(programs_in([(sample.text, row.prompt, row.entry_point) for row in inputs for sample in row.codes]))
+    for row in inputs:
+        codes = tuple(_codes(row, config, list(itertools.islice(programs, len(row.codes))), excluded))
         tests = tuple(tests_of(row, config, excluded))
         if len(codes) < 2:
             excluded.append(Exclusion("candidates", row.prompt_id, "prompt", "fewer than 2 codes"))
@@ -74,22 +78,32 @@ def select_candidates(config: Selection, samples: pa.Table) -> Shard:
     return Shard(to_table(rows, Candidates), tuple(excluded))
 
 
-def _codes(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Candidate]:
+def programs_in(answers: Sequence[tuple[str, str, str]]) -> list[extract.Extracted | extract.Rejected]:
+    """The programs in some answers, each given with its prompt and entry point; loaded in the sandbox where need be."""
+    return extract.extracted([extract.Answer(*answer) for answer in answers], lambda: sandbox_of(extract.LOADING))
+
+
+def _codes(
+    row: Samples,
+    config: Selection,
+    found: Sequence[extract.Extracted | extract.Rejected],
+    excluded: list[Exclusion],
+) -> Iterator[Candidate]:
     seen: set[str] = set()
-    for index, sample in enumerate(row.codes):
+    for index, (sample, taken) in enumerate(zip(row.codes, found, strict=True)):
         if len(seen) == config.codes:
             return
-        program = extract.code(sample.text, row.prompt, row.entry_point)
-        if isinstance(program, extract.Rejected):
-            excluded.append(Exclusion("candidates", row.prompt_id, "code", program.rule, index, program.detail))
+        if isinstance(taken, extract.Rejected):
+            excluded.append(Exclusion("candidates", row.prompt_id, "code", taken.rule, index, taken.detail))
             continue
+        program = taken.program
         key = extract.shape(program) if config.distinct_codes else f"{index}"
         if key in seen:
             excluded.append(Exclusion("candidates", row.prompt_id, "code", "duplicate", index))
             continue
         seen.add(key)
         code_id = content_id(row.prompt_id, program)
-        yield Candidate(code_id, program, index, sample.seed, extract.node_count(program))
+        yield Candidate(code_id, program, index, sample.seed, extract.node_count(program), taken.rule)
 
 
 def tests_of(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iterator[Test]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from builders.chain import decontaminate
 from builders.chain.gates import why_uninformative
-from builders.chain.matrix import STUB, Selection, sandbox_of, tests_of
+from builders.chain.matrix import STUB, Selection, programs_in, sandbox_of, tests_of
 from builders.codeflow.feedback import no_program, reports
 from codepref import extract
 from codepref.records import Exclusion, Sample, Samples, content_id, from_table, to_table
@@ -123,12 +123,12 @@ def tests_in(row: Samples, stage: str) -> tuple[tuple[str, ...], list[Exclusion]
 
 
 def version(row: Samples | History, sample: Sample, number: int) -> Version:
-    """A version out of a model's answer, not run yet. Versions are whole programs, never completions of the prompt."""
-    program = extract.code(sample.text, "", row.entry_point)
-    if isinstance(program, extract.Rejected):
-        said = no_program(program, row.entry_point)
-        return Version(sample.text, number, program.rule, (), said, sample.seed, None, None)
-    return Version(program, number, "", (), "", sample.seed, None, None)
+    """A version out of a model's answer, not run yet."""
+    (found,) = programs_in([(sample.text, row.prompt, row.entry_point)])
+    if isinstance(found, extract.Rejected):
+        said = no_program(found, row.entry_point)
+        return Version(sample.text, number, found.rule, (), said, sample.seed, None, None)
+    return Version(found.program, number, "", (), "", sample.seed, None, None)
 
 
 def history(row: Samples, tests: tuple[str, ...], versions: tuple[Version, ...]) -> History:

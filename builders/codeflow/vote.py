@@ -14,7 +14,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from builders.chain.ask import TEMPLATES, Count, Drawing, Generation, Inquiry, Question, ask_stage
-from builders.chain.matrix import sandbox_of
+from builders.chain.matrix import programs_in, sandbox_of
 from builders.codeflow.feedback import reports
 from builders.codeflow.trajectories import History, Running
 from codepref import extract
@@ -97,8 +97,8 @@ def mend_tests(
 
 
 def _ballot(row: History, answers: Sequence[Sequence[Completion]], _: str) -> tuple[list[Ballot], list[Exclusion]]:
-    programs = (extract.code(item.text, row.prompt, row.entry_point) for item in answers[0])
-    return [Ballot(row.prompt_id, tuple(item for item in programs if isinstance(item, str)))], []
+    found = programs_in([(item.text, row.prompt, row.entry_point) for item in answers[0]])
+    return [Ballot(row.prompt_id, tuple(item.program for item in found if isinstance(item, extract.Extracted)))], []
 
 
 def disputed(config: _Voting, first: pa.Table, ballots: pa.Table) -> Shard:
@@ -128,7 +128,7 @@ def disputed(config: _Voting, first: pa.Table, ballots: pa.Table) -> Shard:
 
 def _amended(row: Dispute, answers: Sequence[Sequence[Completion]], _: str) -> tuple[list[Amendment], list[Exclusion]]:
     found, _rejected = extract.tests(answers[0][0].text, row.entry_point)
-    return [Amendment(row.test_id, row.prompt_id, row.entry_point, found[0] if found else "", row.codes)], []
+    return [Amendment(row.test_id, row.prompt_id, row.entry_point, "\n".join(found), row.codes)], []
 
 
 def settled(config: _Voting, first: pa.Table, disputes: pa.Table, amendments: pa.Table) -> Shard:

@@ -10,6 +10,7 @@ from pathlib import Path
 from codepref.commands.options import RECIPES
 from codepref.errors import CodeprefError
 
+INTERRUPTED, PATIENCE_S = 130, 10
 TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
 
 
@@ -18,10 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", nargs="?", choices=TRAINERS, help="recipe to run")
     parser.add_argument("--config", metavar="FILE", help=f"YAML file; examples in {os.path.relpath(RECIPES)}")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out and count rows that can not be trained on")
     parser.add_argument("--accelerate", metavar="FILE", help="`accelerate launch` with this file (several GPUs, nodes)")
     parser.add_argument("--merge", metavar="ADAPTER", help="make a whole model of this adapter instead")
     parser.add_argument("--out", metavar="DIR", help="folder of the merged model")
     parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), help="its precision (bfloat16)")
+    parser.add_argument("--base", metavar="MODEL", help="where its base is now, if that was a folder and has moved")
     parser.add_argument("--into", choices=("trained", "original"), help="weights to merge into (trained)")
     parser.add_argument("--push", metavar="ORG/NAME[@TAG]", help="publish the trained model there")
 
@@ -36,12 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise CodeprefError("train: give --out DIR, the folder of the merged model")
     command = _command(arguments)
     if not arguments.push:
-        return subprocess.run(command, check=False).returncode
+        return _finished(command)
     from codepref.publish import hub, release
 
     folder, where = _trained(arguments), hub.target(arguments.push, "model")
     hub.check_access(where)
-    code = subprocess.run(command, check=False).returncode
+    code = _finished(command)
     if code == 0:
         hub.publish(release.model_release(folder, where.repo_id), where)
     return code
@@ -50,18 +53,51 @@ def run(arguments: argparse.Namespace) -> int:
 def _command(arguments: argparse.Namespace) -> list[str]:
     """The command of a recipe, or of merging."""
     if arguments.merge:
-        options = {"--out": arguments.out, "--dtype": arguments.dtype, "--into": arguments.into}
+        options = {
+            "--out": arguments.out,
+            "--dtype": arguments.dtype,
+            "--into": arguments.into,
+            "--base": arguments.base,
+        }
         words = [word for name, value in options.items() if value for word in (name, value)]
         return [sys.executable, str(RECIPES / "merge.py"), arguments.merge, *words]
-    launch = ["-m", "accelerate.commands.launch", "--config_file", arguments.accelerate]
+    launch = [str(RECIPES / "launch.py"), "--config_file", arguments.accelerate]
     command = [sys.executable, *(launch if arguments.accelerate else ()), str(RECIPES / f"{arguments.method}.py")]
     command += ["--config", arguments.config] if arguments.config else []
     for item in arguments.set:
         key, equals, value = item.partition("=")
         if not equals:
             raise CodeprefError(f"--set {item}: expected key=value")
-        command += [f"--{key}", value]
+        command += [f"--{key}", *(_values(value) if key != "prompt_template" else [value])]
+    command += ["--skip_bad", "true"] if arguments.skip_bad else []
     return command
+
+
+def _values(text: str) -> list[str]:
+    """The words of a value: several for a list in brackets, as YAML writes it."""
+    import yaml
+
+    if not (text.startswith("[") and text.endswith("]")):
+        return [text]
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return [text]
+    return [str(item) for item in found] if isinstance(found, list) and found else [text]
+
+
+def _finished(command: list[str]) -> int:
+    """Exit code of a program. Ctrl-C has reached it too, and it has a last line to say: it may end by itself."""
+    program = subprocess.Popen(command)
+    try:
+        return program.wait()
+    except KeyboardInterrupt:
+        try:
+            program.wait(PATIENCE_S)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            program.terminate()
+            program.wait()
+        return INTERRUPTED
 
 
 def _trained(arguments: argparse.Namespace) -> Path:
@@ -70,8 +106,12 @@ def _trained(arguments: argparse.Namespace) -> Path:
         return Path(arguments.out)
     import yaml
 
-    stated = yaml.safe_load(Path(arguments.config).read_text(encoding="utf-8")) if arguments.config else {}
-    stated |= dict(item.split("=", 1) for item in arguments.set if "=" in item)
+    try:
+        stated = yaml.safe_load(Path(arguments.config).read_text(encoding="utf-8")) if arguments.config else {}
+        given = {key: yaml.safe_load(value) for key, _, value in (item.partition("=") for item in arguments.set)}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CodeprefError(f"{arguments.config}: {' '.join(str(error).split())}; give --config a YAML file") from None
+    stated = {**(stated if isinstance(stated, dict) else {}), **given}
     if not stated.get("output_dir"):
         raise CodeprefError("train: --push needs output_dir, in the file or as --set output_dir=DIR")
     return Path(stated["output_dir"])

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from codepref import templates
 from codepref.benchmarks import benchmark_of
+from codepref.licences import combined, hub_licence
 
 EXAMPLE = {
     "prompt": "text",
@@ -147,7 +148,7 @@ def _front_matter(root: Path, manifest: Mapping[str, Any], card: Card, parts: li
     rows = sum(part["rows"] for part in parts)
     data = DatasetCardData(
         pretty_name=card.pretty_name,
-        license=_licence(card, parts),
+        **_licence(card, parts),
         language=["en", "code"],
         task_categories=["text-generation"],
         tags=list(card.tags),
@@ -177,12 +178,12 @@ def _front_matter(root: Path, manifest: Mapping[str, Any], card: Card, parts: li
     return data.to_yaml()  # type: ignore[no-any-return]
 
 
-def _licence(card: Card, parts: list[dict[str, Any]]) -> str:
-    """The stated licence; else the one all prompts share; else `other`."""
-    if card.licence:
-        return str(card.licence).lower()
+def _licence(card: Card, parts: list[dict[str, Any]]) -> dict[str, str | None]:
+    """The stated licence; else the one all prompts share; else `other`; in the Hub's words."""
     named = {licence for part in parts for licence in part["licences"]}
-    return named.pop().lower() if len(named) == 1 and "not stated" not in named else "other"
+    known = set() if "not stated" in named else named
+    found = hub_licence(card.licence) if card.licence else combined(known)
+    return {"license": found["licence"], "license_name": found["licence_name"]}
 
 
 def _size_category(rows: int) -> str:

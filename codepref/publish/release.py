@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import yaml
 
+from codepref import licences
 from codepref.errors import CodeprefError
 
 Kind = Literal["dataset", "model"]
@@ -177,7 +178,7 @@ def lint(text: str, names: Collection[str]) -> list[str]:
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         if not re.match(r"[a-z]+:|#", target) and target not in names:
             wrong.append(f"it links to {target}, which is not there")
-    return wrong + _lint_configs(data, names)
+    return wrong + licences.faults(data) + _lint_configs(data, names)
 
 
 def _swallows(block: re.Match[str]) -> bool:
@@ -238,12 +239,18 @@ def _check_weights(folder: Path, files: Mapping[str, File]) -> None:
             if name not in files:
                 raise CodeprefError(f"{index}: {name} is not there; save the model again")
     if adapter.is_file():
-        base = json.loads(adapter.read_text()).get("base_model_name_or_path") or ""
-        if Path(base).is_absolute() or Path(base).exists():
-            raise CodeprefError(
-                f"{adapter}: base_model_name_or_path is {base}, a folder of this machine that nobody else can load; "
-                "publish the base first and put its Hub id there"
-            )
+        _check_base(folder, adapter)
+
+
+def _check_base(folder: Path, adapter: Path) -> None:
+    """Refuses an adapter whose base is a folder: nobody has it, and its name may be another's on the Hub."""
+    base = json.loads(adapter.read_text()).get("base_model_name_or_path") or ""
+    trained = read_manifest(folder).get("base", {}) if (folder / "manifest.json").is_file() else {}
+    if base.startswith((".", "/", "~")) or base.count("/") > 1 or Path(base).exists() or trained.get("local"):
+        raise CodeprefError(
+            f"{adapter}: base_model_name_or_path is {base}, a folder of this machine that nobody else can load; "
+            "publish the base first, put its Hub id there and in manifest.json (base: name, and local: false)"
+        )
 
 
 def _is_whole(path: Path) -> bool:

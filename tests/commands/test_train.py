@@ -1,6 +1,5 @@
 """`codepref train`: which program it starts, with which words. The programs themselves: tests/recipes."""
 
-import subprocess
 import sys
 
 import pytest
@@ -13,11 +12,11 @@ from codepref.commands import train
 def started(monkeypatch):
     commands = []
 
-    def run(command, check):
+    def finished(command):
         commands.append(command)
-        return subprocess.CompletedProcess(command, 7)
+        return 7
 
-    monkeypatch.setattr(train.subprocess, "run", run)
+    monkeypatch.setattr(train, "_finished", finished)
     return commands
 
 
@@ -31,8 +30,15 @@ def test_a_recipe_is_started_with_its_file_and_keys(started, root):
 
 def test_with_accelerate(started, root):
     cli.main(["train", "dpo", "--config", "a.yaml", "--accelerate", "fsdp2.yaml"])
-    launch = ["-m", "accelerate.commands.launch", "--config_file", "fsdp2.yaml"]
+    launch = [str(root / "recipes" / "launch.py"), "--config_file", "fsdp2.yaml"]
     assert started == [[sys.executable, *launch, str(root / "recipes" / "dpo.py"), "--config", "a.yaml"]]
+
+
+def test_lists_and_skipped_rows(started):
+    words = ["--set", "lora_target_modules=[q_proj, v_proj]", "--set", "prompt_template=[Q]", "--skip-bad"]
+    cli.main(["train", "dpo", *words])
+    expected = ["--lora_target_modules", "q_proj", "v_proj", "--prompt_template", "[Q]", "--skip_bad", "true"]
+    assert started[0][2:] == expected
 
 
 def test_merge(started, root):

@@ -2,7 +2,8 @@ import pytest
 
 from evaluation import bigcodebench, ds1000, humaneval, mbpp
 from evaluation.ask import cut
-from evaluation.benchmark import Problem
+from evaluation.benchmark import Problem, Settings
+from evaluation.catalogue import benchmark
 from evaluation.samples import cleaned
 
 PROMPT = 'def f(a):\n    """Doc."""\n'
@@ -60,5 +61,6 @@ def test_texts_that_end_an_answer(text, kept):
     ],
 )
 def test_programs_in_recorded_kinds_of_answers(raw):
-    program = cleaned(raw, PROBLEM)
+    ((program, rule),) = cleaned(benchmark("humaneval"), [(PROBLEM, raw)], Settings())
+    assert rule
     assert program.split() == ["import", "re", "def", "f(a):", "return", "a"]

@@ -40,7 +40,7 @@ def test_a_published_adapter_is_loaded_on_its_published_base(remote, tmp_path):
 def test_a_training_run_knows_commit_and_licence_of_its_base(remote, tmp_path, root, monkeypatch):
     pytest.importorskip("trl", reason="pip install 'codepref[train]'")
     monkeypatch.syspath_prepend(str(root / "recipes"))
-    import recipe
+    import models
 
     folder = tmp_path / "base"
     folder.mkdir()
@@ -48,7 +48,7 @@ def test_a_training_run_knows_commit_and_licence_of_its_base(remote, tmp_path, r
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
     assert cli.main(["publish", "model", str(folder), "--repo", "org/base", "--tag", "v1"]) == 0
-    commit = recipe._commit("org/base", "v1")
+    commit = models.commit("org/base", "v1")
     assert len(commit) == 40
     assert int(commit, 16)
-    assert recipe._licence("org/base", "v1") == "apache-2.0"
+    assert models.licence("org/base", "v1") == ("apache-2.0", None)

@@ -61,6 +61,14 @@ def test_a_known_licence_stands_in_card_and_front_matter():
     assert "license" not in front(model_card(manifest()))
 
 
+def test_a_licence_that_the_hub_does_not_list_has_a_name():
+    known = manifest()
+    known["base"] |= {"licence": "other", "licence_name": "acme-research"}
+    assert front(model_card(known))["license"] == "other"
+    assert front(model_card(known))["license_name"] == "acme-research"
+    assert "applies (acme-research)" in model_card(known)
+
+
 def test_a_merged_model_names_weights_and_precision():
     card = model_card(manifest(merged={"into": "the base as it was published,", "dtype": "bfloat16"}))
     assert front(card)["library_name"] == "transformers"

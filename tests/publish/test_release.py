@@ -88,6 +88,10 @@ BROKEN = {
     "a lost image": (lambda f: edit(f / "README.md", "By hand.", "![a](figures/b.png)"), "links to figures/b.png"),
     "no YAML": (lambda f: edit(f / "README.md", "---\n", ""), "no YAML front matter"),
     "bad YAML": (lambda f: edit(f / "README.md", "license: mit", "license: [mit"), "front matter is not YAML"),
+    "a licence of its own": (
+        lambda f: edit(f / "README.md", "license: mit", "license: Acme Research"),
+        "the Hub does not know the licence 'Acme Research', write license: other and license_name: acme-research",
+    ),
     "a lost config": (lambda f: edit(f / "README.md", "path: correctness/train", "path: gone/train"), "config correct"),
 }
 
@@ -128,6 +132,14 @@ BROKEN_MODELS = {
     ),
     "a local base": (
         lambda f: edit(f / "adapter_config.json", "org/base", str(f.parent)),
+        "a folder of this machine that nobody else can load",
+    ),
+    "a local base that looks like a Hub id": (
+        lambda f: edit(f / "manifest.json", '"local": false}, "dataset"', '"local": true}, "dataset"'),
+        "base_model_name_or_path is org/base, a folder of this machine",
+    ),
+    "a relative base": (
+        lambda f: edit(f / "adapter_config.json", "org/base", "../base"),
         "a folder of this machine that nobody else can load",
     ),
 }

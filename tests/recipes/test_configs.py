@@ -22,14 +22,14 @@ def method_of(path):
 
 @pytest.fixture(scope="module")
 def kinds():
-    import recipe
+    import arguments
     from data import DataArguments
     from trl import DPOConfig, KTOConfig, SFTConfig
 
     return {
         "sft": (DataArguments, SFTConfig),
-        "dpo": (recipe.PairArguments, DPOConfig),
-        "kto": (recipe.PreferenceArguments, KTOConfig),
+        "dpo": (arguments.PairArguments, DPOConfig),
+        "kto": (arguments.PreferenceArguments, KTOConfig),
         "focal_dpo": (import_module("focal_dpo").Arguments, DPOConfig),
     }
 
@@ -43,10 +43,10 @@ def test_each_model_has_its_recipes():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_the_parser_takes_it(kinds, path):
-    import recipe
+    import arguments
 
     # what a machine without a GPU refuses is not a fault of the file
-    script, args, model = recipe.parse(*kinds[method_of(path)], ["--config", str(path), "--use_cpu", "true"])
+    script, args, model = arguments.parse(*kinds[method_of(path)], ["--config", str(path), "--use_cpu", "true"])
     values = yaml.safe_load(path.read_text())
     for key, value in values.items():
         holder = next(part for part in (script, args, model) if hasattr(part, key))

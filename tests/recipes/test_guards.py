@@ -58,52 +58,181 @@ def test_chosen_guard_passes_over_other_logs(guards):
     ],
 )
 def test_balance(guards, labels, given, expected):
-    assert guards.balance(labels, *given) == expected
+    assert guards.balance("rows", labels, *given) == expected
 
 
 def test_balance_needs_both(guards):
-    with pytest.raises(CodeprefError, match="there are 3 and 0"):
-        guards.balance([True] * 3, 1.0, 1.0)
+    with pytest.raises(CodeprefError, match=r"rows: .* there are 3 and 0; give rows of both labels"):
+        guards.balance("rows", [True] * 3, 1.0, 1.0)
+    with pytest.raises(CodeprefError, match=r"there are 0 and 2 \(4 had no room in max_length; raise it\)"):
+        guards.balance("rows", [False] * 2, 1.0, 1.0, dropped=4)
 
 
-def tokenised(words, rows, end=True):
-    """What TRL makes of plain pairs."""
-    found = []
-    for prompt, chosen, rejected in rows:
-        tail = words.eos_token if end else ""
-        whole = [words(prompt + code + tail)["input_ids"] for code in (chosen, rejected)]
-        alone = words(prompt)["input_ids"]
-        cut = min(next((i for i, (a, b) in enumerate(zip(alone, ids)) if a != b), len(alone)) for ids in whole)  # noqa: B905
-        found.append(
-            {"prompt": prompt, "chosen": chosen, "rejected": rejected, "prompt_ids": alone[:cut],
-             "chosen_ids": whole[0][cut:], "rejected_ids": whole[1][cut:]}
-        )  # fmt: skip
-    return Dataset.from_list(found)
+SIDES = ("chosen", "rejected")
 
 
-SIDES = ("chosen_ids", "rejected_ids")
+def stored(rows):
+    names = ("prompt", "chosen", "rejected")
+    return Dataset.from_list(
+        [{**dict(zip(names, row, strict=True)), "place": f"x, line {i}"} for i, row in enumerate(rows, 1)]
+    )
+
+
+def fitting(guards, rows, words, max_length=None, vocabulary=10_000, **options):
+    return guards.fitting("x", stored(rows), SIDES, words, vocabulary, max_length, **options)
+
+
+def test_what_is_measured_is_what_the_trainer_makes(guards, train, words, rows):
+    """Plain and as messages: the same tokens, the same boundary."""
+    import measure
+
+    for chat in (False, True):
+        trainer = train("dpo", chat=chat, max_steps=1)
+        given = [(row["prompt"], row["chosen"], row["rejected"]) for row in rows]
+        if chat:
+            given = [
+                ([{"role": "user", "content": prompt}], *([{"role": "assistant", "content": code}] for code in codes))
+                for prompt, *codes in given
+            ]
+        found = measure.measure(stored(given), SIDES, words, None, 10_000)
+        made = trainer.train_dataset
+        assert found.prompts.tolist() == [len(ids) for ids in made["prompt_ids"]]
+        assert found.answers.tolist() == [
+            [len(good), len(bad)] for good, bad in zip(made["chosen_ids"], made["rejected_ids"], strict=True)
+        ]
 
 
 def test_lengths_count_what_is_cut_and_dropped(guards, words):
-    dataset = tokenised(words, [("p\n", "x = 1\n" * n, "y\n") for n in (1, 1, 40)])
-    report = guards.preferences(dataset, SIDES, 5, words, max_length=60)["lengths"]
-    assert {key: report[key] for key in ("rows", "kept", "dropped", "cut")} == {
+    rows = [("p\n" * n, "x = 1\n" * m, "y\n") for n, m in ((1, 1), (1, 2), (1, 40), (99, 1), (99, 1))]
+    found = fitting(guards, rows, words, max_length=60)
+    assert {key: found.lengths[key] for key in ("rows", "kept", "dropped", "cut")} == {
         "rows": 5,
         "kept": 3,
         "dropped": 2,
         "cut": 1,
     }
-    assert report["tokens"]["longest"] == len(dataset[2]["prompt_ids"] + dataset[2]["chosen_ids"])
-    with pytest.raises(CodeprefError, match="all 5 prompts are longer than max_length 60"):
-        guards.preferences(dataset.select([]), SIDES, 5, words, max_length=60)
+    assert len(found.rows) == 3
+    assert found.lengths["tokens"]["longest"] == len(words("p\n" + rows[2][1] + words.eos_token)["input_ids"])
+    with pytest.raises(CodeprefError, match="x: all 2 prompts are longer than max_length 60"):
+        fitting(guards, rows[3:], words, max_length=60)
+    assert fitting(guards, rows, words, max_length=60, drops=False).lengths["dropped"] == 0
 
 
-def test_completions_that_do_not_end_are_refused(guards, words):
-    dataset = tokenised(words, [("p\n", "c\n", "r\n")], end=False)
+def test_pairs_that_differ_only_behind_max_length(guards, words):
+    same = "# the same\n" * 30
+    rows = [("p\n", same + "x", same + "y"), ("p\n", "x\n", "y\n"), ("p\n", same + "x", same + "y")]
+    found = fitting(guards, rows, words, max_length=60)
+    assert found.rows["chosen"] == ["x\n"]
+    assert found.warnings == ["2 of 3 pairs are left out: the answers are alike within max_length 60"]
+    assert len(fitting(guards, rows, words).rows) == 3
+    with pytest.raises(CodeprefError, match="the same within max_length 60 in all 2 pairs that have room"):
+        fitting(guards, rows[::2], words, max_length=60)
+
+
+def test_a_last_batch_of_one_row_goes(guards):
+    labels = [True, False, True, True, False]
+    rows = Dataset.from_dict({"label": labels, "prompt": list("abcde")})
+    assert guards.whole_batches(rows, 2)["prompt"] == list("abce")
+    assert guards.whole_batches(rows, 4)["prompt"] == list("abce")
+    assert guards.whole_batches(rows, 3)["prompt"] == list("abcde")
+    with pytest.raises(CodeprefError, match="there is one row"):
+        guards.whole_batches(rows.select([0]), 2)
+
+
+def changed(words, **changes):
+    """A copy of the tokenizer with other properties."""
+    import copy
+
+    copied = copy.deepcopy(words)
+    for name, value in changes.items():
+        setattr(copied, name, value)
+    return copied
+
+
+def test_a_template_whose_turns_do_not_end_is_refused(guards, words):
+    rows = [
+        (
+            [{"role": "user", "content": "p"}],
+            [{"role": "assistant", "content": "c"}],
+            [{"role": "assistant", "content": "d"}],
+        )
+    ]
+    endless = changed(words, chat_template="{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}")
     with pytest.raises(
-        CodeprefError, match=r"1 of 1 chosen completions do not end with '<\|im_end\|>' .* does not stop"
+        CodeprefError, match=r"1 of 1 rows have answers that do not end with '<\|im_end\|>' \(first: x, line 1\)"
     ):
-        guards.preferences(dataset, SIDES, 1, words, max_length=None)
+        fitting(guards, rows, endless)
+
+
+def test_tokenizers_that_do_not_go_with_rows_or_model(guards, words):
+    plain = [("p\n", "c\n", "d\n")]
+    talk = [
+        (
+            [{"role": "user", "content": "p"}],
+            [{"role": "assistant", "content": "c"}],
+            [{"role": "assistant", "content": "d"}],
+        )
+    ]
+    with pytest.raises(CodeprefError, match="no end token"):
+        fitting(guards, plain, changed(words, eos_token=None))
+    with pytest.raises(CodeprefError, match="no chat template, and the rows are messages"):
+        fitting(guards, talk, changed(words, chat_template=None))
+    more = changed(words)
+    more.add_tokens(["<more>"])
+    assert (
+        fitting(guards, plain, more, vocabulary=len(words))
+        .warnings[0]
+        .startswith(f"the tokenizer knows {len(more)} tokens")
+    )
+    with pytest.raises(CodeprefError, match=r"x, line 1: token '<more>' is number \d+, the model has \d+ embeddings"):
+        fitting(guards, [("p\n", "<more>\n", "d\n")], more, vocabulary=len(words))
+    more.add_special_tokens({"eos_token": "<stop>"})
+    with pytest.raises(CodeprefError, match="its token '<stop>' is number"):
+        fitting(guards, plain, more, vocabulary=len(words))
+    refusing = changed(words, chat_template="{{ raise_exception('Roles must alternate') }}")
+    with pytest.raises(CodeprefError, match=r"x, line 1: .* refuses these messages \(user\): Roles must alternate"):
+        fitting(guards, talk, refusing)
+
+
+def test_a_thought_that_the_generation_prompt_opens_is_told(guards, words):
+    thinking = words.chat_template.replace(
+        "<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}"
+    )
+    assert thinking != words.chat_template
+    rows = [
+        (
+            [{"role": "user", "content": "p"}],
+            [{"role": "assistant", "content": "c"}],
+            [{"role": "assistant", "content": "d"}],
+        )
+    ]
+    (warning,) = fitting(guards, rows, changed(words, chat_template=thinking)).warnings
+    assert warning.startswith("1 of 1 prompts end otherwise in training: what the chat template puts before an answer")
+    assert "think" in warning
+
+
+def test_two_tokens_of_beginning_and_none_are_told(guards, words):
+    from tokenizers.processors import TemplateProcessing
+
+    begins = changed(words, bos_token="<|im_start|>")
+    number = begins.bos_token_id
+    begins._tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", number)]
+    )
+    assert begins("a")["input_ids"][0] == number
+    (warning,) = fitting(guards, [("<|im_start|>p\n", "c\n", "d\n")], begins).warnings
+    assert warning.startswith("1 of 1 rows begin with two tokens of beginning")
+    talk = [
+        (
+            [{"role": "user", "content": "p"}],
+            [{"role": "assistant", "content": "c"}],
+            [{"role": "assistant", "content": "d"}],
+        )
+    ]
+    assert fitting(guards, talk, begins).warnings == []
+    begins.chat_template = "Q" + words.chat_template
+    (warning,) = fitting(guards, talk, begins).warnings
+    assert warning.startswith("1 of 1 rows begin without the token of beginning")
 
 
 def test_a_prompt_whose_newline_merges_with_the_indentation_is_told(guards, tmp_path):
@@ -120,13 +249,10 @@ def test_a_prompt_whose_newline_merges_with_the_indentation_is_told(guards, tmp_
     bpe.train_from_iterator(["x\n    x"] * 20, trainer)
     bpe.decoder = decoders.ByteLevel()
     merging = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<end>")
-    dataset = tokenised(merging, [("def f(x):\nx\n", "    x", "    xx")])
-    (warning,) = guards.preferences(dataset, SIDES, 1, merging, None)["warnings"]
+    (warning,) = fitting(guards, [("def f(x):\nx\n", "    x", "    xx")], merging).warnings
     assert warning.startswith(r"1 of 1 prompts end inside a token: their tail ('\n') merges")
 
 
 def test_a_prompt_that_runs_into_the_code_is_told(guards, words):
-    (warning,) = guards.preferences(tokenised(words, [("sum a list", "def f(): ...", "x")]), SIDES, 1, words, None)[
-        "warnings"
-    ]
+    (warning,) = fitting(guards, [("sum a list", "def f(): ...", "x")], words).warnings
     assert warning.startswith("1 of 1 prompts run into the completion ('sum a listdef f(): ...')")

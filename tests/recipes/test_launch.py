@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -10,11 +11,17 @@ import pytest
 
 def launched(root, *words, **variables):
     environment = {**os.environ, "PYTHONPATH": str(root), "TQDM_DISABLE": "1", **variables}
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=root, env=environment, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
+    program = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        said, _ = program.communicate(timeout=240)
+    except BaseException:
+        os.killpg(program.pid, signal.SIGKILL)  # the launcher's processes too, which would outlive it
+        raise
+    assert program.returncode == 0, said[-6000:]
+    return said
 
 
 def test_accelerate_launch_from_start_to_saved_adapter(root, tiny, tmp_path):
@@ -31,12 +38,50 @@ def test_accelerate_launch_from_start_to_saved_adapter(root, tiny, tmp_path):
     assert list((tmp_path / "trackio").rglob("*.db"))
 
 
+WATCHED = """
+import gc, sys
+
+sys.path.insert(0, "recipes")
+import dpo, recipe, torch
+
+destroy = torch.distributed.destroy_process_group
+
+
+def destroyed(group=None):
+    kind = torch.nn.parallel.DistributedDataParallel
+    left = sum(isinstance(item, kind) for item in gc.get_objects())
+    sys.stdout.write(f"wrappers at the end: {left}\\n")
+    sys.stdout.flush()
+    destroy(group)
+
+
+torch.distributed.destroy_process_group = destroyed
+recipe.launched(dpo.main)
+"""
+"""dpo.py, which says whether anything but the process group itself still holds the group when it is destroyed."""
+
+
 def test_two_processes_give_the_curve_of_one(root, configure, train, losses, tmp_path):
     steps = {"alpha": 0.0, "max_steps": 6, "chosen_guard": "off"}
     one = losses(train("dpo", **steps))
     config = configure(**steps, per_device_train_batch_size=2, output_dir=str(tmp_path / "two"))
-    launched(root, "torch.distributed.run", "--nproc_per_node", "2", "recipes/dpo.py", "--config", config)
+    (tmp_path / "watched.py").write_text(WATCHED)
+    said = launched(root, "torch.distributed.run", "--nproc_per_node", "2", tmp_path / "watched.py", "--config", config)
+    assert said.count("wrappers at the end: 0\n") == 2
     state = json.loads((tmp_path / "two" / "trainer_state.json").read_text())
     two = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
     assert two == pytest.approx(one, abs=1e-5)
     assert json.loads((tmp_path / "two" / "manifest.json").read_text())["hardware"]["processes"] == 2
+
+
+def test_a_refusal_is_one_line_through_the_launcher_too(root, configure, tmp_path):
+    (tmp_path / "none.jsonl").write_text("")
+    (tmp_path / "one.yaml").write_text("distributed_type: 'NO'\nuse_cpu: true\nmixed_precision: 'no'\n")
+    config = configure(dataset_name=str(tmp_path / "none.jsonl"))
+    done = subprocess.run(
+        [sys.executable, "-m", "codepref.cli", "train", "dpo", "--config", config, "--accelerate", tmp_path / "one.yaml"],
+        env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"dpo.py: error: {tmp_path / 'none.jsonl'}: has no rows")
+    assert "Traceback" not in done.stderr + done.stdout

@@ -1,6 +1,7 @@
 """Every recipe, start to saved adapter, in this process; what is refused, and with which words."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -205,10 +206,104 @@ def test_flags_beat_the_file(configure):
 
 
 def test_yaml_scientific_numbers_are_numbers(configure, tmp_path):
-    import recipe
+    import arguments
     from trl import DPOConfig
 
     path = tmp_path / "plain.yaml"
     path.write_text(yaml.safe_dump({"model_name_or_path": "x/y"}) + "learning_rate: 5e-6\nuse_cpu: true\n")
-    _, args, _ = recipe.parse(recipe.PairArguments, DPOConfig, ["--config", str(path)])
+    _, args, _ = arguments.parse(arguments.PairArguments, DPOConfig, ["--config", str(path)])
     assert args.learning_rate == 5e-6
+
+
+def test_null_takes_back_what_the_file_says(configure):
+    import arguments
+    from trl import DPOConfig
+
+    path = configure(prompt_template="{prompt}\n", max_length=77, seed=5)
+    flags = ["--config", path, "--prompt_template", "null", "--max_length=null", "--seed", "~"]
+    script, args, _ = arguments.parse(arguments.PairArguments, DPOConfig, flags)
+    assert script.prompt_template is None
+    assert args.max_length is None  # may be empty: no limit
+    assert args.seed == 42  # may not: the default
+    script, *_ = arguments.parse(arguments.PairArguments, DPOConfig, ["--config", configure(chosen_guard=None)])
+    assert script.chosen_guard == "stop"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--lerning_rate", "1"], "command line: unknown key 'lerning_rate'; did you mean 'learning_rate'?"),
+        (["--lerning_rate", "null"], "unknown key 'lerning_rate'"),
+        (["--learning_rate", "fast"], "invalid float value: 'fast'"),
+        (["--max_steps"], "expected one argument"),
+        (["--config"], "--config: give a YAML file"),
+    ],
+)
+def test_flags_that_are_wrong_are_refused_in_one_line(configure, flags, said):
+    import dpo
+
+    words = flags if flags == ["--config"] else ["--config", configure(), *flags]
+    with pytest.raises(CodeprefError, match=re.escape(said)) as told:
+        dpo.main(words)
+    assert "\n" not in str(told.value)
+
+
+def test_a_template_beside_messages_is_refused(train, tmp_path):
+    path = tmp_path / "chat.jsonl"
+    row = {key: [{"role": "assistant", "content": key}] for key in ("chosen", "rejected")}
+    path.write_text(json.dumps({"prompt": [{"role": "user", "content": "p"}], **row}) + "\n")
+    with pytest.raises(CodeprefError, match=r"chat.jsonl, line 1: has messages, .*--set prompt_template=null"):
+        train("dpo", dataset_name=str(path), prompt_template="{prompt}\n")
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto"])
+def test_long_prompts_are_left_out_packed_or_not(train, losses, rows, tmp_path, method):
+    path = tmp_path / "long.jsonl"
+    lines = [{**row, "prompt": row["prompt"] + "# and so on\n" * 60 * (i % 2)} for i, row in enumerate(rows)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in lines))
+    for changes in ({}, {"packing": True, "attn_implementation": "eager"})[: 2 if method == "sft" else 1]:
+        trainer = train(method, dataset_name=str(path), max_length=128, **changes)
+        assert min(losses(trainer)) > 0
+        lengths = json.loads((tmp_path / "out" / "manifest.json").read_text())["checks"]["lengths"]
+        assert lengths["kept"] == lengths["dropped"] == (12 if method == "kto" else 6)
+
+
+def test_packing_prompts_that_are_all_too_long_is_refused(train, rows, tmp_path):
+    path = tmp_path / "long.jsonl"
+    path.write_text("".join(json.dumps({**row, "prompt": "# and so on\n" * 99}) + "\n" for row in rows))
+    with pytest.raises(CodeprefError, match="all 12 prompts are longer than max_length 128"):
+        train("sft", dataset_name=str(path), max_length=128, packing=True)
+
+
+def test_kto_leaves_out_a_last_batch_of_one(train, rows, tmp_path, capsys):
+    path = tmp_path / "five.jsonl"
+    lines = [
+        {"prompt": row["prompt"], "completion": row["chosen"], "label": i % 2 == 0} for i, row in enumerate(rows[:5])
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in lines))
+    trainer = train("kto", dataset_name=str(path))
+    assert trainer.train_dataset["label"].count(True) == trainer.train_dataset["label"].count(False) == 2
+    assert "warning: one row is left out: alone in the last batch" in capsys.readouterr().out
+
+
+def test_trouble_of_a_program_is_one_line(capsys, monkeypatch):
+    import recipe
+    import torch
+
+    for error, code, said in (
+        (CodeprefError("this"), 2, "error: this"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to"),
+            2,
+            "CUDA out of memory; lower per_device_train_batch_size",
+        ),
+        (OSError(28, "No space left on device", "/out/x"), 2, "/out/x: No space left on device; checkpoints"),
+        (KeyboardInterrupt(), 130, "interrupted; go on from the last checkpoint with --resume_from_checkpoint last"),
+    ):
+
+        def main(error=error):
+            raise error
+
+        assert recipe._code_of(main) == code
+        assert said in capsys.readouterr().err
+    assert recipe._code_of(lambda: None) == 0

@@ -96,7 +96,7 @@ def test_everything_left_out_is_on_file(built):
     assert broken == [
         ("code", "unparseable"),
         ("code", "empty"),
-        ("code", "unparseable"),
+        ("code", "no entry point"),
         ("test", "duplicate"),
         ("test", "no call"),
         ("test", "unparseable"),
@@ -116,6 +116,8 @@ def test_the_manifest_accounts_for_every_prompt(built):
         ("samples", 7, 7),
         ("candidates", 7, 5),
         ("outcomes", 5, 5),
+        ("informative_tests", 5, 5),
+        ("informative_runs", 5, 5),
         ("scores", 5, 5),
         ("pairs", 5, 4),
     ]
