@@ -130,7 +130,8 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
     """Puts manifest, training curve and card into the folder of a model."""
     folder.mkdir(parents=True, exist_ok=True)
     if manifest["result"].get("curve"):
-        plot.lines(folder / CURVE, "Training", ("optimiser step", "loss, reward margin"), manifest["result"]["curve"])
+        axes = ("optimiser step", "loss, reward margin")
+        plot.line_plot(folder / CURVE, "Training", axes, manifest["result"]["curve"])
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")
