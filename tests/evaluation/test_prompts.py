@@ -2,6 +2,7 @@ import pytest
 
 from evaluation import prompts
 from evaluation.benchmark import Problem, Settings
+from evaluation.catalogue import benchmark
 from evaluation.generation import cut
 from evaluation.samples import cleaned
 
