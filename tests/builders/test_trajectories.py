@@ -85,7 +85,7 @@ def test_recorded_answers_become_versions():
     shard = begun(None, to_table([Samples("p", "", "f", tuple(map(Sample, answers)), (Sample("none"),))], Samples))
     assert shard.table.num_rows == 0
     assert [(item.stage, item.rule) for item in shard.excluded] == [
-        ("versions", "no call"),
+        ("versions", "no assert"),
         ("versions", "no tests"),
     ]
 
