@@ -27,10 +27,11 @@ from numpy.typing import NDArray
 
 from benchmarks import label_matrix
 from benchmarks.label_quality import drawn, matrix, parser_of, tasks_of, truth
-from builders import minimax, ranking
-from builders.evidence import Evidence
-from builders.matrix import STUB
-from builders.selection import PairRule, select
+from builders.chain import ranking
+from builders.chain.evidence import Evidence
+from builders.chain.matrix import STUB
+from builders.dstc import minimax
+from builders.dstc.pairs import PairRule, select
 from codepref import extract
 from codepref.records import Candidate, Test, content_id, from_table, to_table
 from codepref.sandbox import Job, Limits, execute

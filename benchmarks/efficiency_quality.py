@@ -32,12 +32,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders import codedpo
-from builders.efficiency import Efficiency, Entrants, Measurement, Result, entrants, measured
-from builders.scaling import Call
+from builders.codedpo import method as codedpo
+from builders.codedpo.efficiency import Efficiency, Entrants, Measurement, Result, entrants, measured
+from builders.codedpo.larger_inputs import Call
 from codepref.config import load
 from codepref.records import Candidate, Candidates, Outcomes, Scores, from_table
 from codepref.sandbox import Job, Limits, Sandbox
+from codepref.stages import locked_runner
 from codepref.store import Stage
 
 SEED, TIMED, TRUTH_CALLS, CLEARLY = 0, 10, 60, 2.0
@@ -186,7 +187,8 @@ def quickstart(_: Path, sandbox: Sandbox, limit: int) -> tuple[list[Case], str]:
     settings = [f"generations={ROOT / 'builders/quickstart/generations.jsonl'}", "efficiency.enabled=false"]
     config = load(codedpo.Config, ROOT / "builders/configs/codedpo/quickstart.yaml", settings)
     with tempfile.TemporaryDirectory() as folder:
-        codedpo.build(config, Path(folder), quiet=True)
+        with locked_runner(folder, quiet=True) as runner:
+            codedpo.build(config, runner)
         ready, ran, ranked = (
             [row for i in range(len(stage.shards())) for row in from_table(stage.read(i), record)]
             for record, name in ((Candidates, "candidates"), (Outcomes, "outcomes"), (Scores, "scores"))

@@ -24,8 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from codepref import release  # noqa: E402
 from codepref.errors import CodeprefError  # noqa: E402
+from codepref.publish import release  # noqa: E402
 
 REPO, TAG = "org/pairs", "v1.0.0"
 STARTING_S = 120

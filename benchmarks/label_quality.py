@@ -31,8 +31,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks import label_matrix
-from builders import ranking
-from builders.evidence import EXCEPTIONS, NOTHING, Evidence
+from builders.chain import ranking
+from builders.chain.evidence import EXCEPTIONS, NOTHING, Evidence
 from codepref import extract
 from codepref.records import to_table
 

@@ -12,9 +12,9 @@ import random
 import time
 from collections.abc import Iterator
 
-from builders import filters
-from builders.filters import Filters
-from builders.location import located
+from builders.codeflow import filters
+from builders.codeflow.filters import Filters
+from builders.codeflow.spans import located
 
 KINDS = ("repair", "every second line", "unrelated")
 OPERATORS = ("+", "-", "*", "//", "%")

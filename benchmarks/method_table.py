@@ -106,11 +106,11 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def datasets(folder: Path, checkpoint: str, seed: int, prompts: int) -> None:
     """CodeDPO, CodeFlow and DSTC from the base's own samples, every ranking, and pairs by hidden truth."""
-    from builders import codedpo
-    from codepref import inspection
-    from codepref.generate.tiny import truth
-    from codepref.generate.tiny.command import row
+    from builders.codedpo import method as codedpo
+    from codepref.commands.quickstart import truth
+    from codepref.commands.tiny import row
     from codepref.generate.tiny.tasks import tasks
+    from codepref.inspection import run as inspection
 
     path = folder / "prompts.jsonl"
     if not path.exists():
@@ -133,23 +133,26 @@ def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> N
     import importlib
 
     from codepref import config
+    from codepref.stages import locked_runner
 
     out, known = folder / method, folder / "codedpo" / "requests.sqlite"
     out.mkdir(exist_ok=True)
     if known.exists() and not (out / known.name).exists():
         shutil.copy(known, out / known.name)
-    builder = importlib.import_module(f"builders.{method}")
+    builder = importlib.import_module(f"builders.{method}.method")
     given = [f"prompts={folder / 'prompts.jsonl'}", f"generation.tiny.checkpoint={checkpoint}", *extra]
-    builder.build(config.load(builder.Config, CONFIGS / method / "tiny.yaml", given), out, workers=2, quiet=True)
+    settings = config.load(builder.Config, CONFIGS / method / "tiny.yaml", given)
+    with locked_runner(out, workers=2, quiet=True) as runner:
+        builder.build(settings, runner)
 
 
 def true_pairs(ready: Any) -> Iterator[dict[str, str]]:
     """Right over wrong programs by the hidden tests: what no ranking can beat. As many a prompt as for a ranking."""
-    from codepref.generate.tiny import truth
+    from evaluation import tiny
 
     rows = [row for index in range(len(ready.shards())) for row in ready.read(index).to_pylist()]
     work = [(row["prompt"], list(dict.fromkeys(code["code"] for code in row["codes"]))) for row in rows]
-    for (prompt, codes), right in zip(work, truth.right(work), strict=True):
+    for (prompt, codes), right in zip(work, tiny.right(work), strict=True):
         good, bad = ([code for code, mine in zip(codes, right, strict=True) if mine == side] for side in (True, False))
         for chosen, rejected in list(zip(good, bad, strict=False))[:PAIRS]:
             yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
@@ -186,7 +189,7 @@ def labels(path: Path, config: str | None) -> dict[str, Any]:
     """How many pairs there are, and how often they are right."""
     from datasets import load_dataset
 
-    from codepref.generate.tiny import truth
+    from codepref.commands.quickstart import truth
 
     if path.suffix == ".jsonl":
         pairs = [json.loads(line) for line in path.read_text().splitlines()]
@@ -222,8 +225,8 @@ def trained(folder: Path, checkpoint: str, row: Row, place: Path) -> str:
 def evaluated(checkpoint: str, place: Path) -> dict[str, Any]:
     """Share of right samples of every held-out task, and pass@1, both ways."""
     from evaluation import results
+    from evaluation.ask import Model
     from evaluation.catalogue import benchmark
-    from evaluation.generation import Model
     from evaluation.run import Options, run
 
     found: dict[str, Any] = {"checkpoint": checkpoint, "tasks": {}}
@@ -347,14 +350,17 @@ def speed(folder: Path, name: str) -> np.ndarray:
     import random
     from dataclasses import replace
 
+    from codepref.files import read_rows
     from codepref.sandbox.calls import callers
-    from evaluation import efficiency, inputs, tiny
-    from evaluation.benchmark import Settings, rows
+    from evaluation import efficiency, tiny
+    from evaluation.benchmark import Settings
+    from evaluation.grade import inputs
 
     places = [folder / "rows" / each.replace(" ", "_") / "greedy" / "tiny" for each in ("untrained", name)]
-    programs = [{row["task_id"]: row["solution"] for row in rows(place / "samples.jsonl")} for place in places]
+    programs = [{row["task_id"]: row["solution"] for _, row in read_rows(place / "samples.jsonl")} for place in places]
     right = [
-        {row["task_id"] for row in rows(place / "verdicts.jsonl") if row["verdict"] == "passed"} for place in places
+        {row["task_id"] for _, row in read_rows(place / "verdicts.jsonl") if row["verdict"] == "passed"}
+        for place in places
     ]
     rng = random.Random(0)
     long = [[[rng.randint(-20, 20) for _ in range(LONG)]] for _ in range(3)]

@@ -24,14 +24,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from builders import contamination, rows  # noqa: E402
-from codepref import overlap  # noqa: E402
+from builders.chain import decontaminate  # noqa: E402
+from codepref import files, overlap  # noqa: E402
+from codepref.benchmarks import DECONTAMINABLE  # noqa: E402
 from codepref.stages import Runner  # noqa: E402
 from codepref.store import Store  # noqa: E402
 
 
 def read(path: Path):
-    return [row for _, row in rows.read(path)]
+    return [row for _, row in files.read_rows(path)]
 
 
 def perturbed(row: dict[str, str], rng: random.Random):
@@ -55,18 +56,18 @@ def docstring(source: str):
         return ""
 
 
-def found(index: contamination.Index, items: list[tuple[str, str]]):
+def found(index: decontaminate.Index, items: list[tuple[str, str]]):
     """Share of (prompt, entry point) items that fall under a rule."""
     hits = sum(index.prompt(*item) is not None for item in items)
     return f"{hits:>6,} of {len(items):>6,}"
 
 
-def found_codes(index: contamination.Index, items: list[tuple[str, str]]):
+def found_codes(index: decontaminate.Index, items: list[tuple[str, str]]):
     hits = sum(index.code(*item) is not None for item in items)
     return f"{hits:>6,} of {len(items):>6,}"
 
 
-def contamination_lines(data: Path, index: contamination.Index):
+def contamination_lines(data: Path, index: decontaminate.Index):
     bench = data / "benchmarks"
     humaneval = read(bench / "HumanEval.jsonl.gz")
     rng = random.Random(0)
@@ -92,7 +93,7 @@ def contamination_lines(data: Path, index: contamination.Index):
     yield "by mistake: package code", found_codes(index, [(r["source"], r["name"]) for r in seeds])
 
 
-def cross_lines(data: Path, rules: dict[str, contamination.Index]):
+def cross_lines(data: Path, rules: dict[str, decontaminate.Index]):
     """Codes written for one benchmark, looked for in the other's solutions."""
     with gzip.open(data / "verdicts_evalplus" / "model_outputs.jsonl.gz", "rt") as file:
         outputs = [json.loads(line) for line in file]
@@ -132,10 +133,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
 
-        def index(*names: str) -> contamination.Index:
-            return contamination.index(contamination.gate(runner, names, str(data / "benchmarks")).tasks.path)
+        def index(*names: str) -> decontaminate.Index:
+            return decontaminate.index(decontaminate.gate(runner, names, str(data / "benchmarks")).tasks.path)
 
-        whole = index(*contamination.BENCHMARKS)
+        whole = index(*DECONTAMINABLE)
         show(contamination_lines(data, whole))
         show(cross_lines(data, {name: index(name) for name in ("humaneval", "mbpp")}))
         prompts = [(r["prompt"], r["entry_point"]) for r in read(data / "benchmarks" / "HumanEval.jsonl.gz")]

@@ -77,17 +77,18 @@ def _variants(folder: Path, codes: int, tests: int) -> tuple["pa.Table", "pa.Tab
 
     import numpy as np
 
-    from builders import intake, matrix, samples
-    from builders.intake import Intake
+    from builders.chain import ask, matrix
+    from builders.chain import source as chain_source
+    from builders.chain.source import SampledSource
     from codepref.records import Candidates, Outcomes, to_table
     from codepref.stages import Runner
     from codepref.store import Store
 
     runner = Runner(Store(folder / "base"), quiet=True)
-    source = str(Path(intake.__file__).parent / "quickstart" / "generations.jsonl")
-    base = intake.candidates(Intake(generations=source), runner)[-1]
+    source = str(Path(chain_source.__file__).parent.parent / "quickstart" / "generations.jsonl")
+    base = chain_source.candidates(SampledSource(generations=source), runner)[-1]
     ran = runner.map("outcomes", matrix.outcomes, matrix.Execution(), [base])
-    pairs = list(zip(samples.rows_of(base, Candidates), samples.rows_of(ran, Outcomes), strict=True))
+    pairs = list(zip(ask.rows_of(base, Candidates), ask.rows_of(ran, Outcomes), strict=True))
     rng, ready, outcomes = np.random.default_rng(0), list[Candidates](), list[Outcomes]()
     for row, cells in pairs * VARIANTS:
         mine = sorted(rng.permutation(len(row.codes))[:codes].tolist())
@@ -107,37 +108,37 @@ def _variants(folder: Path, codes: int, tests: int) -> tuple["pa.Table", "pa.Tab
 
 def intake(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Recorded samples, checked and put in order."""
-    from builders import samples
+    from builders.chain import ask
 
-    samples.recorded(runner, str(folder / "recordings.jsonl"), shard, skip_bad=False)
+    ask.recorded(runner, str(folder / "recordings.jsonl"), shard, skip_bad=False)
 
 
 def dedup(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Stage `unique`."""
-    from builders import gates
+    from builders.chain import gates
 
     gates.unique(runner, gates.Gates(), found("samples"))
 
 
 def clean(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Stage `clean`: decontamination against a benchmark of 164 tasks."""
-    from builders import contamination
+    from builders.chain import decontaminate
 
-    gate = contamination.gate(runner, [str(folder / "tasks.jsonl")], None)
+    gate = decontaminate.gate(runner, [str(folder / "tasks.jsonl")], None)
     assert gate is not None
     gate.prompts(found("unique"))
 
 
 def ranking(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Stage `scores`."""
-    from builders import codedpo
+    from builders.chain import scoring
 
-    runner.map("scores", codedpo.scores, codedpo.Ranking(), [found("candidates"), found("outcomes")])
+    runner.map("scores", scoring.scores, scoring.Ranking(), [found("candidates"), found("outcomes")])
 
 
 def pairs(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Stage `pairs`."""
-    from builders import codedpo
+    from builders.codedpo import method as codedpo
 
     inputs = [found(name) for name in ("candidates", "outcomes", "scores")]
     runner.map("pairs", codedpo.pairs, codedpo.PairRule(), inputs)
@@ -145,15 +146,15 @@ def pairs(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard
 
 def distinct(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """The pairs that differ from all earlier ones, as in a build of CodeFlow."""
-    from builders import gates
+    from builders.chain import gates
 
     gates.distinct(runner, "distinct", found("pairs"), ("prompt_id", "chosen", "rejected"), "pair")
 
 
 def write(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Dataset, exclusions, manifest and card."""
-    from builders import codedpo
-    from codepref import cards, dataset
+    from builders.codedpo import method as codedpo
+    from codepref.publish import cards, dataset
 
     chain = [found(name) for name in ("samples", "unique", "candidates", "outcomes", "scores", "pairs")]
     card = cards.Card("scale", "summary", "method", "citation", ("code",), "mit")
@@ -168,7 +169,8 @@ def measured(name: str, folder: Path, prompts: int, codes: int, tests: int, shar
     """Runs one stage in this process."""
     import datasets  # noqa: F401 - what writing imports, so that memory and time of stages compare
 
-    from builders import codedpo, contamination  # noqa: F401 - as above
+    from builders.chain import decontaminate  # noqa: F401 - as above
+    from builders.codedpo import method as codedpo  # noqa: F401 - as above
     from codepref.stages import Runner
     from codepref.store import Stage, Store
 

@@ -67,7 +67,7 @@ def _is_own(pid: int) -> bool:
 
 def once(engine: str, copies: int, shards: int) -> dict[str, float]:
     """One run of the stage in this process, which is fresh."""
-    from builders import matrix, samples
+    from builders.chain import ask, matrix
     from codepref import cluster
     from codepref.stages import runner_in
 
@@ -81,7 +81,7 @@ def once(engine: str, copies: int, shards: int) -> dict[str, float]:
             cluster.connect(ray)
         start = {"start_s": time.perf_counter() - started, "start_cpu_s": tree_cpu(os.getpid()) - began}
         here = runner_in(folder, quiet=True)
-        source = samples.recorded(here, str(path), copies * len(rows), False)
+        source = ask.recorded(here, str(path), copies * len(rows), False)
         ready = here.map("candidates", matrix.candidates, matrix.Selection(), [source], here=True)
         started, began, own = time.perf_counter(), tree_cpu(os.getpid()), tree_cpu(os.getpid(), own=True)
         runner_in(folder, 2, True, ray).map("outcomes", matrix.outcomes, matrix.Execution(), [ready])
@@ -121,9 +121,10 @@ def overhead(rounds: int, copies: int, shards: int) -> dict[str, Any]:
 def node() -> dict[str, Any]:
     from ray.cluster_utils import Cluster as Nodes
 
-    from builders import codedpo
+    from builders.codedpo import method as codedpo
     from codepref import config
     from codepref.cluster import Cluster
+    from codepref.stages import locked_runner
 
     settings = config.load(
         codedpo.Config, ROOT / "builders/configs/codedpo/quickstart.yaml", [f"generations={SAMPLES}", "shard_size=2"]
@@ -147,9 +148,11 @@ def node() -> dict[str, Any]:
 
         watch = threading.Thread(target=kill)
         watch.start()
-        codedpo.build(settings, there, quiet=True, cluster=where)
+        with locked_runner(there, quiet=True, cluster=where) as runner:
+            codedpo.build(settings, runner)
         watch.join()
-        codedpo.build(settings, here, quiet=True)
+        with locked_runner(here, quiet=True) as runner:
+            codedpo.build(settings, runner)
         files = [path.relative_to(here) for path in here.rglob("*") if path.suffix in (".parquet", ".jsonl", ".json")]
         equal = [digest(there / path) == digest(here / path) for path in files]
         extra = {path.relative_to(there) for path in there.rglob("*.parquet")} - set(files)

@@ -15,12 +15,15 @@ from typing import Any, get_args
 import numpy as np
 from datasets import load_dataset
 
-from builders import codedpo, ranking
+from builders.chain import ranking
+from builders.codedpo import method as codedpo
 from codepref import config
-from codepref.generate.tiny import truth
+from codepref.commands.tiny import row
 from codepref.generate.tiny.backend import CHECKPOINT
-from codepref.generate.tiny.command import row
 from codepref.generate.tiny.tasks import tasks
+from codepref.intervals import bootstrap
+from codepref.stages import locked_runner
+from evaluation import tiny
 
 CONFIG = Path(__file__).parent.parent / "builders" / "configs" / "codedpo" / "tiny.yaml"
 
@@ -48,18 +51,19 @@ def main() -> None:
 
 def measure(name: str, given: list[str], out: Path) -> dict[str, Any]:
     """The pairs of one ranking against the truth."""
-    codedpo.build(config.load(codedpo.Config, CONFIG, [*given, f"ranking={name}"]), out, workers=1, quiet=True)
+    with locked_runner(out, quiet=True) as runner:
+        codedpo.build(config.load(codedpo.Config, CONFIG, [*given, f"ranking={name}"]), runner)
     rows = list(load_dataset(str(out), "correctness", split="train", keep_in_memory=True))
-    found = truth.right([(pair["prompt"], [pair["chosen"], pair["rejected"]]) for pair in rows])
+    found = tiny.right([(pair["prompt"], [pair["chosen"], pair["rejected"]]) for pair in rows])
     chosen, rejected = np.array(found).T
     right, inverted = chosen & ~rejected, ~chosen & rejected
     order = np.argsort([-pair["confidence"] for pair in rows], kind="stable")
     return {
         "ranking": name,
         "pairs": len(rows),
-        "right": truth.interval(right),
+        "right": bootstrap(right),
         "inverted": float(inverted.mean()),
-        "half": truth.interval(right[order[: len(rows) // 2]]),
+        "half": bootstrap(right[order[: len(rows) // 2]]),
     }
 
 

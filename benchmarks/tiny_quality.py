@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from builders import ranking
+from builders.chain import ranking
 from codepref import extract
+from codepref.commands.quickstart import truth
 from codepref.generate import Request, Sampling
 from codepref.generate.cache import Cache
-from codepref.generate.tiny import truth
 from codepref.generate.tiny.backend import CHECKPOINT, TinyConfig, TinyGenerator
 from codepref.generate.tiny.tasks import ENTRY_POINT, Task, tasks
+from codepref.intervals import bootstrap
+from evaluation import tiny
 
 CODES, TEST_ANSWERS, TESTS = 15, 35, 30
 COLUMNS = {
@@ -73,14 +75,14 @@ def measure(checkpoint: str, chosen: Sequence[Task]) -> dict[str, Any]:
         tests = [distinct(texts) for texts in answers]
         right, right_best = judged(chosen, codes), judged(chosen, best)
         valid = [
-            row[0] for row in truth.ragged([([task.reference], some) for task, some in zip(chosen, tests, strict=True)])
+            row[0] for row in tiny.ragged([([task.reference], some) for task, some in zip(chosen, tests, strict=True)])
         ]
-        matrices = truth.ragged(list(zip(codes, tests, strict=True)))
+        matrices = tiny.ragged(list(zip(codes, tests, strict=True)))
         repaired = repairs(warm, chosen, codes, right, tests, valid)
     return {
-        "greedy": truth.interval(right_best[:, 0]),
-        "sampled": truth.interval(right.mean(1)),
-        "tests_right": truth.interval(np.array([row.mean() for row in valid])),
+        "greedy": bootstrap(right_best[:, 0]),
+        "sampled": bootstrap(right.mean(1)),
+        "tests_right": bootstrap(np.array([row.mean() for row in valid])),
         "tests_kept": float(np.mean([len(found) for found in tests])),
         "tests_dead": float(np.concatenate([~matrix.any(0) for matrix in matrices]).mean()),
         "mixed": float((right.any(1) & ~right.all(1)).mean()),
@@ -103,7 +105,7 @@ def distinct(texts: Sequence[str]) -> list[str]:
 
 def judged(chosen: Sequence[Task], codes: Sequence[Sequence[str]]) -> np.ndarray:
     """(tasks, codes): which codes pass all hidden tests of their task."""
-    return np.stack(truth.right([(task.prompt, some) for task, some in zip(chosen, codes, strict=True)]))
+    return np.stack(tiny.right([(task.prompt, some) for task, some in zip(chosen, codes, strict=True)]))
 
 
 def evidence(matrices: Sequence[np.ndarray], right: np.ndarray) -> dict[str, float]:
@@ -133,7 +135,7 @@ def repairs(
         true = [test for test, good in zip(tests[n], valid[n], strict=True) if good]
         if wrong is None or not true:
             continue
-        fails = [test for test, passed in zip(true, truth.ragged([([wrong], true)])[0][0], strict=True) if not passed]
+        fails = [test for test, passed in zip(true, tiny.ragged([([wrong], true)])[0][0], strict=True) if not passed]
         if fails:
             asked = f"{task.prompt}\n\n```python\n{wrong}```\n\nThis fails:\n{fails[0]}\n"
             requests.append(Request(task.task_id, "refine1", asked, n=4))

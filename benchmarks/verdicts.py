@@ -20,8 +20,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from evaluation import bigcodebench, ds1000, environment, humaneval_plus, inputs, mbpp_plus
-from evaluation.benchmark import CACHE, Graded, Problem, Settings, rows
+from codepref.files import read_rows
+from evaluation import bigcodebench, ds1000, humaneval, mbpp
+from evaluation.benchmark import CACHE, Graded, Problem, Settings
+from evaluation.grade import environment, inputs
 
 MODULES = "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, hashlib, string\n"
 STARS = "from typing import *\nfrom collections import *\n"
@@ -62,8 +64,10 @@ def graded(
 def evalplus(data: Path, settings: Settings, limit: int | None) -> None:
     """82 official verdicts, and 1,964 outputs of models that were judged with EvalPlus."""
     began = time.time()
-    table = rows(data / "verdicts_evalplus" / "humaneval_llama-3.1-70b-instruct.jsonl.gz")[:limit]
-    problems = humaneval_plus.load(data / "benchmarks" / "HumanEvalPlus-v0.1.10.jsonl.gz")
+    table = [row for _, row in read_rows(data / "verdicts_evalplus" / "humaneval_llama-3.1-70b-instruct.jsonl.gz")][
+        :limit
+    ]
+    problems = humaneval.load_plus(data / "benchmarks" / "HumanEvalPlus-v0.1.10.jsonl.gz")
     found = graded(problems, [(row["task_id"], row["solution"]) for row in table], settings)
     pairs = (
         (row["task_id"], f"{part}_verdict", row[f"{part}_status"] == "pass", found[row["task_id"], row["solution"]])
@@ -73,14 +77,16 @@ def evalplus(data: Path, settings: Settings, limit: int | None) -> None:
     show("llama-3.1-70b-instruct", pairs, began)
     for name, benchmark in (("humaneval", problems), ("mbpp", None)):
         model_outputs(
-            data, name, benchmark or mbpp_plus.load(data / "benchmarks" / "MbppPlus-v0.2.0.jsonl.gz"), settings, limit
+            data, name, benchmark or mbpp.load_plus(data / "benchmarks" / "MbppPlus-v0.2.0.jsonl.gz"), settings, limit
         )
 
 
 def model_outputs(data: Path, name: str, problems: list[Problem], settings: Settings, limit: int | None) -> None:
     """Outputs of several models: `plus_passed` was asked only where the plain tests pass, with and without imports."""
     began = time.time()
-    table = [row for row in rows(data / "verdicts_evalplus" / "model_outputs.jsonl.gz") if row["benchmark"] == name]
+    table = [
+        row for _, row in read_rows(data / "verdicts_evalplus" / "model_outputs.jsonl.gz") if row["benchmark"] == name
+    ]
     table = [row for row in table if row["plus_passed"] is not None][:limit]
     prompts = {problem.task_id: problem.prompt + "\n" if name == "humaneval" else "" for problem in problems}
 
@@ -122,7 +128,7 @@ def official(data: Path, which: str, settings: Settings, limit: int | None) -> N
     }
     benchmark_file, verdict_file, key, text = files[which]
     problems = {problem.task_id: problem for problem in module.load(data / "benchmarks" / benchmark_file)}
-    table = rows(data / f"verdicts_{which}" / verdict_file)
+    table = [row for _, row in read_rows(data / f"verdicts_{which}" / verdict_file)]
     random.Random(0).shuffle(table)
     table = table[:limit]
     settings = dataclasses.replace(settings, python=environment.python(which, settings.cache))

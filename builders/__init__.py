@@ -1,1 +1,1 @@
-"""One module per method, each with a `Config` and a `build`; `codepref build METHOD` runs it."""
+"""Preference datasets: what every method walks through (`chain`), and a folder for each method."""

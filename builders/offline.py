@@ -8,22 +8,26 @@ vLLM engines of `--gpus` GPUs each. With `generation.server` one server is asked
 `codepref build` does that better, without Ray (docs/scale.md).
 
 Prompts and seeds are those of `codepref build`. A line is written when its prompt and all before it are answered; the
-same command goes on after the last line.
+same command goes on after the last line. When nothing comes for `--patience` minutes, the program says so and ends.
 """
 
 import argparse
 import itertools
 import json
+import multiprocessing
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from builders import codedpo
-from builders.samples import Generation, prompts, questions, requests_of, rows_of
+from builders.chain.ask import Generation, prompts, questions, requests_of, rows_of
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.errors import CodeprefError
 from codepref.generate import sample_seed
@@ -33,6 +37,18 @@ from codepref.store import Store
 
 Row = dict[str, Any]
 KEPT = ("prompt_id", "purpose", "prompt", "entry_point", "source", "licence")
+PATIENCE_S = 1800.0
+"""Seconds without a sample after which a run is given up; loading a large model takes some minutes."""
+ENDING_S = 20.0
+STARTING = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
+    "RAY_worker_register_timeout_seconds": "600",
+    "RAY_task_oom_retries": "20",
+}
+"""Of a Ray that is started here. With its own settings it may never end on a busy machine: workers get a thirtieth of
+anybody else's share (niceness 15), are killed when they have not started within 60 s, or when all programs of the
+machine together fill its memory, and are started again without end."""
 
 
 def plain(row: Samples) -> Row:
@@ -117,11 +133,82 @@ def finished(path: Path) -> set[str]:
     return {json.loads(line)["prompt_id"] for line in whole[:end].splitlines()}
 
 
-def run(settings: codedpo.Config, out: Path, engines: int, gpus: int) -> int:
+def _answer(asked: list[Row], settings: codedpo.Config, engines: int, gpus: int, answers: Connection) -> None:
+    """Body of the process that speaks to Ray: sends rows, then None, or one line on why there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    for name, value in STARTING.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    generation = settings.generation
+    assert generation is not None
+    try:
+        ray.data.DataContext.get_current().execution_options.preserve_order = True
+        rows = ray.data.from_items(asked).flat_map(lambda row: to_ask(row, settings, generation))
+        for row in processor(generation, engines, gpus)(rows).iter_rows():
+            answers.send(row)
+        answers.send(None)
+    except ray.exceptions.RayError as error:
+        told = str(error.__cause__ or error).splitlines()
+        answers.send(next((line.strip()[:300] for line in reversed(told) if line.strip()), type(error).__name__))
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def received(body: Callable[..., None], arguments: Sequence[Any], patience_s: float) -> Generator[Row]:
+    """The rows that `body` sends from a process of its own, as `_answer` does; the process ends with the iterator.
+
+    Ray can not be made to give up: it waits for its workers without end, and while it starts no thread beside it runs.
+
+    Raises:
+        CodeprefError: Ray gave up or died, or there was no row for `patience_s` seconds.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=body, args=(*arguments, sending))
+    process.start()
+    sending.close()
+    try:
+        while True:
+            if not receiving.poll(patience_s):
+                raise CodeprefError(_nothing_came(patience_s))
+            row = receiving.recv()
+            if row is None:
+                process.join(ENDING_S)
+                return
+            if isinstance(row, str):
+                raise CodeprefError(f"offline: Ray gave up: {row}")
+            yield row
+    except EOFError:
+        process.join(ENDING_S)
+        raise CodeprefError(f"offline: Ray ended its process, exit code {process.exitcode}") from None
+    finally:
+        process.terminate()  # Ray's own processes end with it
+        process.join(ENDING_S)
+        process.kill()
+        process.join()
+
+
+def _nothing_came(patience_s: float) -> str:
+    load = f"{os.getloadavg()[0]:.0f} programs want to run on {os.cpu_count()} processors"
+    return (
+        f"offline: no sample for {patience_s / 60:g} minutes: Ray's workers do not start or the model does not answer "
+        f"({load}; `ray status` and Ray's logs, in /tmp/ray/session_latest/logs, tell more)"
+    )
+
+
+def run(settings: codedpo.Config, out: Path, engines: int, gpus: int, patience_s: float = PATIENCE_S) -> int:
     """Writes the samples of all prompts that `out` does not hold yet; their number.
 
     Raises:
-        CodeprefError: the configuration names no prompts, or neither `generation.local` nor one `generation.server`.
+        CodeprefError: the configuration names no prompts, or neither `generation.local` nor one `generation.server`;
+            Ray gave up, or no sample came for `patience_s` seconds. What was written stays.
     """
     generation = settings.generation
     if settings.prompts is None or generation is None or (generation.local is None) == (generation.server is None):
@@ -140,22 +227,19 @@ def run(settings: codedpo.Config, out: Path, engines: int, gpus: int) -> int:
         todo = [row for row in rows_of(stage, Samples) if row.prompt_id not in done]
     if not todo:
         return 0
-    import ray
-
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-    samples = ray.data.from_items([plain(row) for row in todo]).flat_map(lambda row: to_ask(row, settings, generation))
     model = generation.local or generation.server
     assert model is not None
+    answers = received(_answer, ([plain(row) for row in todo], settings, engines, gpus), patience_s)
     try:
         with progress("samples", len(todo), "prompt") as bar, out.open("a", encoding="utf-8") as file:
-            for line in lines(processor(generation, engines, gpus)(samples).iter_rows(), model.model):
+            for line in lines(answers, model.model):
                 file.write(line)
                 file.flush()
                 bar.update()
-    except ray.exceptions.RayError as error:
-        why = next(line for line in reversed(str(error.__cause__ or error).splitlines()) if line.strip())
-        remedy = f"what is in {out} stays: run again to go on"
-        raise CodeprefError(f"offline: Ray gave up: {why.strip()[:300]}; {remedy}") from None
+    except CodeprefError as error:
+        raise CodeprefError(f"{error}; what is in {out} stays: run again to go on") from None
+    finally:
+        answers.close()
     return len(todo)
 
 
@@ -169,10 +253,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--engines", metavar="N", type=int, default=1, help="vLLM engines, or HTTP workers (%(default)s)"
     )
     parser.add_argument("--gpus", metavar="N", type=int, default=1, help="GPUs of each engine (%(default)s)")
+    parser.add_argument(
+        "--patience", metavar="MINUTES", type=float, default=PATIENCE_S / 60,
+        help="give up when there was no sample for so long (%(default)g)",
+    )  # fmt: skip
     arguments = parser.parse_args(argv)
     try:
+        if not 0 < arguments.patience <= 100_000:
+            raise CodeprefError(f"offline: --patience must be greater than 0 minutes, not {arguments.patience:g}")
         settings = config.load(codedpo.Config, arguments.config, arguments.set)
-        count = run(settings, arguments.out, arguments.engines, arguments.gpus)
+        count = run(settings, arguments.out, arguments.engines, arguments.gpus, 60 * arguments.patience)
     except CodeprefError as error:
         print(error, file=sys.stderr)
         return 2
@@ -181,4 +271,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from builders import offline  # noqa: PLW0406 - by its name, as `__main__` is another program in Ray's workers
+
+    sys.exit(offline.main())

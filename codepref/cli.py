@@ -2,31 +2,44 @@
 
 import argparse
 import importlib
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 from codepref import __version__
 from codepref.errors import CodeprefError
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 COMMANDS = {
-    "quickstart": ("codepref.commands.quickstart", "the whole chain in minutes on this machine, with the tiny model"),
+    "quickstart": ("codepref.commands.quickstart.command", "the whole chain in minutes, with the tiny model"),
     "build": ("codepref.commands.build", "build a preference dataset"),
     "train": ("codepref.commands.train", "train a model on one, or merge an adapter into its base"),
-    "evaluate": ("evaluation.command", "grade samples or a model on code benchmarks"),
+    "evaluate": ("codepref.commands.evaluate", "grade samples or a model on code benchmarks"),
     "publish": ("codepref.commands.publish", "put a dataset or a model on the Hub"),
     "inspect": ("codepref.commands.inspect", "show a run, or where a model or dataset on the Hub comes from"),
     "execute": ("codepref.commands.execute", "run codes on tests in the sandbox"),
-    "tiny": ("codepref.generate.tiny.command", "the tiny model: its prompts, its training"),
+    "tiny": ("codepref.commands.tiny", "the tiny model: its prompts, its training"),
     "doctor": ("codepref.commands.doctor", "say what this machine offers, and what to do about what is missing"),
 }
 """Name -> module with `add_arguments` and `run`, and one line of help."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, from `kill` or a batch system: everything ends as after Ctrl-C, which `nohup` keeps away."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 done, 2 something the user can mend, 130 interrupted."""
+    """Runs the command line.
+
+    Returns the exit code: 0 done, 2 something the user can mend, 130 interrupted, 143 stopped by SIGTERM.
+    """
     words = sys.argv[1:] if argv is None else list(argv)
     arguments = _parser(words).parse_args(words)
+    if threading.current_thread() is threading.main_thread():  # the only one that may
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         return int(arguments.run(arguments))
     except CodeprefError as error:
@@ -36,9 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"codepref: error: {where}{error.strerror or error}; what was finished is kept", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("codepref: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as why:
+        word, code = ("stopped", TERMINATED) if isinstance(why, Terminated) else ("interrupted", INTERRUPTED)
+        print(f"codepref: {word}; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return code
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the second one would come in the middle of the cleaning up
+    raise Terminated
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

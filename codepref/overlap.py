@@ -1,4 +1,4 @@
-"""Text that says the same: near-duplicates, and prompts or codes that are an evaluation benchmark's.
+"""Text that says the same: near-duplicates, and runs of words that two texts share.
 
 Texts are compared as words: lower-case runs of letters and digits, so that layout, punctuation and comment signs do not
 matter; the entry point is replaced by a fixed word, so that a renamed function is still the same task; import lines are
@@ -16,16 +16,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from codepref import spill
+from codepref import ondisk
 
 Hashes = NDArray[np.uint64]
 
-_BENCHMARK_IDS = {
-    "HumanEval": r"human_?eval\w*[/_-]\d+",
-    "MBPP": r"mbpp\w*[/_-]\d+",
-    "BigCodeBench": r"big_?code_?bench\w*[/_-]\d+",
-    "DS-1000": r"ds-?1000[/_-]\d+",
-}
 _IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+\S+[ \t]+import|import)[ \t].*$", re.MULTILINE)
 _WORD = re.compile(r"[a-z0-9]+")
 _MASK = " f "
@@ -42,14 +36,6 @@ _COMPARED = 4096
 _random = np.random.Generator(np.random.PCG64(20241105))
 _MULTIPLIERS = _random.integers(0, 2**64, SIGNATURE, dtype=np.uint64) | np.uint64(1)
 _OFFSETS = _random.integers(0, 2**64, SIGNATURE, dtype=np.uint64)
-
-
-def benchmark_of(prompt_id: str) -> str | None:
-    """The benchmark whose task this id names, or None."""
-    for name, pattern in _BENCHMARK_IDS.items():
-        if re.fullmatch(pattern, prompt_id, re.IGNORECASE):
-            return name
-    return None
 
 
 def words(text: str, entry_point: str = "") -> list[str]:
@@ -109,7 +95,7 @@ def signature(items: Sequence[str]) -> NDArray[np.uint32]:
     return (minima >> np.uint64(32)).astype(np.uint32)
 
 
-def near_duplicates(signatures: Iterable[NDArray[np.uint32]], total: int, threshold: float) -> spill.Places:
+def near_duplicates(signatures: Iterable[NDArray[np.uint32]], total: int, threshold: float) -> ondisk.Places:
     """For every text the position of an earlier one that says nearly the same, or -1.
 
     Locality-sensitive hashing: only texts that share a band are compared, each with the text of that band just before
@@ -130,7 +116,7 @@ def near_duplicates(signatures: Iterable[NDArray[np.uint32]], total: int, thresh
                 file.write(keys.tobytes())
         texts.flush()
         for file in bands:
-            for later, previous, first in spill.equal(_blocks(file), total):
+            for later, previous, first in ondisk.equal(_blocks(file), total):
                 for before in (previous, first):
                     _mark(earlier, later, before, texts.fileno(), threshold)
     return earlier
@@ -147,11 +133,13 @@ def _band_keys(signatures: NDArray[np.uint32]) -> Hashes:
 
 def _blocks(file: IO[bytes]) -> Iterator[Hashes]:
     file.seek(0)
-    while block := file.read(8 * spill.BUCKET):
+    while block := file.read(8 * ondisk.BUCKET):
         yield np.frombuffer(block, np.uint64)
 
 
-def _mark(earlier: spill.Places, later: spill.Places, before: spill.Places, signatures: int, threshold: float) -> None:
+def _mark(
+    earlier: ondisk.Places, later: ondisk.Places, before: ondisk.Places, signatures: int, threshold: float
+) -> None:
     """Writes down the texts that are like one before them, unless that is known already."""
     for start in range(0, len(later), _COMPARED):
         those, others = (places[start : start + _COMPARED] for places in (later, before))
@@ -161,7 +149,7 @@ def _mark(earlier: spill.Places, later: spill.Places, before: spill.Places, sign
         earlier[those[alike]] = others[alike]
 
 
-def _read(file: int, places: spill.Places) -> NDArray[np.uint32]:
+def _read(file: int, places: ondisk.Places) -> NDArray[np.uint32]:
     size = 4 * SIGNATURE
     data = b"".join([os.pread(file, size, size * place) for place in places.tolist()])
     return np.frombuffer(data, np.uint32).reshape(-1, SIGNATURE)

@@ -107,6 +107,9 @@ class Outcomes:
     """Verdicts of a function that does nothing and returns None: a test that it passes is vacuous."""
 
 
+ERROR_CHARACTERS = 200
+
+
 @dataclass(frozen=True)
 class Costs:
     """What was measured while a prompt's matrix ran: kept apart from what a rebuild repeats."""
@@ -116,6 +119,9 @@ class Costs:
     """CPU seconds of every cell."""
     layers: tuple[str, ...]
     """Isolation layers that were active."""
+    errors: tuple[tuple[str, ...], ...] = ()
+    """One line for every cell that did not pass: exception, signal, or why it is unjudged; at most
+    `ERROR_CHARACTERS` of it."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +222,8 @@ def _builders(record: type) -> dict[str, Any]:
 
 def _build(record: Any, builders: dict[str, Any], row: dict[str, Any]) -> Any:
     for name, build in builders.items():
-        row[name] = build(row[name])
+        if name in row:  # a field that was added since the table was written has its default
+            row[name] = build(row[name])
     return record(**row)
 
 

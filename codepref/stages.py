@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,31 @@ def runner_in(
     """The runner of a build in a folder, its stages there or at a URL."""
     root = Path(out) if cluster is None else Path(out).absolute()  # on a node, a relative path is another one
     return Runner(store(root, url), workers, quiet, cluster)
+
+
+@contextmanager
+def locked_runner(
+    out: str | Path,
+    workers: int = 1,
+    quiet: bool = False,
+    cluster: Cluster | None = None,
+    url: str | None = None,
+) -> Iterator[Runner]:
+    """The runner of a build in a folder, which is locked against a second build for as long.
+
+    Args:
+        out: The run's folder.
+        workers: Processes; the result does not depend on their number.
+        quiet: No progress and no summaries.
+        cluster: Ray, to run on instead of processes of this machine.
+        url: Where the stages go, if not into the run's folder (`codepref.store`).
+
+    Raises:
+        CodeprefError: another build is at work there, or nothing can be written there.
+    """
+    runner = runner_in(out, workers, quiet, cluster, url)
+    with runner.store.lock():
+        yield runner
 
 
 def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = False) -> "tqdm[Any]":

@@ -24,7 +24,6 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ import pyarrow.parquet as pq
 
 from codepref import __version__
 from codepref.errors import CodeprefError
+from codepref.files import write_whole
 from codepref.records import Exclusion
 
 URL = "stages.url"
@@ -55,21 +55,6 @@ def fingerprint(value: Any) -> str:
     """16 hexadecimal digits that identify a JSON-like value or a dataclass."""
     text = json.dumps(value, sort_keys=True, default=dataclasses.asdict, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file or object so that it is either absent or complete, whatever happens in between."""
-    if not isinstance(path, Path):
-        path.fs.pipe_file(
-            path.path, data
-        )  # one PUT; `open().write()` would publish what was written before an exception
-        return
-    part = path.with_name(f"{path.name}.part{platform.node()}-{os.getpid()}")  # other nodes have the same process ids
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def location(text: str) -> Path:
@@ -94,19 +79,6 @@ def location(text: str) -> Path:
 def opened(path: Path) -> Any:
     """What Arrow reads: a local file by its name, an object in blocks."""
     return str(path) if isinstance(path, Path) else path.open("rb")
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> int:
-    """Writes a text line by line to a file that is either absent or complete; how many there are."""
-    part, count = path.with_name(f"{path.name}.part{os.getpid()}"), 0
-    with part.open("w", encoding="utf-8") as file:
-        for line in lines:
-            file.write(line + "\n")
-            count += 1
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    return count
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -185,7 +157,8 @@ class Stage:
             write_whole(self._file(index, "excluded.jsonl"), "".join(lines).encode())
         if shard.measured is not None:
             sink = pa.BufferOutputStream()
-            with pa.ipc.new_file(sink, shard.measured.schema) as writer:
+            compressed = pa.ipc.IpcWriteOptions(compression="zstd")
+            with pa.ipc.new_file(sink, shard.measured.schema, options=compressed) as writer:
                 writer.write_table(shard.measured)
             write_whole(self._file(index, "measured.arrow"), sink.getvalue().to_pybytes())
         write_whole(self._file(index, "parquet"), parquet_bytes(shard.table))

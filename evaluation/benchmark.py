@@ -1,7 +1,6 @@
 """What a benchmark is: problems, a prompt, a program for each completion, and a way to grade programs."""
 
 import functools
-import gzip
 import hashlib
 import json
 import os
@@ -10,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codepref import benchmarks
 from codepref.errors import CodeprefError
-from codepref.sandbox import Mode, Verdict
+from codepref.files import read_rows
+from codepref.sandbox import Mode, Profile, Verdict
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "codepref"
 
@@ -63,6 +64,8 @@ class Settings:
     factor: float = 4.0
     """A call gets at least so many times what the reference needed."""
     memory_mb: int = 4096
+    profile: Profile = "function"
+    """`library` also lets programs use files, threads and child processes."""
     allow_unisolated: bool = False
     cache: Path = CACHE
 
@@ -109,60 +112,32 @@ class Asked:
     stop: tuple[str, ...] = ()
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a `.jsonl`, `.jsonl.gz`, `.json`, `.json.gz` or `.parquet` file.
+def located_rows(name: str, path: Path | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a benchmark's variant, each with its place for messages: of a file, or of the Hub at the known commit.
 
-    Raises `CodeprefError` naming the file (and the line) that can not be read.
+    Raises:
+        CodeprefError: the file or the Hub can not be read; what to do is said.
     """
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-        from pyarrow import ArrowInvalid
-
-        try:
-            table: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-        except (OSError, ArrowInvalid) as error:
-            raise CodeprefError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
-        return table
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise CodeprefError(f"{path}: can not be read ({error}); give --data a file of the benchmark") from None
-    if path.name.removesuffix(".gz").endswith(".json"):
-        return _objects(path, text)
-    return [_object(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if path is not None:
+        for number, row in read_rows(path):
+            yield f"{path}, row {number}", row
+        return
+    variant = benchmarks.variant_of(name)
+    assert variant is not None and variant.data is not None
+    for number, row in enumerate(_hub_rows(variant.data), 1):
+        yield f"{variant.data.hub}, row {number}", row
 
 
-def _objects(path: Path, text: str) -> list[dict[str, Any]]:
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CodeprefError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise CodeprefError(f"{path}: not a JSON list of objects")
-    return values
-
-
-def _object(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise CodeprefError(f"{path}, line {number}: not JSON ({error.msg}); one JSON object a line") from None
-    if not isinstance(value, dict):
-        raise CodeprefError(f"{path}, line {number}: not a JSON object; one JSON object a line")
-    return value
-
-
-def from_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[dict[str, Any]]:
-    """Rows of a data set on the Hub; raises `CodeprefError` where that can not be reached."""
+def _hub_rows(data: benchmarks.HubData) -> Iterator[dict[str, Any]]:
     import datasets
 
     try:
-        loaded = datasets.load_dataset(name, config, split=split, revision=revision)
+        for config, split in data.parts:
+            for row in datasets.load_dataset(data.hub, config, split=split, revision=data.revision):
+                yield dict(row)
     except Exception as error:  # every layer below raises its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CodeprefError(f"{name}: can not be loaded from the Hub ({reason}); pass --data FILE") from None
-    return [dict(row) for row in loaded]
+        raise CodeprefError(f"{data.hub}: can not be loaded from the Hub ({reason}); pass --data FILE") from None
 
 
 def fingerprint(values: Iterable[Any]) -> str:

@@ -5,14 +5,14 @@ the problem's unittest class, in one module (`official`). The versions that upst
 environments/bigcodebench.txt.
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluation import official
-from evaluation.benchmark import Graded, Problem, Settings, Work, from_hub, require, rows
+from evaluation import evalplus
+from evaluation.benchmark import Asked, Benchmark, Graded, Problem, Settings, Work, located_rows, require
+from evaluation.grade import official
 
-HUB = "bigcode/bigcodebench"
-REVISION = "v0.1.4"
 NEEDED = (
     (
         "the network, which the sandbox does not have",
@@ -36,26 +36,25 @@ PRELOAD = (
 
 
 def load(path: Path | None) -> list[Problem]:
-    """The problems, in the order of the file."""
-    table = rows(path) if path else from_hub(HUB, REVISION)
+    """The problems of the full set, in the order of the file."""
     problems = []
-    for number, row in enumerate(table):
-        where = f"{path or HUB}, row {number}"
-        columns = ("task_id", "complete_prompt", "instruct_prompt", "canonical_solution", "code_prompt", "test")
+    columns = ("task_id", "complete_prompt", "instruct_prompt", "canonical_solution", "code_prompt", "test")
+    for where, row in located_rows("bigcodebench_complete", path):
         require(row, columns, where)
+        data = {key: row[key] for key in ("instruct_prompt", "code_prompt", "test")}
+        entry_point = row.get("entry_point", "task_func")
         problems.append(
-            Problem(
-                row["task_id"], row["complete_prompt"], row["canonical_solution"], row.get("entry_point", "task_func"),
-                row={key: row[key] for key in ("instruct_prompt", "code_prompt", "test")},
-            )
-        )  # fmt: skip
+            Problem(row["task_id"], row["complete_prompt"], row["canonical_solution"], entry_point, row=data)
+        )
     return problems
 
 
-def hard(problems: list[Problem]) -> list[Problem]:
-    """The problems of the hard set, whose ids the Hub names."""
-    ids = {row["task_id"] for row in from_hub("bigcode/bigcodebench-hard", REVISION)}
-    return [problem for problem in problems if problem.task_id in ids]
+def load_hard(path: Path | None) -> list[Problem]:
+    """The problems of the hard set, whose ids the Hub names; of a file all problems."""
+    if path is not None:
+        return load(path)
+    ids = {row["task_id"] for _, row in located_rows("bigcodebench_complete_hard", None)}
+    return [problem for problem in load(None) if problem.task_id in ids]
 
 
 def program(problem: Problem, text: str) -> str:
@@ -114,3 +113,34 @@ SUITE = official.Suite(PRELOAD, 240.0, 480.0, 16384, parts)
 def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order."""
     return official.grade(SUITE, work, settings)
+
+
+def question(problem: Problem, chat: bool, prefill: bool, *, split: str) -> Asked:
+    """What a model is shown: `complete` shows a function head, `instruct` a task in words (chat models only)."""
+    if not chat:
+        return Asked(problem.prompt, stop=(*evalplus.EVERYWHERE, *evalplus.AFTER_FUNCTION))
+    prompt = (problem.prompt if split == "complete" else problem.row["instruct_prompt"]).strip()
+    text = f"{evalplus.TASK}\n```\n{prompt}\n```\n" if split == "complete" else f"{evalplus.TASK}\n{prompt}\n"
+    if not prefill:
+        return Asked(text)
+    return Asked(text, f"{evalplus.EVALPLUS_BEGIN}\n```python\n", stop=(*evalplus.EVERYWHERE, evalplus.FENCE_END))
+
+
+def _benchmark(split: str, subset: str) -> Benchmark:
+    return Benchmark(
+        name=f"bigcodebench_{split}" + ("_hard" if subset == "hard" else ""),
+        paper="arXiv:2406.15877",
+        load=load_hard if subset == "hard" else load,
+        program=program,
+        reference=reference,
+        grade=grade,
+        ask=functools.partial(question, split=split),
+        max_tokens=1280,
+        environment="bigcodebench",
+        threshold=0.99,
+        excused=EXCUSED,
+        framed=True,
+    )
+
+
+BENCHMARKS = tuple(_benchmark(split, subset) for subset in ("full", "hard") for split in ("complete", "instruct"))

@@ -1,69 +1,41 @@
 """The benchmarks by name."""
 
-import functools
-from collections.abc import Callable
-from pathlib import Path
+import importlib
 
+from codepref.benchmarks import FAMILIES
 from codepref.errors import CodeprefError
-from evaluation import bigcodebench, ds1000, humaneval_plus, inputs, mbpp_plus, prompts, texts, tiny
-from evaluation.benchmark import Benchmark, Problem
+from evaluation.benchmark import Benchmark
 
-HUMANEVAL = "arXiv:2107.03374"
-MBPP = "arXiv:2108.07732"
-EVALPLUS = "arXiv:2305.01210"
+SPLITS = ("complete", "instruct")
+SUBSETS = ("full", "hard")
 
 
-def _completed(problem: Problem) -> str:
-    return problem.prompt + problem.reference
+def _names() -> list[str]:
+    """What can be asked for: every variant, those that are told apart by split and subset by their family's name."""
+    found = []
+    for family in FAMILIES:
+        split = any(variant.name.endswith(SPLITS) for variant in family.variants)
+        found += [family.key] if split else [variant.name for variant in family.variants]
+    return found
 
 
-def _alone(problem: Problem) -> str:
-    return problem.reference
-
-
-def _graded_program(problem: Problem) -> str:
-    return str(problem.row["program"])
-
-
-_NAMED: dict[str, Callable[[], Benchmark]] = {
-    "humaneval": lambda: Benchmark(
-        "humaneval", HUMANEVAL, texts.load_humaneval, humaneval_plus.program, _completed, texts.grade,
-        prompts.humaneval, 768,
-    ),
-    "humaneval_plus": lambda: Benchmark(
-        "humaneval_plus", EVALPLUS, humaneval_plus.load, humaneval_plus.program, _graded_program, inputs.grade,
-        prompts.humaneval, 768,
-    ),
-    "mbpp": lambda: Benchmark(
-        "mbpp", MBPP, texts.load_mbpp, mbpp_plus.program, _alone, texts.grade, prompts.mbpp, 768,
-    ),
-    "mbpp_plus": lambda: Benchmark(
-        "mbpp_plus", EVALPLUS, mbpp_plus.load, mbpp_plus.program, _graded_program, inputs.grade, prompts.mbpp, 768,
-    ),
-    "ds1000": lambda: Benchmark(
-        "ds1000", "arXiv:2211.11501", ds1000.load, ds1000.program, _alone, ds1000.grade, prompts.data_science, 1024,
-        environment="ds1000", excused=ds1000.EXCUSED, bare=True, framed=True,
-    ),
-    "tiny": lambda: Benchmark(
-        "tiny", "codepref", tiny.load, tiny.program, _alone, tiny.grade, tiny.asked, 192, bare=True,
-    ),
-}  # fmt: skip
-NAMES = (*_NAMED, "bigcodebench")
+NAMES = tuple(_names())
 
 
 def benchmark(name: str, split: str = "complete", subset: str = "full") -> Benchmark:
-    """The benchmark of that name; raises `CodeprefError` for others. `split` and `subset` are BigCodeBench's."""
-    if name in _NAMED:
-        return _NAMED[name]()
-    if name != "bigcodebench":
-        raise CodeprefError(f"{name!r} is no benchmark; choose from {', '.join(NAMES)}")
+    """The benchmark of that name, and of that split and subset where it has some.
 
-    def load(path: Path | None) -> list[Problem]:
-        problems = bigcodebench.load(path)
-        return bigcodebench.hard(problems) if subset == "hard" and path is None else problems
+    Raises:
+        CodeprefError: there is none.
+    """
+    wanted = (name, f"{name}_{split}" + ("_hard" if subset == "hard" else ""))
+    for family in FAMILIES:
+        if any(variant.name in wanted for variant in family.variants):
+            return next(found for found in benchmarks_of(family.key) if found.name in wanted)
+    raise CodeprefError(f"{name!r} is no benchmark; choose from {', '.join(NAMES)}")
 
-    return Benchmark(
-        f"bigcodebench_{split}" + ("_hard" if subset == "hard" else ""), "arXiv:2406.15877", load, bigcodebench.program,
-        bigcodebench.reference, bigcodebench.grade, functools.partial(prompts.bigcodebench, split=split), 1280,
-        environment="bigcodebench", threshold=0.99, excused=bigcodebench.EXCUSED, framed=True,
-    )  # fmt: skip
+
+def benchmarks_of(key: str) -> tuple[Benchmark, ...]:
+    """The benchmarks of a family, from the module with its name: so a new one is a file here and a row there."""
+    found: tuple[Benchmark, ...] = importlib.import_module(f"evaluation.{key}").BENCHMARKS
+    return found

@@ -2,15 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from codepref.errors import CodeprefError
+from codepref.intervals import bootstrap
 from evaluation import results
-from evaluation.pass_at_k import RESAMPLES
 from evaluation.samples import whole
 
 
@@ -43,7 +41,7 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
     shared = [task for task in rates[0] if task in rates[1]]
     if not shared:
         raise CodeprefError(f"{a} and {b} have no problem in common")
-    difference, low, high = paired([rates[1][task] - rates[0][task] for task in shared])
+    difference, low, high = bootstrap([rates[1][task] - rates[0][task] for task in shared])
     right = [
         {r["task_id"]: r["verdict"] == "passed" for r in rows if r["sample"] == 0} for rows in (first_rows, second_rows)
     ]
@@ -59,14 +57,6 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
         "wins": wins, "losses": losses,
         "same_fingerprint": first["fingerprint"]["id"] == second["fingerprint"]["id"],
     }  # fmt: skip
-
-
-def paired(differences: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of one difference a problem and its 95 % percentile interval over bootstrapped problems (fixed seed)."""
-    values = np.asarray(differences)
-    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    low, high = np.quantile(values[draws].mean(axis=1), (0.025, 0.975))
-    return float(values.mean()), float(low), float(high)
 
 
 def mcnemar(wins: int, losses: int) -> float:

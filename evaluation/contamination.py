@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from codepref.benchmarks import family_of
 from codepref.errors import CodeprefError
 from evaluation.benchmark import Benchmark, Problem
-from evaluation.leaderboard import base_name
-
-_FAMILY = {"humaneval": "HumanEval", "mbpp": "MBPP", "ds1000": "DS-1000", "bigcodebench": "BigCodeBench"}
 
 
 def notes(benchmark: Benchmark, problems: Sequence[Problem], manifest: Path | None) -> list[str]:
@@ -19,7 +17,8 @@ def notes(benchmark: Benchmark, problems: Sequence[Problem], manifest: Path | No
     """
     if manifest is None:
         return []
-    name = _FAMILY[base_name(benchmark.name).removesuffix("_plus")]
+    family = family_of(benchmark.name)
+    name = family.title if family is not None else benchmark.name
     text = _text(manifest)
     for_measuring = "for measuring only" in text.lower()
     if for_measuring:

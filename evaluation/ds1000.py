@@ -7,8 +7,8 @@ that upstream pins are in environments/ds1000.txt.
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluation import official
-from evaluation.benchmark import Graded, Problem, Settings, Work, from_hub, require, rows
+from evaluation.benchmark import Asked, Benchmark, Graded, Problem, Settings, Work, located_rows, require
+from evaluation.grade import official
 
 _NETWORK = (519, 539, 565, 566, 567, 577, 598, 624, 629, 650, 654, 655, 656, 661, 819)
 EXCUSED = {str(number): "loads a data set from the network" for number in _NETWORK}
@@ -22,17 +22,13 @@ SYSTEM = (
 
 def load(path: Path | None) -> list[Problem]:
     """The problems, in the order of the file."""
-    table = rows(path) if path else from_hub("xlangai/DS-1000", "test")
     problems = []
-    for number, row in enumerate(table):
-        require(row, ("prompt", "reference_code", "metadata", "code_context"), f"{path or 'DS-1000'}, row {number}")
+    for where, row in located_rows("ds1000", path):
+        require(row, ("prompt", "reference_code", "metadata", "code_context"), where)
         facts = row["metadata"]
-        problems.append(
-            Problem(
-                str(facts["problem_id"]), row["prompt"], row["reference_code"], group=facts["library"],
-                row={"code_context": row["code_context"], "kind": facts.get("perturbation_type", "")},
-            )
-        )  # fmt: skip
+        data = {"code_context": row["code_context"], "kind": facts.get("perturbation_type", "")}
+        task_id, library = str(facts["problem_id"]), facts["library"]
+        problems.append(Problem(task_id, row["prompt"], row["reference_code"], group=library, row=data))
     return problems
 
 
@@ -65,3 +61,30 @@ SUITE = official.Suite(PRELOAD, 120.0, 240.0, 8192, parts)
 def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order."""
     return official.grade(SUITE, work, settings)
+
+
+def reference(problem: Problem) -> str:
+    """The data set's own solution."""
+    return problem.reference
+
+
+def question(problem: Problem, chat: bool, prefill: bool) -> Asked:
+    """What a model is shown, as upstream asks: the prompt as it is, with a system text for chat models."""
+    return Asked(problem.prompt, system=SYSTEM if chat else None, stop=("</code>", "# SOLUTION END"))
+
+
+DS1000 = Benchmark(
+    name="ds1000",
+    paper="arXiv:2211.11501",
+    load=load,
+    program=program,
+    reference=reference,
+    grade=grade,
+    ask=question,
+    max_tokens=1024,
+    environment="ds1000",
+    excused=EXCUSED,
+    bare=True,
+    framed=True,
+)
+BENCHMARKS = (DS1000,)

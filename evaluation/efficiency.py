@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from codepref.errors import CodeprefError
+from codepref.files import read_rows
+from codepref.intervals import bootstrap
 from codepref.sandbox.calls import Caller, callers
-from evaluation import catalogue, compare, inputs
-from evaluation.benchmark import Problem, Settings, rows
+from evaluation import catalogue, compare
+from evaluation.benchmark import Problem, Settings
+from evaluation.grade import inputs
 
 ROUNDS = 5
 FASTER = 0.9
@@ -51,7 +54,7 @@ def efficiency(a: Path, b: Path, data: Path | None, workers: int, cache: Path) -
 def summary(costs: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     """Metrics from the costs (A, B) in CPU seconds of each problem."""
     ratios = {task: ratio(*pair) for task, pair in costs.items()}
-    mean, low, high = compare.paired(list(ratios.values()))
+    mean, low, high = bootstrap(list(ratios.values()))
     return {
         "problems": len(ratios),
         "speed_up": mean, "low": low, "high": high,
@@ -79,6 +82,6 @@ def measure(caller: Caller, item: tuple[Problem, str, str]) -> tuple[float, floa
 def _programs(folder: Path) -> dict[str, str]:
     """The first program of each problem in a result folder."""
     found: dict[str, str] = {}
-    for row in rows(folder / "samples.jsonl"):
+    for _, row in read_rows(folder / "samples.jsonl"):
         found.setdefault(str(row["task_id"]), str(row["solution"]))
     return found

@@ -32,8 +32,3 @@ def notes(found: Mapping[str, Any]) -> list[str]:
         f"Published pass@1 {there:.1f} ({entry['source']}, read {entry['read']}); here {here:.1f}, distance "
         f"{distance:+.1f} points, {verdict} the tolerance of {entry['tolerance']:.1f}."
     ]
-
-
-def base_name(benchmark: str) -> str:
-    """Name without BigCodeBench's split and subset."""
-    return "bigcodebench" if benchmark.startswith("bigcodebench") else benchmark

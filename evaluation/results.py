@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from codepref.errors import CodeprefError
-from evaluation import figure, pass_at_k
+from codepref.files import BadLine, json_lines
+from evaluation import figure
+from evaluation import score as pass_at_k
 from evaluation.benchmark import Graded, Problem
 from evaluation.samples import Sample, whole
 
@@ -33,15 +35,15 @@ def read_rows(path: Path) -> list[Row]:
     """Lines of a `verdicts.jsonl`; a last line that was cut off by a kill is left out."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
     found: list[Row] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            if number == len(lines):
-                break
-            raise CodeprefError(f"{path}, line {number}: not JSON; remove the file to grade again") from None
+    bad: BadLine | None = None
+    for _, line in json_lines(path):
+        if bad is not None:
+            raise CodeprefError(f"{bad.path}:{bad.line}: {bad.problem}; remove the file to grade again")
+        if isinstance(line, BadLine):
+            bad = line
+        else:
+            found.append(line)
     return found
 
 

@@ -21,12 +21,13 @@ from tqdm import tqdm
 from codepref import __version__
 from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
-from codepref.sandbox import layers
-from evaluation import contamination, environment, leaderboard, results
+from codepref.sandbox import Profile, layers
+from evaluation import contamination, leaderboard, results
 from evaluation import samples as saved
+from evaluation.ask import Model, samples
 from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, fingerprint
-from evaluation.generation import Model, samples
-from evaluation.grading import grade
+from evaluation.grade import environment
+from evaluation.grade.spread import grade
 from evaluation.results import Row
 from evaluation.samples import Sample
 
@@ -51,6 +52,7 @@ class Options:
     trained_on: Path | None = None
     """Manifest or card of the data the model was trained on."""
     allow_unisolated: bool = False
+    profile: Profile = "function"
     quiet: bool = False
     cluster: Cluster | None = None
     """Ray, to grade on instead of this machine."""
@@ -65,18 +67,23 @@ def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
         environment.python(benchmark.environment, options.cache) if benchmark.environment else None
     )
     settings = Settings(
-        workers=options.workers, python=python, cache=options.cache, allow_unisolated=options.allow_unisolated
+        workers=options.workers,
+        python=python,
+        cache=options.cache,
+        allow_unisolated=options.allow_unisolated,
+        profile=options.profile,
     )
     problems = select(benchmark.load(options.data), options)
     folder = options.out / benchmark.name
     answers = _answers(benchmark, problems, options, folder)
     used = [problem for problem in problems if problem.task_id in {sample.task_id for sample in answers}]
+    contaminated = contamination.notes(benchmark, used, options.trained_on)
     mark = _fingerprint(benchmark, problems, settings, options)
     gate = _references(benchmark, used, settings, mark, options)
     saved.write(folder, "samples", answers)
     rows = _grade(benchmark, used, answers, settings, folder, mark, options)
     found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
-    found["notes"] = [*leaderboard.notes(found), *contamination.notes(benchmark, used, options.trained_on)]
+    found["notes"] = [*leaderboard.notes(found), *contaminated]
     results.write(folder, found)
     results.submission(folder, answers, rows, found)
     return found
@@ -122,7 +129,12 @@ def _fingerprint(
         "chat_template": _template(options.model),
         "max_tokens": benchmark.max_tokens,
         "extractor": saved.EXTRACTOR if options.clean or options.model else "none",
-        "limits": {"cpu_s": settings.cpu_s, "factor": settings.factor, "memory_mb": settings.memory_mb},
+        "limits": {
+            "cpu_s": settings.cpu_s,
+            "factor": settings.factor,
+            "memory_mb": settings.memory_mb,
+            "profile": settings.profile,
+        },
         "libraries": environment.libraries(settings.python, names),
         "sandbox": list(layers(settings.python)) if not settings.allow_unisolated else ["as available"],
         "codepref": __version__,
@@ -247,6 +259,6 @@ def _facts(mark: dict[str, Any], gate: dict[str, Any], options: Options) -> dict
 
 
 if __name__ == "__main__":
-    from evaluation.command import main
+    from codepref.cli import main
 
-    sys.exit(main())
+    sys.exit(main(["evaluate", *sys.argv[1:]]))

@@ -6,14 +6,14 @@ order.
 """
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codepref import extract
 from codepref.errors import CodeprefError
-from evaluation.benchmark import Benchmark, Problem, rows
+from codepref.files import read_rows, write_whole
+from evaluation.benchmark import Benchmark, Problem
 
 EXTRACTOR = "codepref-1"
 """Version of the rules that take a program out of a text; part of the fingerprint."""
@@ -46,8 +46,8 @@ def read(
     """
     known = {problem.task_id: problem for problem in problems}
     found: dict[str, list[Sample]] = {}
-    for number, row in enumerate(rows(path), 1):
-        where = f"{path}, line {number}"
+    for number, row in read_rows(path):
+        where = f"{path}:{number}"
         problem = known.get(_task(row))
         if problem is None and skip_unknown:
             continue
@@ -108,6 +108,4 @@ def write(folder: Path, name: str, samples: Iterable[Sample]) -> None:
 def whole(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_whole(path, text.encode())

@@ -5,18 +5,24 @@ code. Scores are split by how many steps of a task are planted misconceptions, w
 corpus get wrong: a gain there is a repair of what was planted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from codepref.generate.tiny import truth
+import numpy as np
+
 from codepref.generate.tiny.steps import STEPS, USUAL
 from codepref.generate.tiny.tasks import ENTRY_POINT, Task, read, tasks
-from evaluation.benchmark import Asked, Graded, Problem, Settings, Work, require, rows
+from codepref.sandbox import Cell, Job, Limits, execute
+from evaluation.benchmark import Asked, Benchmark, Graded, Problem, Settings, Work, located_rows, require
 
 TASKS = 240
 BATCH = 60
 """Problems that are graded together."""
+LIMITS = Limits(cpu_s=0.5)
+GLANCE = 5
+"""Hidden tests that nearly every wrong program fails one of."""
 GROUPS = ("no misconception", "1 misconception", "2 misconceptions", "3 misconceptions")
 
 
@@ -29,8 +35,8 @@ def load(path: Path | None) -> list[Problem]:
     if path is None:
         return [_problem(task, task.reference, task.hidden_tests()) for task in tasks("heldout", TASKS, 0)]
     found = []
-    for number, row in enumerate(rows(path), 1):
-        require(row, ("prompt", "reference", "tests"), f"{path}, row {number}")
+    for where, row in located_rows("tiny", path):
+        require(row, ("prompt", "reference", "tests"), where)
         found.append(_problem(read(row["prompt"]), row["reference"], row["tests"]))
     return found
 
@@ -51,11 +57,85 @@ def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     left = iter(work)
     while some := list(islice(left, BATCH)):
         asked = [(programs, problem.row["tests"]) for problem, programs in some]
-        options = {"python": settings.python, "allow_unisolated": settings.allow_unisolated}
-        for cells in truth.judged(asked, settings.workers, **options):
+        options = {
+            "python": settings.python, "allow_unisolated": settings.allow_unisolated, "profile": settings.profile
+        }  # fmt: skip
+        for cells in judged(asked, settings.workers, **options):
             yield [Graded(cell.verdict, error=cell.error, cpu_s=cell.cpu_s) for cell in cells]
 
 
-def asked(problem: Problem, chat: bool, prefill: bool) -> Asked:
-    """The prompt as it is: the model was trained to go on with a program."""
+def reference(problem: Problem) -> str:
+    """The family's own solution is a whole program."""
+    return problem.reference
+
+
+def question(problem: Problem, chat: bool, prefill: bool) -> Asked:
+    """What the model is shown, the prompt as it is: the model was trained to go on with a program."""
     return Asked(problem.prompt)
+
+
+def right(work: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
+    """For each prompt and its programs: which pass all hidden tests, (programs,) bool each."""
+    asked = [(programs, read(prompt).hidden_tests()) for prompt, programs in work]
+    return [np.array([cell.verdict == "passed" for cell in cells], dtype=bool) for cells in judged(asked)]
+
+
+def judged(work: Sequence[tuple[Sequence[str], Sequence[str]]], workers: int = 2, **options: Any) -> list[list[Cell]]:
+    """For each entry's programs the cell of the first test that is not passed, or else of the last one.
+
+    Equal texts run once, and only what passes the first few tests runs on the others.
+
+    Args:
+        work: Programs and the tests they have to pass, at least one.
+        workers: Sandboxes.
+        options: Those of `codepref.sandbox.Sandbox`.
+    """
+    first = _ran([(programs, tests[:GLANCE]) for programs, tests in work], workers, options)
+    cells = [{text: _decisive(row) for text, row in found.items()} for found in first]
+    open_ = [[text for text, cell in found.items() if cell.verdict == "passed"] for found in cells]
+    rest = _ran([(some, tests[GLANCE:]) for some, (_, tests) in zip(open_, work, strict=True)], workers, options)
+    for found, more in zip(cells, rest, strict=True):
+        found |= {text: _decisive(row) for text, row in more.items()}
+    return [[found[text] for text in programs] for found, (programs, _) in zip(cells, work, strict=True)]
+
+
+def _decisive(row: Sequence[Cell]) -> Cell:
+    return next((cell for cell in row if cell.verdict != "passed"), row[-1])
+
+
+def ragged(work: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[np.ndarray]:
+    """Whether program i of an entry passes its test j: (programs, tests) bool each."""
+    found = []
+    for cells, (programs, tests) in zip(_ran(work, 2, {}), work, strict=True):
+        rows = [[cell.verdict == "passed" for cell in cells.get(text, ())] for text in programs]
+        found.append(np.array(rows, dtype=bool).reshape(len(programs), len(tests)))
+    return found
+
+
+def _ran(
+    work: Sequence[tuple[Sequence[str], Sequence[str]]], workers: int, options: Mapping[str, Any]
+) -> list[dict[str, tuple[Cell, ...]]]:
+    """Each entry's programs of different text and their cells; entries without programs or tests have none."""
+    jobs = [
+        Job(str(n), tuple(dict.fromkeys(programs)), tuple(tests), ENTRY_POINT)
+        for n, (programs, tests) in enumerate(work)
+        if programs and tests
+    ]
+    found: list[dict[str, tuple[Cell, ...]]] = [{} for _ in work]
+    for job, matrix in zip(jobs, execute(jobs, LIMITS, workers=workers, **options), strict=True):
+        found[int(job.job_id)] = dict(zip(job.codes, matrix.cells, strict=True))
+    return found
+
+
+TINY = Benchmark(
+    name="tiny",
+    paper="codepref",
+    load=load,
+    program=program,
+    reference=reference,
+    grade=grade,
+    ask=question,
+    max_tokens=192,
+    bare=True,
+)
+BENCHMARKS = (TINY,)

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from codepref.release import front_matter  # noqa: E402
+from codepref.publish.release import front_matter  # noqa: E402
 
 WIDTH, HEIGHT = 960, 12_000
 PAGE_WIDTH, PAGE_HEIGHT = 1080, 2_260

@@ -12,6 +12,17 @@ import models
 import recipe
 from trl import DPOConfig, DPOTrainer
 
+METHOD = recipe.Method(
+    "dpo",
+    "Direct preference optimisation: the chosen code of each pair against the rejected one; `sft` among the losses is "
+    "an NLL term on the chosen code.",
+    citation="""@misc{dpo,
+  title         = {Direct Preference Optimization: Your Language Model is Secretly a Reward Model},
+  year          = {2023},
+  eprint        = {2305.18290},
+  archivePrefix = {arXiv}
+}""",
+)
 SIDES = data.SIDES["pairs"]
 
 
@@ -23,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> DPOTrainer:
     words, rows = models.tokenizer(wanted), data.pairs(script)
     ends = args.truncation_mode == "keep_start"
     fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length, drops=ends)
-    manifest = recipe.describe("dpo", script, args, wanted, fit, rows.report)
+    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
     checkpoint = recipe.resume(script, args, manifest)
     trainer = recipe.own_card(DPOTrainer)(
         **recipe.parts(script, args, wanted, model), train_dataset=fit.rows, eval_dataset=held, processing_class=words

@@ -18,6 +18,17 @@ import models
 import recipe
 from trl import DPOConfig
 
+METHOD = recipe.Method(
+    "focal_dpo",
+    "Focal DPO: as DPO, but of the rejected code only the tokens in focus count. Logged rewards and log-probabilities "
+    "are over those tokens.",
+    citation="""@misc{focal_dpo,
+  title         = {Teaching Your Models to Understand Code via Focal Preference Alignment},
+  year          = {2025},
+  eprint        = {2503.02783},
+  archivePrefix = {arXiv}
+}""",
+)
 SIDES = data.SIDES["pairs"]
 
 
@@ -34,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     model = recipe.announce(wanted, args, rows=2 * args.per_device_train_batch_size)
     words, rows = models.tokenizer(wanted), data.pairs(script, spans=script.focus == "lines")
     fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length)
-    manifest = recipe.describe("focal_dpo", script, args, wanted, fit, rows.report)
+    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
     checkpoint = recipe.resume(script, args, manifest)
     trainer = recipe.own_card(focal.FocalDPOTrainer)(
         **recipe.parts(script, args, wanted, model),

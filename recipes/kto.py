@@ -17,6 +17,16 @@ from trl import KTOConfig, KTOTrainer
 
 from codepref.errors import CodeprefError
 
+METHOD = recipe.Method(
+    "kto",
+    "Kahneman-Tversky optimisation: each code alone, desirable or undesirable, against the reference.",
+    citation="""@misc{kto,
+  title         = {KTO: Model Alignment as Prospect Theoretic Optimization},
+  year          = {2024},
+  eprint        = {2402.01306},
+  archivePrefix = {arXiv}
+}""",
+)
 SIDES = data.SIDES["labelled"]
 
 
@@ -32,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> KTOTrainer:
     labels = list(fit.rows["label"])
     weights = guards.balance(rows.name, labels, *given, fit.lengths["dropped"])
     args.desirable_weight, args.undesirable_weight = weights
-    manifest = recipe.describe("kto", script, args, wanted, fit, rows.report)
+    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
     manifest["checks"] |= {
         "labels": {"desirable": sum(labels), "undesirable": len(labels) - sum(labels)},
         "weights": dict(zip(("desirable", "undesirable"), weights, strict=True)),

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from memory import estimate
 from transformers import Trainer
 from trl import ModelConfig, get_quantization_config
 
-from codepref import plot
-from codepref.dataset import versions
 from codepref.errors import CodeprefError
+from codepref.files import write_whole
 from codepref.licences import hub_licence
-from codepref.modelcard import CURVE, model_card
-from codepref.store import write_whole
+from codepref.publish import plot
+from codepref.publish.dataset import versions
+from codepref.publish.modelcard import CURVE, model_card
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
 ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}
@@ -42,6 +43,16 @@ TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs"
 """Keys of the trainer that the card shows whether or not they have their default."""
 USER_ERROR, INTERRUPTED = 2, 130
 POINTS = 200
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the model's card says about a recipe."""
+
+    name: str
+    summary: str
+    citation: str = ""
+    """BibTeX of the paper, if there is one."""
 
 
 def announce(wanted: ModelConfig, training: Any, rows: int, preference: bool = True) -> torch.nn.Module:
@@ -126,7 +137,7 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def describe(
-    method: str, script: Any, training: Any, wanted: ModelConfig, fit: Fitting, report: Mapping[str, Any]
+    method: Method, script: Any, training: Any, wanted: ModelConfig, fit: Fitting, report: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The run's manifest: what is trained on what, with which settings and versions, and what was found in the rows."""
     name = wanted.model_name_or_path
@@ -134,7 +145,9 @@ def describe(
     revision = wanted.model_revision
     stated = (None, None) if local else models.licence(name, revision)
     return {
-        "method": method,
+        "method": method.name,
+        "summary": method.summary,
+        "citation": method.citation,
         "base": {
             "name": Path(name).resolve().name if local else name,
             "local": local,

@@ -14,6 +14,10 @@ import models
 import recipe
 from trl import SFTConfig, SFTTrainer
 
+METHOD = recipe.Method(
+    "sft",
+    "Supervised fine-tuning on the chosen codes; the loss counts completion tokens only.",
+)
 SIDES = data.SIDES["completions"]
 
 
@@ -26,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     cut = args.packing_strategy == "bfd" if args.packing else args.truncation_mode == "keep_start"
     drops = cut and args.completion_only_loss is not False
     fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length, drops=drops)
-    manifest = recipe.describe("sft", script, args, wanted, fit, rows.report)
+    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
     checkpoint = recipe.resume(script, args, manifest)
     trainer = recipe.own_card(SFTTrainer)(
         **recipe.parts(script, args, wanted, model), train_dataset=fit.rows, eval_dataset=held, processing_class=words

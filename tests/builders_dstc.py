@@ -1,6 +1,6 @@
 """Rows of DSTC for tests."""
 
-from builders.answers import Pair, concatenated
+from builders.dstc.answers import Pair, concatenated
 from codepref.records import VerdictCounts
 
 

@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from codepref import cards, cli, dataset
+from codepref import cli
+from codepref.publish import cards, dataset
 from codepref.records import to_table
 from codepref.store import Shard, Store
 
@@ -100,6 +101,8 @@ def adapter(root, base="org/base", dataset=None):
     (root / "adapter_model.safetensors").write_bytes(safetensors())
     manifest = {
         "method": "dpo",
+        "summary": "Direct preference optimisation.",
+        "citation": "",
         "base": {"name": base, "revision": "abc", "dtype": "bfloat16", "local": False},
         "dataset": {"name": "org/pairs", "local": False, **(dataset or {})},
         "versions": {"codepref": "0.1.0", "trl": "1.16.0"},

@@ -11,6 +11,7 @@ from codepref import cli
 from codepref.commands import options
 
 from builders_recordings import RECORDINGS, write  # isort: skip
+from interrupts import started  # isort: skip
 
 
 def run(*words, **options):
@@ -108,21 +109,43 @@ def test_a_full_disk_is_one_line(tmp_path, workers):
     assert run(*words).returncode == 0
 
 
+def _stopped(words, out, number, ctrl_c=True):
+    """A build that gets a signal when it has some outcomes: exit code and what it says."""
+    command = [sys.executable, "-m", "codepref.cli", *words]
+    process = started(command, ctrl_c=ctrl_c, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not list(out.glob("stages/outcomes-*/*.parquet")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, number)
+    _, errors = process.communicate()
+    return process.returncode, errors
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_keeps_what_is_finished(tmp_path, workers):
     words = build(write(tmp_path / "g.jsonl"), tmp_path / "run", "--workers", workers, "--set", "limits.cpu_s=2")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "codepref.cli", *words], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    while not list((tmp_path / "run").glob("stages/outcomes-*/*.parquet")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate()
-    assert process.returncode == cli.INTERRUPTED
+    returncode, errors = _stopped(words, tmp_path / "run", signal.SIGINT)
+    assert returncode == cli.INTERRUPTED
     assert "interrupted; what was finished is kept" in errors
     assert "Traceback" not in errors
     assert run(*words).returncode == 0
+
+
+@pytest.mark.parametrize("ctrl_c", [True, False])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_batch_system_stops_it_as_ctrl_c_does(tmp_path, workers, ctrl_c):
+    """Slurm, Kubernetes and `kill` send SIGTERM, also to what `nohup` started."""
+    words = build(write(tmp_path / "g.jsonl"), tmp_path / "run", "--workers", workers, "--set", "limits.cpu_s=2")
+    returncode, errors = _stopped(words, tmp_path / "run", signal.SIGTERM, ctrl_c)
+    assert returncode == cli.TERMINATED
+    assert "stopped; what was finished is kept" in errors
+    assert "Traceback" not in errors
+    assert run(*words).returncode == 0
+
+
+def test_nohup_keeps_ctrl_c_away(tmp_path):
+    words = build(write(tmp_path / "g.jsonl"), tmp_path / "run", "--workers", "1")
+    assert _stopped(words, tmp_path / "run", signal.SIGINT, ctrl_c=False)[0] == 0
 
 
 def test_doctor_looks_at_everything():

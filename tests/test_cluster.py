@@ -20,6 +20,8 @@ from codepref.sandbox import Job, Sandbox
 from codepref.stages import Runner, runner_in
 from codepref.store import Shard, Store, store
 
+from interrupts import started  # isort: skip
+
 # nodes of a cluster import what is installed there; the functions of this file travel with the task
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 SHARDS = 6
@@ -201,7 +203,7 @@ def test_a_stopped_driver_loses_nothing_finished(nodes, tmp_path, how, right):
     root, script = tmp_path / "run", tmp_path / "script.py"
     log = str(tmp_path / "log")
     script.write_text(SCRIPT.format(path=sys.path, root=str(root), address=nodes.address, log=log))
-    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True, stderr=subprocess.PIPE, text=True)
+    process = started([sys.executable, str(script)], start_new_session=True, stderr=subprocess.PIPE, text=True)
     wait_for(root, 2)
     (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
     _, err = process.communicate(timeout=60)

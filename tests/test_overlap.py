@@ -3,27 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codepref import overlap, spill
-from codepref.overlap import benchmark_of
-
-
-@pytest.mark.parametrize(
-    ("prompt_id", "benchmark"),
-    [
-        ("HumanEval/32", "HumanEval"),
-        ("humaneval_plus/3", "HumanEval"),
-        ("Mbpp/255", "MBPP"),
-        ("BigCodeBench/1005", "BigCodeBench"),
-        ("DS-1000/17", "DS-1000"),
-        ("ds1000_17", "DS-1000"),
-        ("quickstart/busy_blocks", None),
-        ("my-HumanEval/32", None),
-        ("", None),
-    ],
-)
-def test_benchmark_ids(prompt_id, benchmark):
-    assert benchmark_of(prompt_id) == benchmark
-
+from codepref import ondisk, overlap
 
 ONE = 'import os\nfrom typing import List\n\ndef pick_best(xs: List[int]):\n    """Pick the best  one\n    of all."""\n'
 OTHER = "def choose(xs: List[int]):\n  # PICK the best\n  # one of all"
@@ -114,7 +94,7 @@ def test_near_duplicates_are_those_of_the_definition(seed, threshold, block, buc
     changed = rng.random(signatures.shape) < rng.choice([0, 0.1, 0.3, 0.5], (40, 1))
     signatures = np.where(changed, rng.integers(0, 2**32, signatures.shape, np.uint32), signatures)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spill, "BUCKET", bucket)
+        patch.setattr(ondisk, "BUCKET", bucket)
         patch.setattr(overlap, "_COMPARED", 5)
         assert near_duplicates(signatures, threshold, block).tolist() == defined(signatures, threshold)
 

@@ -47,7 +47,7 @@ def test_the_sandbox_example_runs(root, capsys):
 def test_every_configuration_is_accepted(root, method):
     import importlib
 
-    builder = importlib.import_module(f"builders.{method}")
+    builder = importlib.import_module(f"builders.{method}.method")
     found = sorted((root / "builders" / "configs" / method).glob("*.yaml"))
     assert found
     for path in found:

@@ -12,6 +12,8 @@ from codepref.records import Exclusion
 from codepref.stages import Runner, describe
 from codepref.store import Shard, Store
 
+from interrupts import started  # isort: skip
+
 SHARDS = 6
 
 
@@ -113,9 +115,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, workers, how):
     log.touch()
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(path=sys.path, root=str(root), log=str(log), workers=workers))
-    process = subprocess.Popen(
-        [sys.executable, str(script)], start_new_session=True, stderr=(tmp_path / "err").open("w")
-    )
+    process = started([sys.executable, str(script)], start_new_session=True, stderr=(tmp_path / "err").open("w"))
     while len(list(root.glob("stages/double-*/*.parquet"))) < 2 and process.poll() is None:
         time.sleep(0.02)
     assert process.poll() is None, (tmp_path / "err").read_text()

@@ -1,11 +1,10 @@
 """`codepref build`: a preference dataset, by one of the methods."""
 
 import argparse
-import importlib
 import os
 from pathlib import Path
 
-from codepref.commands.options import CONFIGS, add_runner, cluster, cores, methods, positive
+from codepref.commands.options import CONFIGS, add_runner, builder, cluster, cores, methods, positive
 from codepref.errors import CodeprefError
 
 
@@ -31,35 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` for whatever the user can mend."""
-    from codepref import config, hub, release
+    from builders.chain import estimate
+    from codepref import config, stages
+    from codepref.publish import hub, release
 
-    builder = importlib.import_module(f"builders.{arguments.method}")
+    method = builder(arguments.method)
     _take_address(arguments)
     ray = cluster(arguments)
-    settings = config.load(builder.Config, arguments.config, arguments.set)
+    settings = config.load(method.Config, arguments.config, arguments.set)
     if arguments.estimate:
-        planned = builder.plan(settings, skip_bad=arguments.skip_bad)
-        print(
-            importlib.import_module("builders.estimate").estimate(planned, arguments.estimate, settings, arguments.out)
-        )
+        planned = method.plan(settings, skip_bad=arguments.skip_bad)
+        print(estimate.estimate(planned, arguments.estimate, settings, arguments.out))
         return 0
     if arguments.dry_run:
-        print(builder.plan(settings, skip_bad=arguments.skip_bad))
+        print(method.plan(settings, skip_bad=arguments.skip_bad))
         return 0
     if arguments.out is None:
         raise CodeprefError("build: give --out DIR, the run's folder (or --dry-run)")
     where = hub.target(arguments.push, "dataset") if arguments.push else None
     if where:
         hub.check(where)  # a build may take days: what would keep it from being published is said before it begins
-    manifest = builder.build(
-        settings,
-        arguments.out,
-        workers=arguments.workers or cores(),
-        skip_bad=arguments.skip_bad,
-        quiet=arguments.quiet,
-        cluster=ray,
-        url=arguments.store,
-    )
+    workers = arguments.workers or cores()
+    with stages.locked_runner(arguments.out, workers, arguments.quiet, ray, arguments.store) as runner:
+        manifest = method.build(settings, runner, skip_bad=arguments.skip_bad)
     if not arguments.quiet:
         for name, part in manifest["dataset"].items():
             if part["rows"]:

@@ -1,17 +1,16 @@
 """`codepref inspect`: a run's stages, one prompt's whole chain, another ranking; or an origin on the Hub."""
 
 import argparse
-import importlib
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codepref.commands.options import methods
+from codepref.commands.options import builder, methods
 from codepref.errors import CodeprefError
 
 if TYPE_CHECKING:
-    from codepref import inspection
+    from codepref.inspection import run as inspection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder", metavar="RUN", type=Path, help="the --out folder of a build, finished or not; or ORG/NAME"
     )
     parser.add_argument("--prompt", metavar="ID", help="show one prompt: codes, tests, matrix, scores, pair")
+    parser.add_argument(
+        "--cell",
+        metavar="CODE,TEST",
+        type=_cell,
+        help="with --prompt: run that code on that test again, and show how it is judged",
+    )
     parser.add_argument("--rank-with", metavar="NAME", help="rank the stored matrix again; nothing is executed")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="with --rank-with: overrides a key of the run"
@@ -29,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` for whatever the user can mend."""
-    from codepref import inspection, lineage, trace
+    from codepref.inspection import lineage, prompt
+    from codepref.inspection import run as inspection
 
     if lineage.has_origins(arguments.folder):
         print(lineage.describe(lineage.lineage(str(arguments.folder))))
@@ -39,9 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
         text = _reranked(run, arguments)
     elif arguments.set or arguments.out is not None:
         raise CodeprefError("inspect: --set and --out go with --rank-with NAME")
+    elif arguments.cell is not None:
+        text = _cell_again(run, arguments)
     elif arguments.prompt is not None:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        text = trace.trace(run, arguments.prompt, colour)
+        text = prompt.trace(run, arguments.prompt, colour)
     else:
         text = inspection.overview(run)
     try:
@@ -51,11 +59,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _cell(text: str) -> tuple[int, int]:
+    """`CODE,TEST`: the numbers that `--prompt ID` shows, for argparse."""
+    code, comma, test = text.partition(",")
+    if not (comma and code.strip().isdigit() and test.strip().isdigit()):
+        raise argparse.ArgumentTypeError("give CODE,TEST: two numbers of what --prompt ID shows, such as 0,3")
+    return int(code), int(test)
+
+
+def _cell_again(run: "inspection.Run", arguments: argparse.Namespace) -> str:
+    from codepref.inspection import cell
+
+    if arguments.prompt is None:
+        raise CodeprefError("inspect: --cell CODE,TEST goes with --prompt ID")
+    return cell.run_again(run, arguments.prompt, *arguments.cell)
+
+
 def _reranked(run: "inspection.Run", arguments: argparse.Namespace) -> str:
     if run.manifest is None:
         raise CodeprefError(f"{run.root}: {run.state}; only a finished run can be ranked again")
     method = run.manifest["method"]
-    builder = importlib.import_module(f"builders.{method}") if method in methods() else None
-    if not hasattr(builder, "rerank"):
+    module = builder(method) if method in methods() else None
+    if not hasattr(module, "rerank"):
         raise CodeprefError(f"{run.root}: a run of {method!r} can not be ranked again")
-    return str(builder.rerank(run, arguments.rank_with, arguments.set, arguments.out))  # type: ignore[union-attr]
+    return str(module.rerank(run, arguments.rank_with, arguments.set, arguments.out))  # type: ignore[union-attr]

@@ -1,8 +1,10 @@
 """What several commands' options share."""
 
 import argparse
+import importlib
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from codepref.errors import CodeprefError
@@ -18,6 +20,11 @@ RECIPES = next(p for p in (_PACKAGE / "recipes", _PACKAGE.parent / "recipes") if
 def methods() -> list[str]:
     """Names of the methods: those that have configurations."""
     return sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
+
+
+def builder(method: str) -> ModuleType:
+    """The module of a method, found by its name: `Config`, `build`, `plan` and, with some, `rerank`."""
+    return importlib.import_module(f"builders.{method}.method")
 
 
 def cores() -> int:

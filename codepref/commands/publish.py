@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` for whatever the user can mend."""
-    from codepref import hub, release, scores
+    from codepref.publish import hub, release, scores
 
     where = hub.target(arguments.repo, arguments.kind, arguments.tag, arguments.private)
     if arguments.kind == "dataset":

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     command = _command(arguments)
     if not arguments.push:
         return _finished(command)
-    from codepref import hub, release
+    from codepref.publish import hub, release
 
     folder, where = _trained(arguments), hub.target(arguments.push, "model")
     hub.check(where)

@@ -5,11 +5,12 @@ Script file, JSON lines, one line per prompt and purpose:
     {"prompt_id": "p1", "purpose": "code", "answers": ["def f(): ...", "def f(): return 1"]}
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from codepref.errors import CodeprefError
+from codepref.files import good_lines
 from codepref.generate.base import (
     Completion,
     GenerationError,
@@ -66,13 +67,7 @@ class ScriptedGenerator:
 def read_script(path: str | Path) -> dict[tuple[str, str], list[str]]:
     """Read a script file. Raises GenerationError naming file, line and remedy when it can not be used."""
     script: dict[tuple[str, str], list[str]] = {}
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise GenerationError(f"{path}: can not be read as UTF-8 text ({error}); name a JSON-lines file") from None
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
+    for number, line in _lines(path):
         try:
             prompt_id, purpose, answers = _entry(line)
         except ValueError as error:
@@ -85,12 +80,16 @@ def read_script(path: str | Path) -> dict[tuple[str, str], list[str]]:
     return script
 
 
-def _entry(line: str) -> tuple[str, str, list[str]]:
+def _lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON ({error}); write one object per line") from None
-    if not isinstance(entry, dict) or set(entry) != KEYS:
+        yield from good_lines(path)
+    except CodeprefError as error:
+        raise GenerationError(str(error)) from None
+
+
+def _entry(entry: dict[str, Any]) -> tuple[str, str, list[str]]:
+    """Prompt id, purpose and answers of a line. Raises ValueError."""
+    if set(entry) != KEYS:
         raise ValueError("needs exactly the keys prompt_id, purpose and answers")
     prompt_id, purpose, answers = entry["prompt_id"], entry["purpose"], entry["answers"]
     if not isinstance(prompt_id, str) or not isinstance(purpose, str):

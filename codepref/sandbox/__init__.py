@@ -7,6 +7,7 @@ from codepref.sandbox.base import (
     Limits,
     Matrix,
     Mode,
+    Profile,
     SandboxUnavailable,
     Verdict,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Matrix",
     "Mode",
     "Probe",
+    "Profile",
     "Sandbox",
     "SandboxUnavailable",
     "Verdict",

@@ -42,7 +42,7 @@ class Limits:
     screen_s: float | None = 0.01
     """Shorter CPU limit, as endless loops decide the total time: of a test in a shared process, which is never final,
     and of the further tests of a code that has used up the full `cpu_s`, alone, on one. There it is final for easy
-    tests only: at least three other codes finished the test, and neither they nor this code on any other test needed a
+    tests only: at least three other codes passed the test, and neither they nor this code on any other test needed a
     tenth of it. None: every cell gets the full `cpu_s` at once."""
     load_s: float = 5.0
     """CPU seconds for executing the candidate's module body when it imports something that is not preloaded."""
@@ -52,6 +52,8 @@ class Limits:
     """Address space of the candidate's process in MiB."""
     output_bytes: int = 1 << 20
     """Bytes written to stdout and stderr, and bytes of a returned value, before the verdict is `output`."""
+    profile: Profile = "function"
+    """What a candidate may do: see `Profile`."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,5 @@ class Matrix:
     cells: tuple[tuple[Cell, ...], ...]
     layers: tuple[str, ...] = field(default=())
     """Isolation layers that were active, e.g. `("user-namespace", "seccomp", "rlimits")`."""
+    blind: tuple[int, ...] = ()
+    """Places of tests that check nothing that the code returns; their cells are `unjudged`."""

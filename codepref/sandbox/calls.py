@@ -6,7 +6,6 @@ are right; all others are compared in the referee's process, which never ran a c
 """
 
 import marshal
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +16,15 @@ from codepref.sandbox import worker
 from codepref.sandbox.base import Limits, Verdict
 from codepref.sandbox.plan import TRUE
 from codepref.sandbox.process import Answer, Setup, Unit, WorkerProcess
-from codepref.sandbox.seccomp import no_children_filter
+from codepref.sandbox.seccomp import lonely_filter
 from codepref.sandbox.supervisor import _HERE, HEAVY, Sandbox
-from codepref.sandbox.trial import GRACE_S, imported, records
+from codepref.sandbox.trial import FULL_BYTES, GRACE_S, WHY, Ended, ended, exit_words, imported, records
 
 OPAQUE = marshal.dumps(..., 2)
 """Stands for a returned object that is not plain data, which equals nothing."""
 JUDGE_CPU_S = 20.0
 WALL_FACTOR = 20
 """Wall seconds a call gets for each CPU second it is allowed: busy machines are no reason for a time-out."""
-FULL_BYTES = 8 << 20
-"""The pages for the values of a group hold at least so much; a process that ended with less ended itself."""
 _WORKER = (
     f"import sys; sys.path.insert(0, {str(_HERE)!r}); from worker import calls, serve; serve.main(calls.candidates)"
 )
@@ -35,7 +32,6 @@ _ENDS: dict[int, tuple[Verdict, str]] = {
     worker.NO_MEMORY: ("memory", "MemoryError"),
     worker.TOO_LARGE: ("output", "more output than the limit allows"),
 }
-_WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LOAD_LIMIT: "load limit"}
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -93,7 +89,8 @@ class Caller(Sandbox):
     _needs_referee = False
 
     def _start(self, preload: tuple[str, ...]) -> WorkerProcess:
-        return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, False, preload, self._unisolated))
+        library = self._profile == "library"
+        return WorkerProcess(Setup(("-c", _WORKER), self._python, self._limits, library, preload, self._unisolated))
 
     def call(self, source: str, calls: Calls, *, whole: bool = False) -> list[Returned]:
         """One answer a group. Of a large value only a digest comes back, unless the `whole` is asked for.
@@ -109,10 +106,13 @@ class Caller(Sandbox):
         """Like `call` at a third of its cost: all groups in one process, which may have no children.
 
         A group that uses up its limits, or ends its process, is `unjudged`: only a `call` tells what is the matter.
+        In the library profile, where children are allowed, it is a `call`.
         """
+        if self._profile == "library":
+            return self.call(source, calls)
         wall_s = WALL_FACTOR * calls.cpu_s
         limits = calls.cpu_s, wall_s, 2 + len(calls.groups) + sum(calls.counts)
-        found = _read(self._ask(source, calls, (wall_s, False, no_children_filter(False)), limits), calls)
+        found = _read(self._ask(source, calls, (wall_s, False, lonely_filter(False)), limits), calls)
         return [
             group if group.ended in (None, "failed") else replace(group, ended="unjudged", error="stopped early")
             for group in found
@@ -148,52 +148,85 @@ def _wants_numpy(item: Comparison) -> bool:
 
 def _read(answer: Answer, calls: Calls) -> list[Returned]:
     """Sorts the records of one program by group. What a candidate scribbled there can only be a wrong value."""
-    values: list[list[bytes]] = [[] for _ in calls.groups]
-    cpu_s: list[list[float]] = [[] for _ in calls.groups]
-    ends: dict[int, tuple[Verdict, str]] = {}
-    for group, index, _, status, used_s, data in records(answer.records):
+    found = [_Group(count) for count in calls.counts]
+    for record in records(answer.records):
+        number, _, _, status, _, data = record
         if status == worker.UNCOMPILED:
-            return [Returned((), (), "failed", "SyntaxError: the code does not compile") for _ in calls.groups]
-        if group >= len(values) or status in (worker.LOADED, worker.DONE) or group in ends:
+            return [Returned((), (), "failed", "SyntaxError: the code does not compile") for _ in found]
+        if number >= len(found):
             continue
+        if status == worker.CELL:
+            found[number].read(number, ended(data), calls.group_s)
+        else:
+            found[number].add(record)
+    return [group.returned(answer) for group in found]
+
+
+class _Group:
+    """What came back from one group so far."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.values: list[bytes] = []
+        self.cpu_s: list[float] = []
+        self.end: tuple[Verdict, str] | None = None
+        self.killed = False
+
+    def add(self, record: tuple[int, int, int, int, float, bytes]) -> None:
+        """One record, which the candidate may have made up: it can only be a wrong value, or the end."""
+        _, index, _, status, used_s, data = record
+        if self.end is not None:
+            return
         if status in (worker.VALUE, worker.OPAQUE):
-            if index == len(values[group]) and index < calls.counts[group]:
-                values[group].append(data if status == worker.VALUE else OPAQUE)
-                cpu_s[group].append(used_s)
-        elif status == worker.KILLED and len(data) == worker.ENDING.size:
-            wait_status, why, total_s = worker.ENDING.unpack(data)
-            ends[group] = _ending(wait_status, why, total_s, calls.group_s)
+            if index == len(self.values) < self.count:
+                self.values.append(data if status == worker.VALUE else OPAQUE)
+                self.cpu_s.append(used_s)
         elif status == worker.RAISED:
-            ends[group] = "failed", data.decode(errors="replace").removesuffix(": ")
+            self.end = "failed", data.decode(errors="replace").removesuffix(": ")
         elif status in _ENDS:
-            ends[group] = _ENDS[status]
-    return [
-        Returned(tuple(values[g]), tuple(cpu_s[g]), *_end(answer, ends.get(g), len(values[g]) == calls.counts[g]))
-        for g in range(len(values))
-    ]
+            self.end = _ENDS[status]
+
+    def read(self, number: int, process: Ended, group_s: float) -> None:
+        """All records of the group's own process. Its times are believed as far as the one measured outside goes."""
+        for record in records(process.records):
+            if record[0] == number:
+                self.add(record)
+        claimed_s = sum(self.cpu_s)
+        if claimed_s > 0.0:
+            self.cpu_s = [used_s * process.cost(claimed_s) / claimed_s for used_s in self.cpu_s]
+        else:
+            self.cpu_s = [process.least_s / len(self.cpu_s) for _ in self.cpu_s]
+        self.killed = process.why != worker.ENDED
+        if self.end is None or self.killed:
+            self.end = _ending(process, group_s)
+
+    def returned(self, answer: Answer) -> Returned:
+        """The same for the caller."""
+        if len(self.values) == self.count and not self.killed:
+            return Returned(tuple(self.values), tuple(self.cpu_s))
+        return Returned(tuple(self.values), tuple(self.cpu_s), *(self.end or _end(answer)))
 
 
-def _end(answer: Answer, end: tuple[Verdict, str] | None, complete: bool) -> tuple[Verdict | None, str]:
-    if complete:
-        return None, ""
-    if end is not None:
-        return end
+def _end(answer: Answer) -> tuple[Verdict, str]:
+    """Why a group did not come to its end, from the process that was to run all of them."""
     if answer.lost:
         return "unjudged", "the worker was lost three times"
     if answer.why != worker.ENDED:
-        return "timeout", _WHY[answer.why]
+        return "timeout", WHY.get(answer.why, "limit")
     if len(answer.records) > FULL_BYTES:
         return "output", "more output than the limit allows"
-    return "crashed", "exit status 0"
+    return "crashed", exit_words(answer.status)
 
 
-def _ending(status: int, why: int, used_s: float, group_s: float) -> tuple[Verdict, str]:
-    if why != worker.ENDED:
-        return "timeout", _WHY[why]
-    code = os.waitstatus_to_exitcode(status)
-    if code in (-signal.SIGKILL, -signal.SIGXCPU) and used_s >= group_s:
+def _ending(process: Ended, group_s: float) -> tuple[Verdict, str]:
+    """Why a group did not come to its end, from its own process."""
+    if process.why == worker.OUTPUT_LIMIT or (process.status == 0 and len(process.records) > FULL_BYTES):
+        return "output", "more output than the limit allows"
+    if process.why != worker.ENDED:
+        return "timeout", WHY.get(process.why, "limit")
+    if process.status in (signal.SIGKILL, signal.SIGXCPU) and process.cpu_s >= group_s:
         return "timeout", "CPU limit of all calls together"
-    return "crashed", signal.Signals(-code).name if code < 0 else f"exit status {code}"
+    return "crashed", exit_words(process.status)
 
 
 def callers(

@@ -20,6 +20,7 @@ from codepref.sandbox import seccomp
 from codepref.sandbox.base import Limits, SandboxUnavailable
 from codepref.sandbox.interpreter import Interpreter
 from codepref.sandbox.worker import ANSWER, ENDED
+from codepref.sandbox.worker.report import SPARE
 
 START_S = 60.0
 """Longest start, with heavy libraries on a busy machine."""
@@ -196,10 +197,15 @@ class WorkerProcess:
         return {
             "path": list(setup.interpreter.path), "preload": list(setup.preload), "library": setup.library,
             "writable": writable, "scratch_mb": 64, "memory_mb": setup.limits.memory_mb,
-            "output_bytes": setup.limits.output_bytes, "pages": (8 << 20) + 2 * setup.limits.output_bytes,
+            "output_bytes": setup.limits.output_bytes, "pages": self._pages(),
             "filter": seccomp.candidate_filter(setup.library), "lonely": level != "namespaces",
-            "lonely_filter": b"" if level == "namespaces" else seccomp.no_children_filter(setup.library),
+            "lonely_filter": seccomp.lonely_filter(setup.library) if level != "namespaces" else b"",
+            "thread_filter": seccomp.lonely_filter(True) if level != "namespaces" else seccomp.thread_filter(),
         }  # fmt: skip
+
+    def _pages(self) -> int:
+        """Bytes for the records of one process of a candidate."""
+        return (8 << 20) + 2 * self._setup.limits.output_bytes
 
     def ask(self, units: Sequence[Unit]) -> Iterator[Answer]:
         """Answers in the order of the units. After the death of a worker the rest is asked of a new one."""
@@ -225,6 +231,8 @@ class WorkerProcess:
     def _answer(self, unit: Unit) -> Answer:
         patience = GRACE_S + unit.wall_s * (unit.cells + 1)
         status, why, cpu_s, size = ANSWER.unpack(self._receive(ANSWER.size, patience))
+        if size > self._pages() + SPARE:
+            raise EOFError("the worker does not speak its own language")
         return Answer(status, why, cpu_s, self._receive(size, GRACE_S))
 
     def _send(self, message: Any) -> None:

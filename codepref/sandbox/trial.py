@@ -5,27 +5,33 @@ bytes, or how it ended. Nothing is compared here; that is verdict.py.
 """
 
 import marshal
-import os
 import re
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Limits
-from codepref.sandbox.plan import Plan
+from codepref.sandbox.plan import WHOLE, Plan
 from codepref.sandbox.process import Answer, Unit, WorkerProcess
 
 GRACE_S = 5.0
 TIMEOUT, CRASH, LOST, RUNNING, SKIPPED = range(100, 105)
-WHOLE = frozenset(("official", "broken"))
 """States of a trace besides the statuses of the worker's last record."""
 EVIDENCE, MARGIN = 3, 10
 """A shorter limit is final if so many other programs finished the test within that fraction of it."""
+_TELLING = frozenset((worker.RAISED, worker.UNRUNNABLE))
 _FINAL_SHARED = frozenset((SKIPPED, worker.VALUE, worker.RAISED, worker.NO_TEST, worker.UNCOMPILED))
-_ENDS = frozenset((worker.RAISED, worker.NO_MEMORY, worker.TOO_LARGE, worker.NO_TEST))
-_WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LOAD_LIMIT: "load limit"}
+_ENDS = frozenset((worker.RAISED, worker.UNRUNNABLE, worker.NO_MEMORY, worker.TOO_LARGE, worker.NO_TEST))
+WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LOAD_LIMIT: "load limit"}
+"""Why a process was killed, in words."""
+FULL_BYTES = 8 << 20
+"""The pages of a process hold at least so much beyond the output limit; one that ended with less ended itself."""
+_OUT_OF_TIME = (signal.SIGKILL, signal.SIGXCPU)
+"""Wait statuses of a process that the kernel ended at its limit."""
+MOST_CPU_S = 1e6
+"""No process gets so much CPU time; a longer one was made up."""
 
 
 class Trace(NamedTuple):
@@ -66,7 +72,7 @@ class Program:
 
 def todo_shared(program: Program) -> list[int]:
     """Tests that need no process of their own. What runs a test's statements may leave anything behind."""
-    return [test for test, plan in enumerate(program.plans) if plan.kind not in WHOLE]
+    return [test for test, plan in enumerate(program.plans) if plan.kind not in WHOLE and test not in program.traces]
 
 
 def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
@@ -102,7 +108,7 @@ def cells_unit(program: Program, todo: Sequence[int], limits: Limits) -> Unit:
 
 
 def records(data: bytes) -> Iterator[tuple[int, int, int, int, float, bytes]]:
-    """Program, test, slot, status, CPU seconds and data of every complete record."""
+    """Program, test, slot, status, CPU seconds and data of every complete record, whatever the bytes are."""
     at, size, end, unpack = 0, worker.RECORD.size, len(data), worker.RECORD.unpack_from
     while at + size <= end:
         program, test, slot, status, length, cpu_s = unpack(data, at)
@@ -110,17 +116,69 @@ def records(data: bytes) -> Iterator[tuple[int, int, int, int, float, bytes]]:
         at = start + length
         if at > end:
             return
-        yield program, test, slot, status, cpu_s, data[start:at]
+        yield program, test, slot, status, _seconds(cpu_s), data[start:at]
 
 
-def absorb(program: Program, test: int, record: tuple[int, int, int, int, float, bytes]) -> None:
+class Ended(NamedTuple):
+    """What is known of a process of a candidate: how it ended, and the records it wrote, which may be forged."""
+
+    status: int
+    why: int
+    least_s: float
+    """CPU seconds without what the start and the end of a process may cost."""
+    cpu_s: float
+    """CPU seconds with them."""
+    records: bytes
+
+    def cost(self, claimed_s: float) -> float:
+        """CPU seconds of the candidate: its own figure is finer, and is believed between the two measured outside."""
+        return min(max(claimed_s, self.least_s), self.cpu_s)
+
+    def reason(self, limits: Limits) -> tuple[int, str]:
+        """State and words for a test that it did not finish."""
+        if self.why == worker.OUTPUT_LIMIT or (self.status == 0 and len(self.records) > FULL_BYTES):
+            return worker.TOO_LARGE, "more output than the limit allows"
+        if self.why != worker.ENDED:
+            return TIMEOUT, WHY.get(self.why, "limit")
+        if self.status in _OUT_OF_TIME and self.cpu_s >= limits.cpu_s:
+            return TIMEOUT, WHY[worker.CPU_LIMIT]
+        return CRASH, exit_words(self.status)
+
+
+def ended(data: bytes) -> Ended:
+    """The data of a `CELL` record; of one that is none, a process of which nothing is known but that it ended."""
+    if len(data) < worker.ENDING.size:
+        return Ended(0, worker.ENDED, 0.0, 0.0, b"")
+    status, why, least_s, cpu_s = worker.ENDING.unpack_from(data)
+    why = why if why in WHY or why == worker.OUTPUT_LIMIT else worker.ENDED
+    return Ended(status, why, _seconds(least_s), _seconds(cpu_s), data[worker.ENDING.size :])
+
+
+def _seconds(claimed: float) -> float:
+    """A time that somebody wrote down, 0 for one that can not be."""
+    return claimed if 0.0 <= claimed < MOST_CPU_S else 0.0
+
+
+def exit_words(status: int) -> str:
+    """A wait status in words; never raises."""
+    number = status & 0x7F
+    if number in (0, 0x7F):
+        return f"exit status {status >> 8 & 0xFF}"
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def absorb(
+    program: Program, test: int, record: tuple[int, int, int, int, float, bytes], output_bytes: int = 1 << 62
+) -> None:
     """Adds one record to the trace of a cell. A forged record can only be a wrong value."""
     _, _, slot, status, cpu_s, data = record
+    if len(data) > output_bytes:
+        status, data = worker.TOO_LARGE, b""
     state, used_s, values, note, _ = program.traces.get(test, _NOTHING)
-    if status == worker.REVISED and slot < len(values):
-        values = (*values[:slot], data, *values[slot + 1 :])
-        program.traces[test] = Trace(state, used_s + cpu_s, values, note)
-    if status == worker.REVISED or state != RUNNING or slot != len(values):
+    if state != RUNNING or slot != len(values):
         return
     cpu_s = 0.0 if status == worker.NO_TEST else cpu_s + used_s
     if status in (worker.VALUE, worker.OPAQUE):
@@ -129,7 +187,7 @@ def absorb(program: Program, test: int, record: tuple[int, int, int, int, float,
             state = worker.VALUE
         program.traces[test] = Trace(state, cpu_s, values, b"" if status == worker.VALUE else data)
     elif status in _ENDS:
-        program.traces[test] = Trace(status, cpu_s, values, data if status == worker.RAISED else b"")
+        program.traces[test] = Trace(status, cpu_s, values, data if status in _TELLING else b"")
 
 
 def run_shared(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:
@@ -186,40 +244,46 @@ def _absorb_cells(program: Program, tests: Sequence[int], answer: Answer, limits
     """Traces from one unit. At least the first test gets one; without any record it is what ended the process."""
     limit_s = limits.cpu_s
     for record in records(answer.records):
-        if record[0] != program.number or record[1] >= len(tests):
+        number, place, _, status, _, data = record
+        if number != program.number or place >= len(tests):
             continue
-        test = tests[record[1]]
-        if record[3] == worker.UNCOMPILED:
+        if status == worker.UNCOMPILED:
             program.traces.update({test: Trace(worker.UNCOMPILED) for test in tests})
-        elif record[3] == worker.KILLED and len(record[5]) == worker.ENDING.size:
-            status, why, used_s = worker.ENDING.unpack(record[5])
-            _end(program, test, Answer(status, why, used_s, b""), limit_s)
-            if why != worker.ENDED:
+        elif status == worker.CELL:
+            process = ended(data)
+            _absorb_cell(program, tests[place], place, process, limits, limit_s)
+            if process.why != worker.ENDED:
                 limit_s = later_limit(program, limits)
-        else:
-            absorb(program, test, record)
-    unfinished = [test for test in tests if program.traces.get(test, _NOTHING).state == RUNNING]
+        elif status == worker.NO_TEST:
+            absorb(program, tests[place], record)
+    unfinished = [test for test in tests if test not in program.traces]
     if unfinished and (unfinished[0] == tests[0] or not answer.complete):
-        _end(program, unfinished.pop(0), answer, limit_s)
-    for test in unfinished:
-        program.traces.pop(test, None)
+        program.traces[unfinished[0]] = _lost(answer, limit_s)
 
 
-def _end(program: Program, test: int, answer: Answer, limit_s: float) -> None:
-    """Trace of a cell whose process ended before the test did."""
-    partial = program.traces.get(test, _NOTHING)
-    if partial.state != RUNNING:
-        return
-    state, note = CRASH, f"exit status {os.waitstatus_to_exitcode(answer.status)}"
+def _absorb_cell(program: Program, test: int, place: int, process: Ended, limits: Limits, limit_s: float) -> None:
+    """The trace of one cell from what its own process wrote; its CPU time is the one measured outside."""
+    program.traces.pop(test, None)
+    for record in records(process.records):
+        if record[0] == program.number and record[1] == place:
+            absorb(program, test, record, limits.output_bytes)
+    state, claimed_s, values, note, _ = program.traces.get(test, _NOTHING)
+    given_s = 0.0
+    if state != RUNNING and process.why != worker.ENDED:
+        values = ()  # it went on when all was said, or wrote down itself that it was
+    if state == RUNNING or process.why != worker.ENDED:
+        state, words = process.reason(limits)
+        note, given_s = words.encode(), limit_s if process.why == worker.CPU_LIMIT else 0.0
+    program.traces[test] = Trace(state, process.cost(claimed_s), values, note, given_s)
+
+
+def _lost(answer: Answer, limit_s: float) -> Trace:
+    """Trace of a cell that took the process before its own with it, the one that compiles and imports."""
     if answer.lost:
-        state, note = LOST, "the worker was lost three times"
-    elif answer.why != worker.ENDED:
-        state, note = TIMEOUT, _WHY[answer.why]
-    elif os.WIFSIGNALED(answer.status):
-        number = os.WTERMSIG(answer.status)
-        note = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    given = limit_s if answer.why == worker.CPU_LIMIT else 0.0
-    program.traces[test] = Trace(state, answer.cpu_s, partial.values, note.encode(), given)
+        return Trace(LOST, 0.0, (), b"the worker was lost three times")
+    if answer.why != worker.ENDED:
+        return Trace(TIMEOUT, answer.cpu_s, (), WHY.get(answer.why, "limit").encode())
+    return Trace(CRASH, answer.cpu_s, (), exit_words(answer.status).encode())
 
 
 def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limits) -> None:
@@ -231,27 +295,33 @@ def run_alone(process: WorkerProcess, programs: Sequence[Program], limits: Limit
         run_cells(process, missing, limits)
 
 
-def unsure(program: Program, companions: Iterable[Program], limits: Limits) -> list[int]:
-    """Tests of a program whose time-out under a shorter limit is not final.
+def unsure(
+    program: Program, companions: Iterable[Program], limits: Limits, passed: Callable[[int, int], bool]
+) -> list[int]:
+    """Tests of a program whose time-out under a shorter limit is not final. `passed`: of a program's number and a test.
 
     It is final if the program is known to be endless (it used up the full limit on another test), and the test is known
     to be easy. A failed test says nothing here: the test may be wrong, and a slow program right.
     """
     stopped = {t: trace for t, trace in program.traces.items() if trace.state == TIMEOUT and trace.limit_s > 0.0}
     short = {test: trace for test, trace in stopped.items() if trace.limit_s < limits.cpu_s}
-    if len(short) < len(stopped):
-        return [test for test, trace in short.items() if not _evident(companions, program, test, trace.limit_s)]
-    return list(short)
+    if len(short) == len(stopped):
+        return list(short)
+    return [
+        test
+        for test, trace in short.items()
+        if not _evident((other for other in companions if passed(other.number, test)), program, test, trace.limit_s)
+    ]
 
 
-def _evident(programs: Iterable[Program], slow: Program, test: int, given_s: float) -> bool:
-    """True if the test is easy: enough other programs finished it in a fraction of the time that this one was given.
+def _evident(solvers: Iterable[Program], slow: Program, test: int, given_s: float) -> bool:
+    """True if the test is easy: enough other programs passed it in a fraction of the time that this one was given.
 
-    And this one never needed more than that for another test, as a cost that grows with the input would show.
+    And this one never needed more than that for another test, as a cost that grows with the input would show. Programs
+    that are merely wrong may be as quick as they like: that is no evidence of what a right one needs.
     """
     needed = [trace.cpu_s for trace in slow.traces.values() if trace.state in (worker.VALUE, worker.RAISED)]
-    traces = [program.traces.get(test, _NOTHING) for program in programs if program is not slow]
-    finished = [trace.cpu_s for trace in traces if trace.state in (worker.VALUE, worker.RAISED)]
+    finished = [program.traces[test].cpu_s for program in solvers]
     return len(finished) >= EVIDENCE and max([*needed, *finished]) * MARGIN <= given_s
 
 

@@ -3,22 +3,22 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from codepref.sandbox import worker
+from codepref.sandbox import play, worker
 from codepref.sandbox.base import Verdict
-from codepref.sandbox.plan import FALSE, NEEDS, RAISED, TRUE, Plan
+from codepref.sandbox.plan import FALSE, NEEDS, RAISED, TRUE, WHOLE, Plan
 from codepref.sandbox.trial import CRASH, LOST, TIMEOUT, Trace
-from codepref.sandbox.value import SMALL, Malformed, fingerprint, fingerprint_of, read
+from codepref.sandbox.value import SMALL, Malformed, answers_print, decode, fingerprint, fingerprint_of, read
 
-REFERENCE = b"(\x04\x00\x00\x00."
 _BY_STATE: dict[int, Verdict] = {
     TIMEOUT: "timeout", CRASH: "crashed", LOST: "unjudged", worker.NO_MEMORY: "memory", worker.TOO_LARGE: "output",
-    worker.RAISED: "failed", worker.UNCOMPILED: "failed", worker.NO_TEST: "failed",
+    worker.RAISED: "failed", worker.UNCOMPILED: "failed", worker.NO_TEST: "failed", worker.UNRUNNABLE: "unjudged",
 }  # fmt: skip
 _ERRORS = {
     worker.UNCOMPILED: "SyntaxError: the code does not compile",
     worker.NO_TEST: "SyntaxError: the test does not compile",
     worker.NO_MEMORY: "MemoryError", worker.TOO_LARGE: "more output than the limit allows",
 }  # fmt: skip
+STALLED = "the comparison did not end within the limits"
 
 
 class Finding(NamedTuple):
@@ -28,43 +28,58 @@ class Finding(NamedTuple):
     fingerprint: str = ""
     error: str = ""
     again: bool = False
-    """A value was not plain data; running conversions beside the candidate may tell more."""
+    """The test has to be played, or to be played on with more `operations`."""
+    operations: tuple[bytes, ...] = ()
+    own: bool = False
+    """An own class of the candidate decided something."""
 
 
 Judgement = tuple[int, bytes]
-"""Status and data of the referee for one condition."""
+"""Status and data of the referee for one condition, or one play."""
+
+
+def is_hard(data: bytes | None) -> bool:
+    """True for a value that only the referee may look at: a large one, or one that is no plain data."""
+    if data is None:
+        return False
+    if len(data) > SMALL:
+        return True
+    try:
+        return not read(data).is_plain
+    except Malformed:
+        return False
 
 
 def judge_needed(plan: Plan, trace: Trace) -> bool:
     """True if the supervisor can not decide this itself: an expression, or a value too large to touch."""
-    kind = plan.kind
-    if kind in ("judge", "own"):
-        return trace.state == worker.VALUE or bool(trace.values)
-    if kind in ("official", "broken", "truth", "not") or trace.state != worker.VALUE:
-        return kind in ("truth", "not") and trace.state == worker.VALUE and _is_hard(trace.values[0])
-    return _is_hard(trace.values[0])
+    if trace.state != worker.VALUE or plan.kind in WHOLE or trace.values[0] is None:
+        return False
+    return plan.kind == "judge" or is_hard(trace.values[0])
 
 
-def _is_hard(data: bytes | None) -> bool:
-    return data is not None and (len(data) > SMALL or REFERENCE in data)
+def play_needed(plan: Plan, trace: Trace) -> bool:
+    """True if a test has to be played with what came back. A process may have ended after the answers it needs."""
+    return plan.kind == "play" and (trace.state == worker.VALUE or bool(trace.values))
 
 
 def find(plan: Plan, trace: Trace, judgement: Judgement | None) -> Finding:
     """Verdict, fingerprint and error of a trace."""
+    if plan.kind == "play" and (judgement is not None or trace.state == worker.VALUE):
+        return _played(trace, judgement)
     if judgement is not None:
         return _judged(trace, judgement)
     if trace.state != worker.VALUE:
-        return _ended(trace)
-    if plan.kind in ("official", "broken"):
+        return _ended(plan, trace)
+    if plan.kind in WHOLE:
         return Finding("passed")
     data = trace.values[0]
     if data is None:
-        return _opaque(plan.kind, trace.note)
+        return Finding("failed", "", "returned an object", again=True)
     try:
-        value, print_ = read(data)
+        value, print_, _ = read(data)
         return _compared(_HOLDS[plan.kind](value, plan.expected), print_)
     except (Malformed, RecursionError, OverflowError, TypeError, ValueError):
-        return Finding("failed", fingerprint_of([data]), "the value can not be read")
+        return Finding("failed", fingerprint_of([data]), "the value can not be read", again=True)
 
 
 def _compared(holds: bool, print_: str) -> Finding:
@@ -81,22 +96,10 @@ _HOLDS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _opaque(kind: str, note: bytes) -> Finding:
-    """An object of a class of the candidate equals no literal, whatever its own `__eq__` says."""
-    truth, name = note[:1], note[1:].decode(errors="replace")
-    print_ = fingerprint(f"opaque {name}")
-    if kind in ("truth", "not"):
-        if truth == b"E":
-            return Finding("failed", print_, f"the truth of a {name} can not be determined")
-        return _compared((truth == b"T") == (kind == "truth"), print_)
-    holds = kind in ("ne", "isnot")
-    if holds:
-        return Finding("passed", print_)
-    return Finding("failed", print_, f"AssertionError: returned a {name}", again=True)
-
-
-def _ended(trace: Trace) -> Finding:
+def _ended(plan: Plan, trace: Trace) -> Finding:
     verdict = _BY_STATE[trace.state]
+    if trace.state == worker.UNRUNNABLE and plan.kind not in WHOLE:
+        verdict = "failed"  # nothing that a candidate may say of a test that is judged outside
     error = _ERRORS.get(trace.state) or trace.note.decode(errors="replace")
     name = error.partition(":")[0]
     known = trace.state in (worker.RAISED, worker.UNCOMPILED, worker.NO_TEST, worker.NO_MEMORY)
@@ -105,17 +108,66 @@ def _ended(trace: Trace) -> Finding:
 
 def _judged(trace: Trace, judgement: Judgement) -> Finding:
     status, data = judgement
-    values = [value for value in trace.values if value is not None]
-    print_ = fingerprint_of(values) if len(values) == len(trace.values) else fingerprint(f"opaque {trace.note[1:]!r}")
+    print_ = fingerprint_of([value for value in trace.values if value is not None])
     if status == TRUE:
         return Finding("passed", print_)
     if status == FALSE:
         return Finding("failed", print_, "AssertionError")
     if status == RAISED:
         return Finding("failed", print_, data.decode(errors="replace").removesuffix(": "))
-    if status == NEEDS and trace.state != worker.VALUE:
-        return _ended(trace)
     if status == NEEDS:
-        name = trace.note[1:].decode(errors="replace") or "value that is not plain data"
-        return Finding("failed", print_, f"AssertionError: returned a {name}", again=True)
-    return Finding("failed", print_, "the comparison did not end within the limits")
+        return Finding("failed", print_, "the value can not be read", again=True)
+    return Finding("failed", print_, STALLED)
+
+
+def read_outcome(judgement: Judgement) -> play.Outcome:
+    """What the referee says of a play; raises `Malformed`, as a referee that was taken over may say anything."""
+    status, data = judgement
+    content = decode(data)
+    if type(content) is not tuple or len(content) != 3:
+        raise Malformed("outcome")
+    operations, error, own = content
+    if type(operations) is not list or type(error) is not bytes or not all(type(item) is bytes for item in operations):
+        raise Malformed("outcome")
+    return play.Outcome(status, tuple(operations), error, bool(own))
+
+
+def answers_of(trace: Trace) -> list[bytes]:
+    """Answers to the operations of a play, up to the first one that is none."""
+    answers: list[bytes] = []
+    for value in trace.values:
+        if value is None:
+            break
+        answers.append(value)
+    return answers
+
+
+def _played(trace: Trace, judgement: Judgement | None) -> Finding:
+    print_ = answers_print(answers_of(trace))
+    if judgement is None:
+        return Finding("failed", print_, STALLED)
+    try:
+        outcome = read_outcome(judgement)
+    except (Malformed, ValueError):
+        return Finding("failed", print_, STALLED)
+    error = outcome.error.decode(errors="replace").removesuffix(": ")
+    own = outcome.own
+    if outcome.status == play.PASSED:
+        return Finding("passed", print_, own=own)
+    if outcome.status == play.FAILED:
+        return Finding("failed", print_, error or "AssertionError", own=own)
+    if outcome.status == play.RAISED:
+        name = error.partition(":")[0]
+        return Finding("failed", fingerprint(name), error, own=own)
+    if outcome.status == play.LARGE:
+        return Finding("output", print_, error, own=own)
+    if outcome.status == play.ASKS:
+        if trace.state != worker.VALUE:
+            return _ended(_PLAY, trace)
+        return Finding("unjudged", print_, "the test asks for more and more", True, outcome.operations, own)
+    if outcome.status == play.INSEPARABLE:
+        return Finding("unjudged", print_, f"the test hands over a {error.partition(': ')[2]}, which can not be sent")
+    return Finding("failed", print_, error or "the value can not be read")
+
+
+_PLAY = Plan("play", [])

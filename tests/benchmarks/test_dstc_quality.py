@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks import dstc_quality, label_matrix
 from benchmarks.dstc_quality import Checked, Draw, Variant, facts, grid, measure, picked
-from builders.evidence import Evidence
-from builders.selection import PairRule
+from builders.chain.evidence import Evidence
+from builders.dstc.pairs import PairRule
 from codepref.records import Candidate, Test, to_table
 
 CODES = ("def f(x):\n    return x\n", "def f(x):  # again\n    return x\n", "def f(x):\n    return 1\n")

@@ -4,12 +4,13 @@ import importlib
 import json
 
 import pytest
+from building import build_in
 from datasets import load_dataset
 
-from builders import codedpo
+from builders.codedpo import method as codedpo
 from codepref import config
+from codepref.commands.tiny import row
 from codepref.errors import CodeprefError
-from codepref.generate.tiny.command import row
 from codepref.generate.tiny.tasks import tasks
 
 SMALL = ["codes_per_prompt=6", "tests_per_prompt=8", "shard_size=4"]
@@ -34,8 +35,8 @@ def parquet(folder):
 
 def test_the_whole_chain_gives_the_same_bytes_twice(settings, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
-    codedpo.build(settings(), first, quiet=True)
-    codedpo.build(settings("generation.tiny.threads=1"), second, quiet=True)
+    build_in(codedpo, settings(), first, quiet=True)
+    build_in(codedpo, settings("generation.tiny.threads=1"), second, quiet=True)
     assert parquet(first) == parquet(second)
     rows = load_dataset(str(first), "correctness", split="train")
     assert len(rows) >= 4
@@ -45,11 +46,11 @@ def test_the_whole_chain_gives_the_same_bytes_twice(settings, tmp_path):
 
 @pytest.mark.parametrize(("method", "name"), [("codeflow", "kto"), ("dstc", "kto")])
 def test_the_other_methods_give_the_same_bytes_twice(settings, root, tmp_path, method, name):
-    builder = importlib.import_module(f"builders.{method}")
+    builder = importlib.import_module(f"builders.{method}.method")
     path = root / "builders" / "configs" / method / "tiny.yaml"
     made = config.load(builder.Config, path, [f"prompts={settings().prompts}", "shard_size=4", *FEWER[method]])
-    builder.build(made, tmp_path / "first", quiet=True)
-    builder.build(made, tmp_path / "second", quiet=True, workers=2)
+    build_in(builder, made, tmp_path / "first", quiet=True)
+    build_in(builder, made, tmp_path / "second", quiet=True, workers=2)
     assert parquet(tmp_path / "first") == parquet(tmp_path / "second")
     rows = load_dataset(str(tmp_path / "first"), name, split="train")
     assert all(row["prompt"].startswith("def solve(nums):") for row in rows)
@@ -61,9 +62,9 @@ def test_a_prompt_of_another_kind_stops_the_build_in_one_line(settings, tmp_path
     with open(made.prompts, "a") as file:
         file.write(json.dumps({"prompt_id": "p9", "prompt": "Write solve(nums): the median.", "entry_point": "solve"}))
     with pytest.raises(CodeprefError, match="prompt 'p9': the tiny model only knows its own family"):
-        codedpo.build(made, tmp_path / "run", quiet=True)
+        build_in(codedpo, made, tmp_path / "run", quiet=True)
 
 
 def test_only_one_backend_can_be_named(settings, tmp_path):
     with pytest.raises(CodeprefError, match="needs either 'server'"):
-        codedpo.build(settings("generation.script=answers.jsonl"), tmp_path / "run", quiet=True)
+        build_in(codedpo, settings("generation.script=answers.jsonl"), tmp_path / "run", quiet=True)

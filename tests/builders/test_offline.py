@@ -1,15 +1,19 @@
 """Samples by Ray Data: what is asked, what is written, and a real run where Ray is installed."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import yaml
 
-from builders import codedpo, offline
-from builders.samples import generated, prompts, rows_of
+from builders import offline
+from builders.chain.ask import generated, prompts, rows_of
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.errors import CodeprefError
 from codepref.generate.recorded import read
@@ -98,22 +102,85 @@ def test_what_does_not_fit_is_said(file, tmp_path, more, words):
         offline.run(settings(file(), *more), tmp_path / "out.jsonl", 1, 1)
 
 
-def test_ray_asks_a_server_and_a_build_takes_the_samples(file, tmp_path, root):
+def sends(rows, answers):
+    """Stands for the process that speaks to Ray: sends some rows, `...` for silence, a number to end at once."""
+    for row in rows:
+        if row is ...:
+            time.sleep(1000)
+        if isinstance(row, int):
+            os._exit(row)
+        answers.send(row)
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (..., r"no sample for 0\.2 minutes.*programs want to run on"),
+        ("no memory", "Ray gave up: no memory"),
+        (7, "Ray ended its process, exit code 7"),
+        (None, None),
+    ],
+)
+def test_rows_come_in_time_or_the_run_ends(last, words):
+    begun = time.monotonic()
+    rows = offline.received(sends, ([{"row": 1}, {"row": 2}, last],), 12)
+    assert [next(rows), next(rows)] == [{"row": 1}, {"row": 2}]
+    if words is None:
+        assert list(rows) == []
+    else:
+        with pytest.raises(CodeprefError, match=words):
+            next(rows)
+    assert time.monotonic() - begun < 60
+    assert not multiprocessing.active_children()
+
+
+def ray_run(root, out, path, *more, timeout=300, **env):
+    """The program with a Ray of its own, ended with all it started when it takes longer than `timeout` seconds."""
     pytest.importorskip("ray", reason="Ray is not installed (pip install 'codepref[ray]')")
-    broken = [True]
-    out = tmp_path / "samples.jsonl"
-    words = [sys.executable, "-m", "builders.offline", "--out", str(out), "--config"]
+    words = [sys.executable, "-m", "builders.offline", "--out", str(out), "--config", str(path), *more]
     env = os.environ | {
         "RAY_ADDRESS": "local",
-        "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
         "OPENAI_API_KEY": "k-secret",
-    }
+        **env,
+    }  # fmt: skip
+    return subprocess.run(words, cwd=root, env=env, capture_output=True, text=True, timeout=timeout)
+
+
+def test_workers_that_never_start_end_the_run(file, tmp_path, root):
+    """As on a busy machine, where Ray kills those that have not started in time, and starts others, for ever."""
+    out = tmp_path / "samples.jsonl"
+    out.write_text('{"prompt_id": "p0", "prompt": "x", "codes": [], "tests": []}\n')
+    hasty = {"RAY_worker_register_timeout_seconds": "1", "RAY_worker_niceness": "19"}
+    ended = ray_run(root, out, file(), "--patience", "0.4", **hasty)
+    assert ended.returncode == 2
+    assert "offline: no sample for 0.4 minutes" in ended.stderr.splitlines()[-1]
+    assert "run again to go on" in ended.stderr.splitlines()[-1]
+    assert offline.finished(out) == {"p0"}
+
+
+def ray_workers():
+    """Niceness of the processes in which a Ray runs tasks and actors."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
+                found.append(os.getpriority(os.PRIO_PROCESS, int(entry.name)))
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+def test_ray_asks_a_server_and_a_build_takes_the_samples(file, tmp_path, root):
+    broken = [True]
+    niceness = []
+    out = tmp_path / "samples.jsonl"
 
     def run(path):
-        return subprocess.run([*words, str(path)], cwd=root, env=env, capture_output=True, text=True, timeout=300)
+        return ray_run(root, out, path)
 
     def plan(k, body):
+        niceness.extend(ray_workers())
         return Fault(status=400, message="too long") if broken[0] and "f2" in body["messages"][-1]["content"] else None
 
     with FakeServer(plan, text=text) as server:
@@ -129,6 +196,8 @@ def test_ray_asks_a_server_and_a_build_takes_the_samples(file, tmp_path, root):
         third = run(path)
         assert third.stdout.startswith("0 prompts")
     assert kept <= {"p0", "p1"}
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert own in niceness, "beside other programs Ray's workers would starve"
     recordings, _ = read(out)
     assert [(r.prompt_id, len(r.codes), len(r.tests)) for r in recordings] == [(f"p{i}", 3, 2) for i in range(3)]
     assert len({code for r in recordings for code in r.codes}) == 9

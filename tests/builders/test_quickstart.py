@@ -6,8 +6,9 @@ import json
 import datasets
 import pyarrow as pa
 import pytest
+from building import build_in
 
-from builders import codedpo
+from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.cluster import Cluster
 from codepref.records import Candidates, Outcomes, from_table
@@ -27,7 +28,7 @@ def settings(root):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, root):
     folder = tmp_path_factory.mktemp("quickstart")
-    codedpo.build(settings(root), folder, workers=2, quiet=True)
+    build_in(codedpo, settings(root), folder, workers=2, quiet=True)
     return folder
 
 
@@ -42,7 +43,7 @@ def stage_rows(folder, name, record):
 
 
 def test_on_ray_it_is_the_same(nodes, built, tmp_path, root):
-    codedpo.build(settings(root), tmp_path, quiet=True, cluster=Cluster(nodes.address))
+    build_in(codedpo, settings(root), tmp_path, quiet=True, cluster=Cluster(nodes.address))
     for name in ("manifest.json", "exclusions.jsonl", "README.md", "correctness/train-00000-of-00001.parquet"):
         assert (tmp_path / name).read_bytes() == (built / name).read_bytes()
 

@@ -1,6 +1,6 @@
 import pytest
 
-from evaluation.compare import mcnemar, paired, shown
+from evaluation.compare import mcnemar, shown
 from evaluation.efficiency import ratio, summary
 
 
@@ -9,13 +9,6 @@ from evaluation.efficiency import ratio, summary
 )
 def test_mcnemar_is_the_binomial_test(wins, losses, p):
     assert mcnemar(wins, losses) == pytest.approx(p) == mcnemar(losses, wins)
-
-
-def test_paired_interval_holds_the_mean():
-    mean, low, high = paired([1.0, 0.0, 0.0, -1.0, 1.0] * 20)
-    assert mean == pytest.approx(0.2)
-    assert low < mean < high
-    assert paired([0.5] * 10) == (0.5, 0.5, 0.5)
 
 
 def test_efficiency_metrics():

@@ -4,17 +4,19 @@ import re
 
 import pytest
 
-from evaluation import bigcodebench, humaneval_plus, inputs, mbpp_plus
-from evaluation.benchmark import Settings, rows
+from codepref.files import read_rows
+from evaluation import bigcodebench, humaneval, mbpp
+from evaluation.benchmark import Settings
+from evaluation.grade import inputs
 
 pytestmark = pytest.mark.realdata
 HEAVY = {"HumanEval/36", "HumanEval/94", "HumanEval/130", "HumanEval/32"}
 
 
 def test_official_verdicts_are_the_same(shared, tmp_path):
-    table = rows(shared / "verdicts_evalplus" / "humaneval_llama-3.1-70b-instruct.jsonl.gz")
+    table = [row for _, row in read_rows(shared / "verdicts_evalplus" / "humaneval_llama-3.1-70b-instruct.jsonl.gz")]
     table = [row for row in table if row["task_id"] not in HEAVY][::3]
-    full = {p.task_id: p for p in humaneval_plus.load(shared / "benchmarks" / "HumanEvalPlus-v0.1.10.jsonl.gz")}
+    full = {p.task_id: p for p in humaneval.load_plus(shared / "benchmarks" / "HumanEvalPlus-v0.1.10.jsonl.gz")}
     work = [(full[row["task_id"]], [row["solution"]]) for row in table]
     for row, (graded,) in zip(table, inputs.grade(work, Settings(cache=tmp_path, workers=2)), strict=True):
         assert (graded.base_verdict == "passed") == (row["base_status"] == "pass"), row["task_id"]
@@ -28,15 +30,15 @@ def kinds(value, depth=0):
 
 
 def test_both_formats_of_mbpp_plus_hold_calls_of_the_same_kinds(shared):
-    release = mbpp_plus.load(shared / "benchmarks" / "MbppPlus-v0.2.0.jsonl.gz")
-    hub = {row["task_id"]: row for row in rows(shared / "benchmarks" / "mbppplus-v0.2.0-test.parquet")}
+    release = mbpp.load_plus(shared / "benchmarks" / "MbppPlus-v0.2.0.jsonl.gz")
+    hub = {row["task_id"]: row for _, row in read_rows(shared / "benchmarks" / "mbppplus-v0.2.0-test.parquet")}
     assert len(release) == len(hub) == 378
-    restored = {number for tasks, *_ in mbpp_plus._RESTORE for number in tasks}
+    restored = {number for tasks, *_ in mbpp._RESTORE for number in tasks}
     for problem in release:
         number = int(problem.task_id.removeprefix("Mbpp/"))
         if number not in restored or len(hub[number]["test"]) > 60_000:
             continue
-        other = mbpp_plus._problem(hub[number], "row")
+        other = mbpp._plus_problem(hub[number], "row")
         assert other.entry_point == problem.entry_point
         ours, theirs = ([list(c) for c in p.row["base_input"] + p.row["plus_input"]] for p in (problem, other))
         assert kinds(ours) == kinds(theirs), number

@@ -55,10 +55,10 @@ def test_bigcodebench_solutions_are_framed(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("{", "s.jsonl, line 1: not JSON"),
-        ("[]", "s.jsonl, line 1: not a JSON object"),
-        ({"task_id": "HumanEval/7", "solution": ""}, "line 1: 'HumanEval/7' is no task of humaneval_plus"),
-        ({"task_id": "HumanEval/0"}, "line 1: neither 'solution' nor 'completion'"),
+        ("{", "s.jsonl:1: not JSON"),
+        ("[]", "s.jsonl:1: the line is a list"),
+        ({"task_id": "HumanEval/7", "solution": ""}, ":1: 'HumanEval/7' is no task of humaneval_plus"),
+        ({"task_id": "HumanEval/0"}, ":1: neither 'solution' nor 'completion'"),
         ("", "s.jsonl: no samples"),
     ],
 )

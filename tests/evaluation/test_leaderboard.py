@@ -1,10 +1,6 @@
 import json
 
-import pytest
-
-from codepref.errors import CodeprefError
-from evaluation import contamination, leaderboard
-from evaluation.benchmark import Problem
+from evaluation import leaderboard
 from evaluation.catalogue import NAMES, benchmark
 
 FOUND = {
@@ -36,28 +32,3 @@ def test_the_distance_of_a_known_model():
     assert "BEYOND the tolerance" in leaderboard.notes(far)[0]
     assert leaderboard.notes({**FOUND, "model": "nobody/nothing"}) == []
     assert leaderboard.notes({**FOUND, "adapter": "mine"}) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "start"),
-    [
-        (
-            {"stages": [{"depends": {"settings": {"benchmarks": ["HumanEval", "MBPP"]}}}]},
-            "Contamination: the training data",
-        ),
-        ({"stages": [{"depends": {"settings": None}}]}, "Contamination unknown"),
-        ({"prompts": ["HumanEval/0"]}, "CONTAMINATED: the training data (manifest.json) names 1 tasks"),
-        ({"note": "For measuring only"}, "CONTAMINATED: the training data (manifest.json) says"),
-    ],
-)
-def test_contamination_flag(tmp_path, content, start):
-    path = tmp_path / "manifest.json"
-    path.write_text(json.dumps(content))
-    (note,) = contamination.notes(benchmark("humaneval_plus"), [Problem("HumanEval/0", "", "")], path)
-    assert note.startswith(start)
-    assert contamination.notes(benchmark("humaneval_plus"), [], None) == []
-
-
-def test_contamination_needs_a_readable_file(tmp_path):
-    with pytest.raises(CodeprefError, match="can not be read"):
-        contamination.notes(benchmark("mbpp"), [], tmp_path / "none")

@@ -118,3 +118,14 @@ def test_two_runs_are_compared(options, tmp_path):
     assert found["same_fingerprint"]
     with pytest.raises(CodeprefError, match="no results to compare"):
         compare.compare(tmp_path, options.out / "humaneval_plus")
+
+
+@pytest.mark.parametrize(("profile", "verdict"), [("function", "failed"), ("library", "passed")])
+def test_programs_may_use_threads_where_the_profile_says_so(options, tmp_path, profile, verdict):
+    threaded = "from concurrent.futures import ThreadPoolExecutor\ndef half(a):\n"
+    threaded += "    with ThreadPoolExecutor(1) as pool:\n        return pool.submit(lambda: a / 2).result()\n"
+    programs = samples(tmp_path, [RIGHT[0], threaded, RIGHT[2]])
+    found = run(PLUS, dataclasses.replace(options, samples=programs, profile=profile))
+    rows = results.read_rows(options.out / "humaneval_plus" / "verdicts.jsonl")
+    assert [row["verdict"] for row in rows] == ["passed", verdict, "passed"]
+    assert found["fingerprint"]["limits"]["profile"] == profile

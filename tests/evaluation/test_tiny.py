@@ -5,8 +5,8 @@ import json
 import pytest
 from inprocess import run
 
+from codepref.commands.tiny import row
 from codepref.errors import CodeprefError
-from codepref.generate.tiny.command import row
 from codepref.generate.tiny.steps import STEPS, USUAL
 from codepref.generate.tiny.tasks import read, tasks
 from evaluation import tiny

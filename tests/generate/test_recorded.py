@@ -121,7 +121,9 @@ def test_message_lists_ten_and_counts_the_rest(tmp_path):
 def test_not_utf8_names_the_byte(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_bytes(json.dumps(ROW).encode() + b"\n" + b'{"prompt_id": "caf\xe9"}\n')
-    with pytest.raises(RecordingError, match=r"r.jsonl:2: not UTF-8 \(byte 19 of the line\); save the file as UTF-8"):
+    with pytest.raises(
+        RecordingError, match=r"r.jsonl:2: not UTF-8 text \(byte 19 of the line\); save the file as UTF-8"
+    ):
         read(path)
 
 

@@ -19,6 +19,8 @@ from codepref.generate.cache import Cache
 from codepref.generate.fleet import shown
 from codepref.generate.server import FRUITLESS_LIMIT, REFUSED_LIMIT, ServerConfig, ServerGenerator
 
+from interrupts import started  # isort: skip
+
 KEY = "sk-very-secret-0123456789"
 ROOT = Path(codepref.__file__).parent.parent
 QUICK = {"retry-after-ms": "1"}  # the SDK waits as long as the server says: keeps the tests short
@@ -455,7 +457,7 @@ else:
 
 
 def client(server, path, *more):
-    return subprocess.Popen(
+    return started(
         [sys.executable, "-c", CLIENT, server.base_url, path, *more],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub.utils import _http
 
-from codepref import retry
+from codepref.publish import retry
 from hub_double import clients
 from hub_double.server import Hub
 

@@ -152,5 +152,6 @@ def test_only_what_can_run_counts(risky):
     source = "def f(x):\n    return x\nimport a_module_that_is_not_here\nimport os\nos.environ"
     assert not is_harmless(source, risky)
     short = harmless.reachable(source)
-    assert harmless.is_harmless(short, source, risky)
+    assert short == "def f(x):\n    return x\nimport a_module_that_is_not_here"
+    assert is_harmless(short, risky)
     assert harmless.reachable("import math\ndef f(x): pass") is None

@@ -1,7 +1,6 @@
 """Generation backend `tiny`: codes, tests and repairs by the tiny model, for prompts of its own family."""
 
 import functools
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,18 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from codepref.extract import defines, fenced_blocks
-from codepref.generate.base import (
-    Completion,
-    GenerationError,
-    OnDone,
-    Request,
-    Sampling,
-    Stats,
-    check_requests,
-    repeats,
-    sample_seed,
-)
-from codepref.generate.cache import Cache, payload_key
+from codepref.files import file_hash
+from codepref.generate.base import Completion, GenerationError, OnDone, Request, Sampling, Stats
+from codepref.generate.cache import Cache
+from codepref.generate.cached import CachedLoop, Wanted
 from codepref.generate.tiny import text
 from codepref.generate.tiny.tasks import ENTRY_POINT, NotOfTheFamily, Task, read
 
@@ -47,17 +38,6 @@ class TinyConfig:
     """Batches written at the same time; by default one for each core. Texts do not depend on it."""
 
 
-@dataclass(frozen=True)
-class _Todo:
-    """One sample that is not in the cache."""
-
-    position: int
-    index: int
-    seed: int
-    key: bytes
-    asked: str
-
-
 class TinyGenerator:
     """See `Generator`. A text depends on checkpoint, prompt, sampling and seed only, not on what else is asked."""
 
@@ -65,38 +45,13 @@ class TinyGenerator:
         """Raises GenerationError when the folder holds no checkpoint. Weights are loaded by the first `generate`."""
         self.config = config
         self.sampling = sampling
-        self.cache = cache
-        self.run_seed = run_seed
         self.stats = Stats()
         self.name = f"tiny-{fingerprint(Path(config.checkpoint))}"
+        self._loop = CachedLoop(cache, run_seed, self.stats)
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
         """See `Generator.generate`. Raises NotOfTheFamily before anything is drawn when a prompt is none of its own."""
-        check_requests(requests)
-        asked = [model_prompt(request) for request in requests]
-        done: list[dict[int, Completion]] = [{} for _ in requests]
-        todo: list[_Todo] = []
-
-        def take(position: int, index: int, completion: Completion) -> None:
-            done[position][index] = completion
-            if len(done[position]) == requests[position].n and on_done is not None:
-                on_done(requests[position], _in_order(done[position]))
-
-        for item in self._samples(requests, asked):
-            kept = self.cache.get(item.key)
-            if kept is None:
-                todo.append(item)
-            else:
-                self.stats.cached += 1
-                take(item.position, item.index, kept[0])
-        for sampling, items in self._by_sampling(requests, todo):
-            for item, completion in self._drawn(sampling, items):
-                self.cache.put(item.key, [completion])
-                self._count(completion)
-                take(item.position, item.index, completion)
-        results = [_in_order(slots) for slots in done]
-        self.stats.repeated += sum(map(repeats, results))
-        return results
+        return self._loop.complete(requests, self._payload, functools.partial(self._draw, requests), on_done)
 
     def sampling_of(self, request: Request) -> Sampling:
         """How a request's texts are drawn."""
@@ -104,40 +59,31 @@ class TinyGenerator:
             return self.sampling
         return replace(self.sampling, temperature=self.config.test_temperature)
 
-    def _samples(self, requests: Sequence[Request], asked: Sequence[str]) -> Iterator[_Todo]:
-        for position, request in enumerate(requests):
-            how = asdict(self.sampling_of(request))
-            for index in range(request.n):
-                seed = sample_seed(self.run_seed, request.prompt_id, request.purpose, index)
-                payload = {"model": self.name, "prompt": asked[position], "sampling": how, "seed": seed}
-                key = payload_key({**payload, "tests_per_answer": self.config.tests_per_answer})
-                yield _Todo(position, index, seed, key, asked[position])
+    def _payload(self, request: Request) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "prompt": model_prompt(request),
+            "sampling": asdict(self.sampling_of(request)),
+            "tests_per_answer": self.config.tests_per_answer,
+        }
 
-    def _by_sampling(
-        self, requests: Sequence[Request], todo: Sequence[_Todo]
-    ) -> Iterator[tuple[Sampling, list[_Todo]]]:
-        found: dict[Sampling, list[_Todo]] = {}
-        for item in todo:
-            found.setdefault(self.sampling_of(requests[item.position]), []).append(item)
-        yield from found.items()
-
-    def _drawn(self, sampling: Sampling, items: Sequence[_Todo]) -> Iterator[tuple[_Todo, Completion]]:
+    def _draw(self, requests: Sequence[Request], missing: Sequence[Wanted]) -> Iterator[tuple[Wanted, Completion]]:
+        """Texts of one temperature are drawn together."""
+        by_sampling: dict[Sampling, list[Wanted]] = {}
+        for wanted in missing:
+            by_sampling.setdefault(self.sampling_of(requests[wanted.position]), []).append(wanted)
         model, tokenizer = _loaded(self.config)
-        jobs = [self._job(tokenizer, item) for item in items]
-        for number, written in model.write(jobs, sampling):
-            yield items[number], _completion(tokenizer, jobs[number], written, sampling.stop)
+        for sampling, together in by_sampling.items():
+            jobs = [self._job(tokenizer, requests[wanted.position], wanted.seed) for wanted in together]
+            for number, written in model.write(jobs, sampling):
+                yield together[number], _completion(tokenizer, jobs[number], written, sampling.stop)
 
-    def _job(self, tokenizer: Any, item: _Todo) -> "Job":
+    def _job(self, tokenizer: Any, request: Request, seed: int) -> "Job":
         from codepref.generate.tiny.sampler import Job
 
-        lines = self.config.tests_per_answer if item.asked.endswith(text.TEST) else None
-        return Job(tuple(tokenizer.encode(item.asked).ids), item.seed, lines)
-
-    def _count(self, completion: Completion) -> None:
-        self.stats.answers += 1
-        self.stats.empty += not completion.text.strip()
-        self.stats.prompt_tokens += completion.prompt_tokens
-        self.stats.completion_tokens += completion.completion_tokens
+        asked = model_prompt(request)
+        lines = self.config.tests_per_answer if asked.endswith(text.TEST) else None
+        return Job(tuple(tokenizer.encode(asked).ids), seed, lines)
 
 
 def model_prompt(request: Request) -> str:
@@ -179,16 +125,11 @@ def fingerprint(checkpoint: Path) -> str:
         GenerationError: there is none.
     """
     try:
-        with (checkpoint / "model.safetensors").open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:8]
+        return file_hash(checkpoint / "model.safetensors")[:8]
     except OSError as error:
         raise GenerationError(
             f"{checkpoint}: no checkpoint ({error.strerror}); name a folder that `codepref tiny train` wrote"
         ) from None
-
-
-def _in_order(slots: dict[int, Completion]) -> list[Completion]:
-    return [slots[index] for index in range(len(slots))]
 
 
 @functools.lru_cache(maxsize=2)

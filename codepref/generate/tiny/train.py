@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from codepref.errors import CodeprefError
+from codepref.files import replacing
 from codepref.generate.tiny import text, tokenizer
 from codepref.generate.tiny.corpus import documents
 
@@ -263,8 +264,8 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "numbers": [self.step, self.tokens, self.loss, spent],
         }
-        torch.save(state, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
+        with replacing(path) as part:
+            torch.save(state, part)
 
     def restore(self, path: Path) -> None:
         """Takes up what `save` kept, if anything."""

@@ -1,25 +1,35 @@
 """The worker: a sandboxed fork server that runs candidates. Stand-alone standard-library files for any CPython >= 3.8.
 
-serve.py      the server: imports libraries once, locks itself down, forks, enforces limits, answers
+serve.py      the server: imports libraries once, forks, answers
+lock.py       what it gives up before that, and what every process of a candidate gives up besides
+watch.py      waits for a process, enforces its limits, removes what it left
+report.py     where the forked children write what happened
 candidate.py  what runs in the forked children: compiles a program and runs it on tests
 calls.py      what runs instead where one function is called on many inputs
-image.py      values as plain data
-harmless.py   which programs may share a process
+image.py      values as plain data, without their identities
+wire.py       the transport: a closed grammar with the constructors of table.py
+operations.py what a played test asks of a program: calls, attributes, items
+runner.py     runs the text of a test as its own runner would
+harmless.py   which programs may share a process, with audited.py and reading.py
 
 It is started by isolation.py as PID 1 of its namespaces with requests on descriptor 10 and answers on 11. The server
 itself only forks, watches and copies bytes: untrusted text is compiled and run in forked children alone. A child
 reports through shared pages, without a system call, so whatever it finished survives its death. A child never holds an
-expected value: it is given programs and the calls to make, and returns plain data.
+expected value of a test that is judged outside: it is given programs and the calls to make, and returns plain data.
+
+A program that could do harm runs in a process of its own, forked by a child that only compiles. What it writes goes to
+pages of its own, which are emptied after it. The child copies them into one `CELL` record and adds what it knows
+itself: how the process ended and what CPU time it took. So a program can write what it likes, but in no other's name.
 """
 
 import struct
 
 REQUESTS, ANSWERS = 10, 11
 HEAD = struct.Struct("<Q")  # bytes used
-RECORD = struct.Struct("<IIBBIf")  # program, test, slot, status, bytes of data, CPU seconds since the previous record
+RECORD = struct.Struct("<IIIBIf")  # program, test, slot, status, bytes of data, CPU seconds since the previous record
 ANSWER = struct.Struct("<iBdI")  # wait status, why it was killed, CPU seconds, bytes of records
-ENDING = struct.Struct("<iBd")  # data of a KILLED record: wait status, why, CPU seconds
-VALUE, RAISED, OPAQUE, UNCOMPILED, IMPURE, TOO_LARGE, NO_MEMORY, LOADED, DONE, NO_TEST, KILLED, REVISED = range(12)
-ENDED, CPU_LIMIT, WALL_LIMIT, LOAD_LIMIT = range(4)
+ENDING = struct.Struct("<iBdd")  # start of a CELL record's data: wait status, why killed, CPU seconds at least, at most
+VALUE, RAISED, OPAQUE, UNCOMPILED, IMPURE, TOO_LARGE, NO_MEMORY, LOADED, DONE, NO_TEST, CELL, UNRUNNABLE = range(12)
+ENDED, CPU_LIMIT, WALL_LIMIT, LOAD_LIMIT, OUTPUT_LIMIT = range(5)
 CELLS, SHARED = 0, 1  # how programs run: one process a test, or all in one process
 MODULE = "solution"  # name of the candidate's module

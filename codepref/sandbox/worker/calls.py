@@ -19,11 +19,12 @@ import marshal
 import math
 import sys
 import types
-from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
+from typing import Any, Iterable  # noqa: UP035 - Python 3.8
 
-from . import DONE, ENDING, KILLED, LOADED, MODULE, NO_MEMORY, RAISED, TOO_LARGE, UNCOMPILED, VALUE, serve
-from .candidate import Report, compiled, preload_imports, written
-from .image import SCALARS, describe
+from . import DONE, LOADED, MODULE, NO_MEMORY, OPAQUE, RAISED, TOO_LARGE, UNCOMPILED, VALUE, lock, serve
+from .candidate import Spawn, compiled, preload_imports
+from .image import SCALARS, NotPlain, describe, encode
+from .report import Report
 
 LARGE = 1 << 15
 """Bytes from which on a digest is sent."""
@@ -34,7 +35,7 @@ PIECE = 4096
 MAX_NODES = 1 << 28
 
 
-def run(report: Report, payload: bytes, spawn: Callable[..., tuple[int, int, float]]) -> None:
+def run(report: Report, payload: bytes, spawn: Spawn) -> None:
     """Body of a child, which compiles and imports but never runs the program: that is left to children of its own."""
     source, entry_point, cpu_s, wall_s, group_s, groups, whole, lonely = marshal.loads(payload)
     module = compiled(source)
@@ -44,16 +45,13 @@ def run(report: Report, payload: bytes, spawn: Callable[..., tuple[int, int, flo
     preload_imports(module)
     report.put(0, 0, 0, LOADED)
     if lonely is not None:
-        serve.install_filter(lonely)
+        lock.install_filter(lonely)
         for number, (inputs, _) in enumerate(groups):
             call_all(report, number, module, entry_point, inputs, group_s, whole, group_s)
         return
     for number, (inputs, count) in enumerate(groups):
         body = functools.partial(call_all, report, number, module, entry_point, inputs, group_s, whole)
-        status, why, cpu = spawn(body, cpu_s, wall_s, count + 1)
-        report.resume()
-        if status or why:
-            report.put(number, 0, 0, KILLED, ENDING.pack(status, why, cpu))
+        spawn((number, 0), body, cpu_s, wall_s, count + 1, group_s)
 
 
 def call_all(
@@ -61,7 +59,7 @@ def call_all(
     enough_s: float = math.inf,
 ) -> None:  # fmt: skip
     """Calls the function on every input of a group until it raises or has used `enough_s`, one record a call."""
-    serve.limit("CPU", int(group_s) + 1)
+    lock.limit("CPU", int(group_s) + 1)
     calls = marshal.loads(inputs)
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
@@ -94,9 +92,18 @@ def image(report: Report, value: Any) -> tuple[int, bytes]:
         try:
             data = marshal.dumps(value, 2)
         except ValueError:  # nested too deeply
-            return written(report, value, False)
+            return written(report, value)
         return (VALUE, data) if len(data) <= report.output_bytes else (TOO_LARGE, b"")
-    return written(report, value, False)
+    return written(report, value)
+
+
+def written(report: Report, value: Any) -> tuple[int, bytes]:
+    """Status and data of a value that is no exact plain data."""
+    try:
+        data = encode(value)
+    except NotPlain:
+        return OPAQUE, b""
+    return (VALUE, data) if len(data) <= report.output_bytes else (TOO_LARGE, b"")
 
 
 def short_image(report: Report, value: Any) -> tuple[int, bytes]:
@@ -114,7 +121,7 @@ def short_image(report: Report, value: Any) -> tuple[int, bytes]:
             for start in range(0, len(value), PIECE):
                 hashed.update(marshal.dumps(value[start : start + PIECE], 2))
         except ValueError:  # nested too deeply
-            return written(report, value, False)
+            return written(report, value)
         return VALUE, DIGEST + hashed.digest()
     status, data = image(report, value)
     return status, data if len(data) < LARGE else DIGEST + hashlib.sha256(data).digest()

@@ -2,126 +2,43 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import functools
 import gc
 import marshal
-import mmap
-import os
 import sys
 import time
 import types
-from typing import Any, Callable, Iterable, NamedTuple  # noqa: UP035 - Python 3.8
+from typing import Any, Callable, NamedTuple  # noqa: UP035 - Python 3.8
 
 from . import (
     CELLS,
     DONE,
     ENDED,
-    ENDING,
-    HEAD,
     IMPURE,
-    KILLED,
     LOADED,
     MODULE,
     NO_MEMORY,
     NO_TEST,
     OPAQUE,
     RAISED,
-    RECORD,
-    REVISED,
     TOO_LARGE,
     UNCOMPILED,
+    UNRUNNABLE,
     VALUE,
     WALL_LIMIT,
 )  # fmt: skip
 from .harmless import binds_foreign, code_objects, imports, is_harmless, reachable
-from .image import NotPlain, describe, encode, truth
+from .image import NotPlain, describe, encode
+from .operations import PRISTINE, Session, global_of, is_plain_call
+from .report import Report
+from .runner import TEST_FILE, Outline, Runner, Unrunnable
 
 SLEEPERS_SHARE = 5  # a program that was stopped asleep or blocked gets this fraction of the time on its other tests
-Spawn = Callable[[Callable[[], None], float, float], "tuple[int, int, float]"]
-"""Runs a function in a forked child under limits (CPU, wall seconds): wait status, why it was killed, CPU seconds."""
-
-
-class Report:
-    """Writes records to the shared pages, readable for the parent the moment they are complete."""
-
-    def __init__(self, size: int, output_bytes: int) -> None:
-        self.pages = mmap.mmap(-1, size)
-        self.limit = size - 4096
-        self.output_bytes = output_bytes
-        self.clear()
-
-    def clear(self) -> None:
-        """Forgets every record."""
-        self.offset, self.where, self.room, self.clock = HEAD.size, (0, 0), self.output_bytes, 0.0
-        HEAD.pack_into(self.pages, 0, HEAD.size)
-
-    def used(self) -> int:
-        """Bytes written; the child may have scribbled anything here."""
-        return min(max(int(HEAD.unpack_from(self.pages)[0]), HEAD.size), self.limit)
-
-    def resume(self) -> None:
-        """Goes on after the records that a child wrote."""
-        self.offset = self.used()
-
-    def put(self, program: int, test: int, slot: int, status: int, data: bytes = b"") -> None:
-        """Appends one record. The child ends when the pages are full; the supervisor asks again for the rest."""
-        now = time.process_time()
-        start, size = self.offset, len(data)
-        if start + RECORD.size + size > self.limit:
-            os._exit(0)
-        RECORD.pack_into(self.pages, start, program, test, slot, status, size, now - self.clock)
-        start += RECORD.size
-        if size:
-            self.pages[start : start + size] = data
-        self.offset = start + size
-        self.clock = now
-        HEAD.pack_into(self.pages, 0, self.offset)
-
-
-class Sink:
-    """Standard output and error of a candidate: counted, then dropped; ends the child at the output limit."""
-
-    encoding, errors, newlines, closed, mode, name = "utf-8", "strict", None, False, "w", "<stdout>"
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-
-    @property
-    def buffer(self) -> Sink:
-        """The binary layer, which counts the same way."""
-        return self
-
-    def write(self, text: Any) -> int:
-        """Accepts anything with a length."""
-        report, size = self._report, len(text)
-        report.room -= size
-        if report.room < 0:
-            report.put(*report.where, 0, TOO_LARGE)
-            os._exit(0)
-        return size
-
-    def writelines(self, lines: Iterable[Any]) -> None:
-        """As of a text file."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Nothing to flush."""
-
-    def isatty(self) -> bool:
-        """Never a terminal."""
-        return False
-
-    def writable(self) -> bool:
-        """Always."""
-        return True
-
-    readable = seekable = isatty
-
-    def fileno(self) -> int:
-        """Descriptor 1 is /dev/null."""
-        return 1
+Spawn = Callable[..., int]
+"""`serve.Server.spawn`: runs a function in a process of its own and records what came of it for a program and a test;
+says why it was killed."""
 
 
 def compiled(source: str) -> types.CodeType | None:
@@ -133,25 +50,43 @@ def compiled(source: str) -> types.CodeType | None:
 
 
 def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[str, Any]] | None:
-    """Compiles a test: steps `("exec", statements)`, `("eval", expression)` or `("check", "")`; None if it does not."""
+    """Compiles a test: `("eval", expression)`, `("op", operation)`, `("whole", [text, entry point])`; None if it does not."""
     try:
-        return [
-            (mode, None if mode == "check" else compile(source, "<test>", mode, dont_inherit=True))
-            for mode, source in test
-        ]
+        return [(mode, compiled_step(mode, source)) for mode, source in test]
     except (SyntaxError, ValueError, OverflowError, RecursionError):
         return None
 
 
+def compiled_step(mode: str, source: Any) -> Any:
+    """What is run: a code object, the bytes of an operation, or the outline, code and entry point of a whole test."""
+    if mode == "eval":
+        return compile(source, TEST_FILE, "eval", dont_inherit=True)
+    if mode == "op":
+        return source
+    tree = ast.parse(source[0])
+    return Outline(tree), compile(tree, TEST_FILE, "exec", dont_inherit=True), source[1]
+
+
 def fits(steps: list[tuple[str, Any]] | None, test: list[tuple[str, str]], risky: frozenset[str]) -> bool:
     """True if a test, too, may run in a shared process; others are left to a process of their own."""
-    pairs = [(code, source) for (_, code), (_, source) in zip(steps or (), test) if code]  # noqa: B905 - Python 3.8
-    return all(is_harmless(code, source, risky) and not binds_foreign(code, risky) for code, source in pairs)
+    for (mode, step), (_, source) in zip(steps or (), test):  # noqa: B905 - Python 3.8
+        if mode == "whole" or (mode == "op" and not is_plain_call(step)):
+            return False
+        if mode == "eval" and (not is_harmless(step, source, risky) or binds_foreign(step, risky)):
+            return False
+    return True
 
 
 def names(steps: list[tuple[str, Any]] | None) -> set[str]:
     """Every name that a test uses."""
-    return {name for _, step in steps or () if step for code in code_objects(step) for name in code.co_names}
+    found: set[str] = set()
+    for mode, step in steps or ():
+        if mode == "eval":
+            for code in code_objects(step):
+                found.update(code.co_names)
+        elif mode == "op":
+            found.add(global_of(step))
+    return found
 
 
 def preload_imports(module: types.CodeType) -> None:
@@ -185,49 +120,36 @@ def run_test(
     shared = own is None
     namespace = {"__name__": MODULE, "__builtins__": builtins} if own is None else own
     slot = 0
-    held: list[tuple[Any, bytes]] = []
     try:
         exec(module, namespace)  # noqa: S102 - what the sandbox is for
+        session = Session(namespace)
         for mode, step in test:
-            if mode == "check":
-                revise(report, place, slot, held, shared)
-                held = []
-                continue
-            value = eval(step, namespace)
-            if mode == "exec" and len(test) > 1:
-                continue
-            status, data = written(report, value, shared)
+            status, data = performed(report, session, mode, step)
             report.put(program, index, slot, status, data)
-            held.append((value, data))
             slot += 1
     except MemoryError:
-        value = None
-        held.clear()
         report.put(program, index, slot, NO_MEMORY)
+    except Unrunnable as error:
+        report.put(program, index, slot, UNRUNNABLE, describe(error))
     except BaseException as error:
         report.put(program, index, slot, RAISED, describe(error))
-    value = None
-    held.clear()
     if shared:
         namespace.clear()  # breaks the cycle between the functions and their globals
 
 
-def written(report: Report, value: Any, shared: bool) -> tuple[int, bytes]:
-    """Status and data of a value."""
+def performed(report: Report, session: Session, mode: str, step: Any) -> tuple[int, bytes]:
+    """Status and data of one step."""
+    if mode == "whole":
+        outline, code, entry_point = step
+        session.namespace["__builtins__"] = dict(PRISTINE)
+        sys.modules["__main__"] = sys.modules.get(MODULE, sys.modules["__main__"])
+        Runner(session.namespace, entry_point).run(outline, code)
+        return VALUE, marshal.dumps(None, 2)
     try:
-        data = encode(value, shared)
+        data = session.perform(step) if mode == "op" else encode(eval(step, session.namespace))
     except NotPlain:
-        return OPAQUE, truth(value) + type.__dict__["__name__"].__get__(type(value)).encode()[:100]
+        return OPAQUE, b""
     return (VALUE, data) if len(data) <= report.output_bytes else (TOO_LARGE, b"")
-
-
-def revise(report: Report, place: tuple[int, int], end: int, held: list[tuple[Any, bytes]], shared: bool) -> None:
-    """Reports the values of an assert that changed while its other values were computed."""
-    for slot, (value, before) in enumerate(held, end - len(held)):
-        if type(value) in (list, dict, set, bytearray):
-            status, data = written(report, value, shared)
-            if status == VALUE and data != before:
-                report.put(*place, slot, REVISED, data)
 
 
 class Loaded(NamedTuple):
@@ -251,7 +173,7 @@ def run(report: Report, payload: bytes, risky: frozenset[str], spawn: Spawn) -> 
         tests = [compiled_steps(test) for test in sources]
         fit = [how == CELLS or fits(steps, test, risky) for steps, test in zip(tests, sources)]  # noqa: B905
         for number, source, todo in programs:
-            report.where, report.room = (number, todo[0]), report.output_bytes
+            report.where, report.room = (number, todo[0] if todo else 0), report.output_bytes
             module = compiled(source)
             if module is None:
                 report.put(number, 0, 0, UNCOMPILED)
@@ -271,9 +193,10 @@ def run_shared(report: Report, program: Loaded, risky: frozenset[str]) -> None:
     number, source, module, cells = program
     if not is_harmless(module, source, risky):
         short = reachable(source) if "import" in source else None
-        if short is None or not is_harmless(short, source, risky):
+        found = None if short is None else compiled(short)
+        if short is None or found is None or not is_harmless(found, short, risky):
             return report.put(number, 0, 0, IMPURE)
-        module = short
+        module = found
     report.put(number, 0, 0, LOADED)
     for index, test in cells:
         if test is None:
@@ -296,10 +219,7 @@ def run_cells(report: Report, program: Loaded, spawn: Spawn, limits: tuple[float
             continue
         place = program.number, index
         body = functools.partial(run_test, report, place, program.module, test, namespace)
-        status, why, cpu = spawn(body, cpu_s, wall_s)
-        report.resume()
-        if status or why:
-            report.put(program.number, index, 0, KILLED, ENDING.pack(status, why, cpu))
+        why = spawn(place, body, cpu_s, wall_s)
         if why != ENDED:
             cpu_s = later_s
         if why == WALL_LIMIT:

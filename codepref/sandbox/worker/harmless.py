@@ -1,9 +1,11 @@
-"""Decides which programs may share a process: those that provably leave nothing behind."""
+"""Decides which programs may share a process: those that provably leave nothing behind and look at nothing of others.
+
+A quick look at the bytecode and the text settles most programs; reading.py reads the rest.
+"""
 
 from __future__ import annotations
 
 import ast
-import builtins
 import dis
 import importlib.util
 import re
@@ -11,91 +13,41 @@ import sys
 import types
 from typing import Iterator  # noqa: UP035 - Python 3.8
 
+from .audited import (
+    BUILTINS,
+    METHODS,
+    SAFE_BUILTINS,
+    SAFE_MODULES,
+    STRICT,
+    TYPE_WORDS,
+    attribute_names,
+    operations,
+)  # fmt: skip
+from .reading import is_approved
 
-def words(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
-
-SAFE_BUILTINS = words(
-    """abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float format
-    frozenset hash hex int isinstance issubclass iter len list map max min next object oct ord pow print range repr
-    reversed round set slice sorted str sum tuple type zip True False None NotImplemented Ellipsis hasattr input
-    ArithmeticError AssertionError AttributeError BaseException EOFError Exception FloatingPointError GeneratorExit
-    ImportError IndexError KeyError KeyboardInterrupt LookupError MemoryError NameError NotImplementedError OSError
-    OverflowError RecursionError RuntimeError StopIteration SyntaxError SystemExit TypeError UnboundLocalError
-    UnicodeDecodeError UnicodeEncodeError UnicodeError ValueError ZeroDivisionError IOError"""
+RISKY_OPS = operations(
+    """STORE_ATTR DELETE_ATTR LOAD_BUILD_CLASS MATCH_CLASS GET_AWAITABLE GET_AITER GET_ANEXT BEFORE_ASYNC_WITH
+    SETUP_ANNOTATIONS PRINT_EXPR INTERPRETER_EXIT"""
 )
-# Modules a batched program may import, with the public names audited to keep no state that another program could see.
-# A program that uses any other attribute of anything runs alone. None: every public name of a module written in C.
-SAFE_MODULES = {
-    "math": None,
-    "cmath": None,
-    "itertools": None,
-    "bisect": None,
-    "heapq": words("heapify heappush heappop heappushpop heapreplace nlargest nsmallest merge"),
-    "string": words("ascii_letters ascii_lowercase ascii_uppercase digits hexdigits punctuation whitespace capwords"),
-    "collections": words("""Counter defaultdict deque OrderedDict namedtuple abc most_common elements subtract
-        appendleft popleft extendleft rotate maxlen move_to_end popitem total"""),
-    "functools": words("reduce lru_cache cache cmp_to_key partial"),
-    "operator": words("add sub mul truediv floordiv mod pow neg xor and_ or_ not_ lt le eq ne gt ge itemgetter"),
-    "re": words("""compile match search fullmatch sub subn split findall finditer escape group groups groupdict start
-        end span IGNORECASE I MULTILINE M DOTALL S VERBOSE X ASCII A pattern"""),
-    "typing": words("""List Dict Tuple Set FrozenSet Optional Union Any Callable Iterable Iterator Sequence Mapping
-        Generator Type Text Deque DefaultDict Counter Hashable Collection Literal MutableMapping NoReturn"""),
-    "fractions": words("Fraction numerator denominator limit_denominator"),
-    "statistics": words("mean median mode stdev variance pstdev pvariance median_low median_high fmean multimode"),
-    "datetime": words("""date datetime timedelta time strptime strftime year month day hour minute second microsecond
-        days seconds total_seconds isoformat weekday isoweekday toordinal fromordinal"""),
-    "hashlib": words("md5 sha1 sha224 sha256 sha384 sha512 hexdigest digest"),
-    "json": words("loads dumps JSONDecodeError"),
-    "textwrap": words("wrap fill dedent indent shorten"),
-    "sys": words("maxsize"),
-    "__future__": words("annotations division print_function absolute_import unicode_literals"),
-}
-PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "contextlib", "numbers", "io", "warnings")
-SAFE_METHOD_OWNERS = (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range, slice)
-RISKY_OPS = frozenset(
-    dis.opmap[name]
-    for name in words(
-        """STORE_ATTR DELETE_ATTR LOAD_BUILD_CLASS MATCH_CLASS GET_AWAITABLE GET_AITER GET_ANEXT BEFORE_ASYNC_WITH
-        SETUP_ANNOTATIONS PRINT_EXPR INTERPRETER_EXIT"""
-    )
-    if name in dis.opmap
-)
-BUILTINS = frozenset(dir(builtins))
+HANDLER_OPS = operations("PUSH_EXC_INFO SETUP_FINALLY SETUP_WITH SETUP_ASYNC_WITH BEFORE_WITH")
+GENERATOR, ASYNCHRONOUS = 0x20, 0x80 | 0x100 | 0x200
 READ_ONLY = frozenset(("__name__", "__doc__"))
-STRICT = frozenset(("type", "format", "format_map"))
-LOOKUP = re.compile(r"\{[^{}:!]*[.\[]")
 IMPORT, IMPORT_FROM, EXTENDED = (dis.opmap[name] for name in ("IMPORT_NAME", "IMPORT_FROM", "EXTENDED_ARG"))
-GLOBAL_OPS = words("LOAD_NAME STORE_NAME LOAD_GLOBAL STORE_GLOBAL LOAD_FROM_DICT_OR_GLOBALS IMPORT_NAME")
-
-
-def attribute_names() -> set[str]:
-    """Every name that is an attribute of any type or module loaded in this interpreter."""
-    found = set(dir(builtins))
-    types_left, done = [object], set()
-    while types_left:
-        kind = types_left.pop()
-        if kind not in done:
-            done.add(kind)
-            found.update(type.__dir__(kind))
-            types_left.extend(type.__subclasses__(kind))
-    for module in list(sys.modules.values()):
-        found.update(getattr(module, "__dict__", ()))
-    return found
+GLOBAL_OPS = frozenset(
+    ("LOAD_NAME", "STORE_NAME", "LOAD_GLOBAL", "STORE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS", "IMPORT_NAME")
+)
+_IMPORTS = re.compile(
+    r"^[ \t]*(?:import[ ]+(\w+)|from[ ]+([\w.]+)[ ]+import[ ]+(\w+(?:[ ]*,[ ]*\w+)*))[ \t]*$", re.MULTILINE
+)
 
 
 def risky_names() -> frozenset[str]:
-    """Names whose use as an attribute or global might reach something that outlives a namespace."""
+    """Names whose use as an attribute or global might reach something that outlives a namespace.
+
+    Those of an audited module are among them: they are only allowed as names of that module.
+    """
     _loaded.update(sys.modules)
-    allowed = set(SAFE_BUILTINS) | {"args", "close", "send", "throw"}
-    for owner in SAFE_METHOD_OWNERS:
-        allowed.update(name for name in dir(owner) if name[0] != "_")
-    for module, names in SAFE_MODULES.items():
-        public = names or [name for name in dir(importlib.import_module(module)) if name[0] != "_"]
-        allowed.update(public, [module])
-    return frozenset(attribute_names() - allowed)
+    return frozenset(attribute_names() - SAFE_BUILTINS - METHODS)
 
 
 def code_objects(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -140,20 +92,20 @@ _loaded: set[str] = set()
 _missing: dict[str, bool] = {}
 
 
-def reachable(source: str) -> types.CodeType | None:
-    """The program up to its first import that is bound to fail, or None if there is no such import.
+def reachable(source: str) -> str | None:
+    """The program's text up to its first import that is bound to fail, or None if there is no such import.
 
     Generated programs often end in useless imports of libraries that are not installed; the rest can not run.
     """
-    tree = ast.parse(source)
-    for i, node in enumerate(tree.body):
+    for node in ast.parse(source).body:
         if isinstance(node, ast.ImportFrom):
             fails = node.level > 0 or is_missing(node.module or "")
         else:
             fails = isinstance(node, ast.Import) and any(is_missing(alias.name) for alias in node.names)
         if fails:
-            del tree.body[i + 1 :]
-            return compile(tree, "<solution>", "exec", dont_inherit=True)
+            lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            last = lines[(node.end_lineno or 1) - 1].encode()[: node.end_col_offset].decode()
+            return "\n".join([*lines[: (node.end_lineno or 1) - 1], last])
     return None
 
 
@@ -164,7 +116,11 @@ def imports_star(module: types.CodeType) -> bool:
 
 def binds_foreign(module: types.CodeType, risky: frozenset[str]) -> bool:
     """True if a harmless program may bind a global that it does not use, but that a test must not use here either."""
-    return imports_star(module) or (IMPORT_FROM in module.co_code[::2] and not risky.isdisjoint(module.co_names))
+    if IMPORT not in module.co_code[::2]:
+        return False
+    if imports_star(module) or (IMPORT_FROM in module.co_code[::2] and not risky.isdisjoint(module.co_names)):
+        return True
+    return any(name not in SAFE_MODULES and not is_missing(name) for name in imports(module))
 
 
 def is_own_global(module: types.CodeType, name: str) -> bool:
@@ -185,50 +141,77 @@ def is_own_global(module: types.CodeType, name: str) -> bool:
     return uses <= GLOBAL_OPS or uses == {"import", "STORE_NAME"}
 
 
-def uses_strictly(source: str) -> bool:
-    """True if `type` only serves to compare and name types, and `format` only fills plain fields of literal text.
-
-    `type` could make classes whose methods are named by strings, `format` could read attributes named by strings.
-    """
-    nodes = list(ast.walk(ast.parse(source)))
-    allowed: set[int] = set()
-    for node in nodes:
-        seen: list[ast.expr] = []  # whatever class they are, it goes nowhere from here
-        if isinstance(node, ast.Compare):
-            seen = [node.left, *node.comparators]
-        elif isinstance(node, ast.FormattedValue) or (isinstance(node, ast.Attribute) and node.attr == "__name__"):
-            seen = [node.value]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-            text = getattr(node.func.value, "value", None)
-            if isinstance(node.func.value, ast.Constant) and type(text) is str and not LOOKUP.search(text):
-                allowed.add(id(node.func))
-                seen = node.args
-        calls = [item for item in seen if isinstance(item, ast.Call) and len(item.args) == 1 and not item.keywords]
-        allowed.update(id(call.func) for call in calls if not isinstance(call.args[0], ast.Starred))
-    named = [n for n in nodes if getattr(n, "id", "") == "type" or getattr(n, "attr", "") in ("format", "format_map")]
-    return all(id(node) in allowed for node in named)
-
-
 def is_harmless(module: types.CodeType, source: str, risky: frozenset[str]) -> bool:
     """True if two runs of this program in one process can not influence each other or anything else.
 
-    It writes no attribute, makes no class, imports only audited modules and uses no attribute that could reach an
-    object which outlives its namespace. A criterion for batching, not the security boundary: that is the kernel's.
+    It writes no attribute, makes no class, imports only audited modules, uses no attribute that could reach an object
+    which outlives its namespace, and leaves nothing suspended that would run when others do. A criterion for batching,
+    not the security boundary: that is the kernel's.
     The same holds for a piece of a test, if it does not bind what the program may use: its globals are the program's.
     """
+    doubtful: set[str] = set()
+    strict = importing = False
     for code in code_objects(module):
-        operations = set(code.co_code[::2])
-        if operations & RISKY_OPS:
+        if not is_quiet(code):
             return False
-        for name in code.co_names:
-            if name in READ_ONLY:
-                continue
-            if name[:1] == "_" and name.strip("_"):
-                return False
-            if name in risky and not is_own_global(module, name):
-                return False
-        if not STRICT.isdisjoint(code.co_names) and not uses_strictly(source):
+        names = [name for name in code.co_names if name not in READ_ONLY]
+        if any(name[:1] == "_" and name.strip("_") for name in names):
             return False
-        if IMPORT in operations and not all(map(is_inert, imports(code))):
-            return False
-    return True
+        doubtful.update(risky.intersection(names))
+        strict = strict or not STRICT.isdisjoint(names)
+        importing = importing or IMPORT in code.co_code[::2]
+    if not (doubtful or strict or importing):
+        return True
+    if not strict and source.isascii():
+        left = unexplained(module, source, doubtful) if importing else doubtful
+        if left is not None and all(is_own_global(module, name) for name in left):
+            return True
+    return is_approved(source, risky, is_missing)
+
+
+def is_quiet(code: types.CodeType) -> bool:
+    """True if it changes no attribute, makes no class, imports nothing that is not there, and ends when it is left.
+
+    A generator with handlers that is left suspended would run them whenever it is collected.
+    """
+    present = set(code.co_code[::2])
+    if present & RISKY_OPS or code.co_flags & ASYNCHRONOUS or (code.co_flags & GENERATOR and present & HANDLER_OPS):
+        return False
+    return IMPORT not in present or all(map(is_inert, imports(code)))
+
+
+def unexplained(module: types.CodeType, source: str, doubtful: set[str]) -> set[str] | None:
+    """Doubtful names without those that are plainly used as names of an audited module; None if that is not plain."""
+    lines = _IMPORTS.findall(source)
+    if len(lines) != sum(len(imports(code)) for code in code_objects(module)):
+        return None
+    explained: set[str] = set()
+    for name, origin, listed in lines:
+        audited = SAFE_MODULES.get(name or origin, frozenset())
+        if name:
+            if name in ("re", "typing") or not _only_dotted(source, name, audited - {"abc"}):
+                return None
+            explained.update((name, *audited))
+            continue
+        names = frozenset(listed.replace(" ", "").split(","))
+        if origin == "re" or not names <= audited or "abc" in names:
+            return None
+        if origin == "typing" and not _only_annotates(module, names):
+            return None
+        explained.update((origin, *names))
+    return doubtful - explained
+
+
+def _only_dotted(source: str, module: str, audited: frozenset[str]) -> bool:
+    """True if a module's name appears in nothing but its own import lines and before one of its audited names."""
+    dotted = sum(name in audited for name in re.findall(rf"(?<![\w.]){module}\.(\w+)", source))
+    imported = len(re.findall(rf"^[ \t]*import[ ]+{module}[ \t]*$", source, re.MULTILINE))
+    return dotted + imported == len(re.findall(rf"\b{module}\b", source))
+
+
+def _only_annotates(module: types.CodeType, names: frozenset[str]) -> bool:
+    """True if only the annotations of functions at the top of the program use these names of `typing`."""
+    inner = [constant for constant in module.co_consts if type(constant) is types.CodeType]
+    known = {*TYPE_WORDS, *names, "typing", *(code.co_name for code in inner)}
+    nested = [code for one in inner for code in code_objects(one)]
+    return known.issuperset(module.co_names) and all(names.isdisjoint(code.co_names) for code in nested)

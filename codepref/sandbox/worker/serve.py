@@ -1,123 +1,43 @@
-"""The fork server: imports libraries once, locks itself down, forks, enforces limits and answers.
+"""The fork server: imports libraries once, locks itself down, forks and answers.
 
 Messages: 4 bytes of length, then marshal version 2. First message: a `dict` of settings. Every further request is a
 list of units `(payload, load_s, cpu_s, wall_s, records)`; the answer to each is a header `ANSWER` and the records.
 """
 
-# System calls on purpose, in the time between two candidates.
-# ruff: noqa: PTH101, PTH104, PTH106, PTH108, PTH116
-
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # the wrappers in signal make enums, which costs page faults
-import ctypes
 import gc
 import importlib
 import marshal
-import mmap
+import math
 import os
-import resource
 import select
 import signal
-import stat
 import struct
 import sys
 import time
 import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
-from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, REQUESTS, WALL_LIMIT
-from .candidate import Report, Sink, Spawn, run
-from .harmless import SAFE_MODULES, risky_names
+from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, OUTPUT_LIMIT, REQUESTS
+from .audited import SAFE_MODULES
+from .candidate import run
+from .harmless import risky_names
+from .lock import LINUX, adopt_orphans, close_in, lock_down, tie
+from .report import Report, Sink, empty, used
+from .watch import CHILD_ENDED, Allowance, Streams, empty_input, empty_process, end_others, no_output, watch, wipe
 
-TICK_S = 0.01
-GRACE_S = 5.0
-"""What the child of the server may take longer than the limits of its own children."""
 PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "contextlib", "numbers", "io", "warnings",
              "encodings.latin_1", "random", "time", "traceback")  # fmt: skip
-LINUX = sys.platform == "linux"
-CHILD_ENDED = (int(signal.SIGCHLD),)
-_SET_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _SET_SUBREAPER, _NO_NEW_PRIVS = 1, 4, 22, 36, 38
+CHILDRENS_CPU_S = 0.05
+"""What a candidate and its children may be over their limit together before it counts: the cost of their start."""
 
-Handler = Callable[[Report, bytes, Spawn], None]
+START_FACTOR = 1.5
+"""What the start and the end of a process may cost at most, over the cost of one that does nothing."""
 
-
-def address_space() -> int:
-    """Bytes of address space in use, found by asking for one more page under ever smaller limits."""
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    low, high = 0, 1 << 42
-    while high - low > 1 << 20:
-        middle = (low + high) // 2
-        resource.setrlimit(resource.RLIMIT_AS, (middle, hard))
-        try:
-            mmap.mmap(-1, 1 << 16).close()
-            high = middle
-        except (OSError, MemoryError):
-            low = middle
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-    return high
-
-
-def limit(name: str, value: int) -> None:
-    """Sets a resource limit where the system has it and it is not lower already."""
-    number = getattr(resource, "RLIMIT_" + name, None)
-    if number is not None:
-        hard = resource.getrlimit(number)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(number, (value, value))
-
-
-def limit_processes(extra: int) -> bool:
-    """Allows one child and `extra` more processes. False where the limit does not bind, as for uid 0."""
-    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    for count in range(1, 64):
-        resource.setrlimit(resource.RLIMIT_NPROC, (count, hard))
-        try:
-            child = os.fork()
-        except BlockingIOError:
-            continue
-        if child == 0:
-            os._exit(0)
-        os.waitpid(child, 0)
-        if count == 1:
-            break
-        resource.setrlimit(resource.RLIMIT_NPROC, (count + extra, count + extra))
-        return True
-    resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
-    return False
-
-
-def install_filter(program: bytes) -> bool:
-    """Installs a seccomp filter for this process and its children."""
-    if not program:
-        return False
-    code = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
-    return bool(ctypes.CDLL(None).prctl(_SET_SECCOMP, 2, head, 0, 0) == 0)
-
-
-def lock_down(settings: dict[str, Any]) -> list[str]:
-    """Applies everything that is inherited by children. Returns the layers in force."""
-    library = settings["library"]
-    layers = ["rlimits"]
-    limit("CORE", 0)
-    limit("MEMLOCK", 0)
-    limit("MSGQUEUE", 0)
-    limit("FSIZE", settings["scratch_mb"] << 20 if library else 0)
-    limit("NOFILE", 256 if library else 64)
-    if sys.platform != "linux":
-        limit("AS", settings["memory_mb"] << 20)
-        return layers
-    limit("AS", address_space() + (settings["memory_mb"] << 20))
-    if limit_processes(64 if library else 1):
-        layers.append("process-limit")
-    libc = ctypes.CDLL(None)
-    if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
-        layers.append("no-new-privs")
-    libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)  # not dumpable: no ptrace, no core
-    if install_filter(settings["filter"]):
-        layers.append("seccomp")
-    return layers
+Handler = Callable[..., None]
+"""Body of a child: gets the report, the payload and `Server.spawn`."""
 
 
 def read(size: int) -> bytes:
@@ -144,180 +64,105 @@ def write(data: bytes) -> None:
         view = view[os.write(ANSWERS, view) :]
 
 
-def cpu_clock(pid: int) -> Callable[[], float]:
-    """Reader of a process' CPU clock; constant zero on systems without one, where the wall limit stays."""
-    if not LINUX:
-        return lambda: 0.0
-    clock = (~pid << 3) | 2
-    return lambda: time.clock_gettime(clock)
-
-
-def watch(
-    pid: int, report: Report, limits: tuple[float, float, float, int], hung_up: Callable[[], bool]
-) -> tuple[int, int, float]:
-    """Waits for a child or kills it: wait status, why it was killed, CPU seconds.
-
-    Limits: CPU seconds to the first record, CPU and wall seconds for each further one, and how many of them count.
-    """
-    load_s, cpu_s, wall_s, renewals = limits
-    doze(min(TICK_S, load_s))
-    done, status, usage = os.wait4(pid, os.WNOHANG)
-    if done:  # nearly always; whatever else this process touches is copied for the child, so it comes later
-        return status, ENDED, usage.ru_utime + usage.ru_stime
-    clock, now = cpu_clock(pid), time.monotonic
-    used, since_cpu, since, loading, tick = report.offset, 0.0, now(), True, 0.0
-    while True:
-        doze(tick)
-        done, status, usage = os.wait4(pid, os.WNOHANG)
-        if done:
-            return status, ENDED, usage.ru_utime + usage.ru_stime
-        if hung_up():
-            os.kill(pid, signal.SIGKILL)
-            os._exit(0)
-        cpu, fresh, tick = clock(), report.used(), TICK_S
-        if fresh != used and renewals > 0:
-            used, since_cpu, since, loading = fresh, cpu, now(), False
-            renewals -= 1
-            continue
-        why = WALL_LIMIT if now() - since > wall_s else ENDED
-        left = since_cpu + (load_s if loading else cpu_s) - cpu
-        if left < 0.0:
-            why = LOAD_LIMIT if loading else CPU_LIMIT
-        tick = min(TICK_S, max(left, 0.0005))  # it can not use up what is left of its limit any sooner
-        if why != ENDED:
-            os.kill(pid, signal.SIGKILL)
-            _, status, usage = os.wait4(pid, 0)
-            return status, why, usage.ru_utime + usage.ru_stime
-
-
-def doze(seconds: float) -> None:
-    """Waits for the end of a child, or for so long."""
-    if LINUX:
-        _signal.sigtimedwait(CHILD_ENDED, seconds)
-    else:
-        time.sleep(seconds)
-
-
-def end_others() -> None:
-    """Kills and reaps every process that a candidate left in this PID namespace."""
-    try:
-        os.kill(-1, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    try:
-        while True:
-            os.wait4(-1, 0)
-    except ChildProcessError:
-        pass
-
-
-def wipe(folders: list[str]) -> None:
-    """Empties the folders a candidate may write to, but for what is mounted there.
-
-    Inner folders are first moved to the top, so neither depth nor length of a path matters.
-    """
-    for top in folders:
-        device, moved = os.stat(top).st_dev, 0
-        todo = [entry.path for entry in os.scandir(top)]
-        while todo:
-            path = todo.pop()
-            try:
-                facts = os.lstat(path)
-                if facts.st_dev != device:
-                    continue
-                if not stat.S_ISDIR(facts.st_mode):
-                    os.unlink(path)
-                    continue
-                os.chmod(path, 0o700)
-                for entry in list(os.scandir(path)):
-                    if entry.is_dir(follow_symlinks=False):
-                        os.chmod(entry.path, 0o700)  # a folder without write permission can not be moved
-                    target = f"{top}/.{moved}"
-                    while os.path.lexists(target):
-                        moved += 1
-                        target = f"{top}/.{moved}"
-                    os.rename(entry.path, target)
-                    todo.append(target)
-                os.rmdir(path)
-            except OSError:  # a mount point, or a folder that holds one
-                continue
-
-
 class Server:
     """Answers requests until the supervisor closes the pipe."""
 
-    def __init__(self, settings: dict[str, Any], report: Report, handler: Handler) -> None:
-        self.settings, self.report, self.handler = settings, report, handler
+    def __init__(self, settings: dict[str, Any], report: Report, sink: Sink, handler: Handler) -> None:
+        self.settings, self.report, self.sink, self.handler = settings, report, sink, handler
         self.lonely, self.writable = settings["lonely"], settings["writable"]
         self.childless = settings["childless"]
+        self.streams = Streams(settings["output_bytes"])
+        self.start_s = START_FACTOR * max(empty_process() for _ in range(3))
         self.poll = select.poll()
         self.poll.register(REQUESTS, 0)
-
-    def hung_up(self) -> bool:
-        """True when the supervisor is gone."""
-        return bool(self.poll.poll(0))
 
     def serve(self) -> None:
         """Never returns."""
         while True:
             for payload, load_s, cpu_s, wall_s, records in message():
-                self.report.clear()
-                pid = os.fork()
-                if pid == 0:
-                    self.be_child(payload)
-                status, why, cpu = watch(pid, self.report, (load_s, cpu_s, wall_s, records), self.hung_up)
-                if not self.lonely:
-                    end_others()
-                wipe(self.writable)
-                used = self.report.used()
-                write(ANSWER.pack(status, why, cpu, used - HEAD.size) + self.report.pages[HEAD.size : used])
+                write(self.answer(payload, Allowance(load_s, cpu_s, wall_s, records, math.inf, math.inf)))
+
+    def answer(self, payload: bytes, allowed: Allowance) -> bytes:
+        """Runs one unit in a child, and leaves nothing of it."""
+        pages = self.report.outer
+        self.report.use(pages)
+        pid = os.fork()
+        if pid == 0:
+            self.be_child(payload)
+        status, why, cpu_s = watch(pid, allowed, lambda: used(pages), lambda: self.hung_up(pid))
+        if not self.lonely:
+            end_others()
+        wipe(self.writable)
+        end = used(pages)
+        written = pages[HEAD.size : end]
+        empty(pages)
+        empty(self.report.inner)
+        return ANSWER.pack(status, why, cpu_s, len(written)) + written
+
+    def hung_up(self, pid: int) -> int:
+        """Ends this process and its child when the supervisor is gone."""
+        if self.poll.poll(0):
+            os.kill(pid, signal.SIGKILL)
+            os._exit(0)
+        return ENDED
 
     def be_child(self, payload: bytes) -> None:
-        """Runs the handler in a forked child."""
+        """Runs the handler in a forked child, which has no open file in common with this process."""
         try:
-            os.close(REQUESTS)
-            os.close(ANSWERS)
-            if LINUX:
-                ctypes.CDLL(None).prctl(_SET_SUBREAPER, 1, 0, 0, 0)
+            scope = self.settings["scope"]
+            os.closerange(3, scope if scope >= 0 else 256)
+            os.closerange(scope + 1, 256)
+            empty_input()
+            no_output()
+            adopt_orphans()
             if self.lonely:
-                self.tie()
+                tie()
             self.handler(self.report, payload, self.spawn)
         finally:
             os._exit(0)
 
-    def spawn(self, body: Callable[[], None], cpu_s: float, wall_s: float, count: int = 64) -> tuple[int, int, float]:
-        """Runs `body`, which runs a candidate, in a grandchild of the server; nothing of it is left afterwards.
+    def spawn(
+        self, place: tuple[int, int], body: Callable[[], None], cpu_s: float, wall_s: float, renewals: int = 0,
+        total_s: float | None = None, threads: bool = False,
+    ) -> int:  # fmt: skip
+        """Runs `body`, which runs a candidate, in a grandchild of the server: why it was killed, if it was.
 
-        Each of the first `count` records of `body` starts the limits anew.
+        Appends a `CELL` record for `place`, program and test, with whatever `body` recorded. Each of the first
+        `renewals` records of `body` starts the limits anew, up to `total_s` CPU seconds (`cpu_s` if None).
         """
+        report, total = self.report, cpu_s if total_s is None else total_s
+        self.streams.renew()
         pid = os.fork()
         if pid == 0:
-            try:
-                if LINUX:
-                    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, CHILD_ENDED)
-                if self.lonely:
-                    self.tie()
-                    install_filter(self.settings["lonely_filter"])
-                self.report.clock = time.process_time()
-                body()
-            finally:
-                os._exit(0)
-        status, why, cpu = watch(pid, self.report, (cpu_s, cpu_s, wall_s, count), never)
+            self.be_candidate(body, total, threads)
+        allowed = Allowance(cpu_s, cpu_s, wall_s, renewals, total, wall_s * (1 + renewals))
+        status, why, used_s = watch(pid, allowed, lambda: used(report.inner), self.streams.check)
         if not (self.lonely or self.childless):
-            end_others()
+            used_s += end_others()
+            if why == ENDED and used_s > total + CHILDRENS_CPU_S:
+                why = CPU_LIMIT
+        printed = self.streams.finish()
+        if why == ENDED and printed == OUTPUT_LIMIT:
+            why = OUTPUT_LIMIT
+        why = CPU_LIMIT if why == LOAD_LIMIT else why
         if self.writable:
             wipe(self.writable)
-        return status, CPU_LIMIT if why == LOAD_LIMIT else why, cpu
+        report.seal(*place, status, why, (max(0.0, used_s - self.start_s), used_s))
+        return why
 
-    def tie(self) -> None:
-        """Without a PID namespace nothing else ends this process together with its parent."""
-        if LINUX:
-            ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def never() -> bool:
-    """The child of the server leaves it to the server to see that nobody wants the answer any more."""
-    return False
+    def be_candidate(self, body: Callable[[], None], total_s: float, threads: bool) -> None:
+        """A process of a candidate, which can reach neither the records of others nor any process but its own."""
+        try:
+            if LINUX:
+                _signal.pthread_sigmask(_signal.SIG_UNBLOCK, CHILD_ENDED)
+            os.close(self.streams.end)
+            close_in(self.settings, total_s, threads)
+            self.sink.go_inside()
+            self.report.go_inside()
+            self.report.clock = time.process_time()
+            body()
+        finally:
+            os._exit(0)
 
 
 def preload(names: Iterable[str]) -> None:
@@ -349,12 +194,13 @@ def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED
     layers = namespaces + lock_down(settings)
     # Beside this process, its child and the candidate there is no room for another one.
     settings["childless"] = "process-limit" in layers and not settings["library"]
-    sys.stdout = sys.__stdout__ = sys.stderr = sys.__stderr__ = Sink(report)  # type: ignore[assignment, misc]
+    sink = Sink(report)
+    sys.stdout = sys.__stdout__ = sys.stderr = sys.__stderr__ = sink  # type: ignore[assignment, misc]
     ready = marshal.dumps(layers, 2)
     write(struct.pack("<I", len(ready)) + ready)
     gc.collect()
     gc.freeze()
-    Server(settings, report, handler).serve()
+    Server(settings, report, sink, handler).serve()
 
 
 def candidates() -> Handler:

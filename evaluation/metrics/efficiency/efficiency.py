@@ -7,9 +7,9 @@ import datasets
 import evaluate
 
 from codepref.sandbox.calls import callers
-from evaluation import inputs
 from evaluation.benchmark import Problem, Settings
 from evaluation.efficiency import measure, summary
+from evaluation.grade import inputs
 
 _DESCRIPTION = "Speed-up of programs over others on the same inputs, in CPU time, and the share that is >= 10 % faster."
 _KWARGS = """

@@ -6,7 +6,7 @@ import datasets
 import evaluate
 
 from codepref.sandbox import Job, Limits, execute
-from evaluation.pass_at_k import scores
+from evaluation.score import scores
 
 _DESCRIPTION = (
     "Unbiased pass@k (Chen et al. 2021) of programs on asserts that are judged outside the programs' process."

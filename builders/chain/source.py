@@ -1,0 +1,200 @@
+"""Where the chain begins: seeds, prompts or recorded samples, through the gates, up to prompts that may become rows."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from builders.chain import decontaminate, dry_run, gates, matrix, seeds
+from builders.chain.ask import Count, Generation, generated, prompts, recorded, rows_of
+from builders.chain.gates import Gates
+from codepref.errors import CodeprefError
+from codepref.generate.recorded import CODES
+from codepref.records import Candidates, Samples
+from codepref.stages import Runner
+from codepref.store import Stage, Store
+
+
+@dataclass(frozen=True)
+class Source:
+    """Keys of a configuration file that all methods have: where prompts come from, and which may become rows."""
+
+    prompts: str | None = None
+    """Prompts to ask the generator for, a JSON-lines file; a prompt may bring `tests` for methods that take them."""
+    seeds: str | None = None
+    """Source code to make prompts of: a folder, a file of functions, or `hub:ORG/NAME[@revision]:split:column`."""
+    max_seeds: Count | None = None
+    tasks_per_seed: Count = 1
+    generation: Generation | None = None
+    gates: Gates | None = None
+    """By default all are shut for `prompts` and `seeds`, and none for recordings: those are taken as recorded."""
+    decontaminate: tuple[str, ...] = ()
+    """Benchmarks whose tasks must not get in: humaneval, mbpp, ds1000, bigcodebench, or files of tasks."""
+    benchmarks_dir: str | None = None
+    """Folder with the files of those benchmarks; by default they come from the Hub, at a pinned revision."""
+    seed: int = 0
+    shard_size: Count = 32
+    """Prompts (or seeds) a shard: what a killed run loses at most, for each worker."""
+    licence: str | None = None
+    """Licence of the dataset as a whole, for the card; by default the one all prompts name. Also that of the seeds that
+    name none."""
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The key of a configuration that names a file of recordings, and its value."""
+
+    key: str
+    path: str | None
+    codes: str = CODES
+    """Key of the file's lines that holds programs (`codepref.generate.recorded`)."""
+
+
+def check(config: Source, recordings: Recordings) -> None:
+    """Exactly one source is given, and a model to ask where one has to be asked.
+
+    Raises:
+        CodeprefError: it is not so.
+    """
+    given = [recordings.path, config.prompts, config.seeds]
+    if sum(source is not None for source in given) != 1:
+        raise CodeprefError(
+            f"configuration: give either {recordings.key}=FILE (recorded), prompts=FILE (to be asked) or seeds=SOURCE "
+            "(code to make prompts of)"
+        )
+    if recordings.path is None and config.generation is None:
+        name = "prompts=FILE" if config.prompts is not None else "seeds=SOURCE"
+        raise CodeprefError(f"configuration: {name} needs a 'generation' section that names the model to ask")
+
+
+def gates_of(config: Source, recordings: Recordings) -> Gates:
+    """The gates of a configuration, defaults applied."""
+    chosen = config.gates or (gates.OPEN if recordings.path is not None else Gates())
+    # the id of a task is the hash of its text: two equal ones, from two seeds, would be one prompt asked for twice
+    return chosen if config.seeds is None else replace(chosen, duplicates=True)
+
+
+def decontamination(config: Source, runner: Runner) -> decontaminate.Gate | None:
+    """The gate against benchmarks, if some are named."""
+    return decontaminate.gate(runner, config.decontaminate, config.benchmarks_dir)
+
+
+def prompt_stages(
+    config: Source, recordings: Recordings, runner: Runner, skip_bad: bool, gate: decontaminate.Gate | None
+) -> list[Stage]:
+    """All stages up to prompts that may become rows; recorded ones have their samples already.
+
+    Raises:
+        CodeprefError: the input can not be used.
+    """
+    if recordings.path is not None:
+        stages = [recorded(runner, recordings.path, config.shard_size, skip_bad, recordings.codes)]
+    elif config.prompts is not None:
+        stages = [prompts(runner, config.prompts, config.shard_size)]
+    else:
+        seeded = seed_stage(config, runner)
+        assert config.generation is not None
+        stages = [seeded, *seeds.prompts(runner, seeded, config.generation, config.tasks_per_seed, config.seed)]
+    kept = gates.unique(runner, gates_of(config, recordings), stages[-1])
+    if kept is not stages[-1]:
+        stages.append(kept)
+    if gate is not None:
+        stages.append(gate.prompts(kept))
+    return stages
+
+
+def seed_stage(config: Source, runner: Runner) -> Stage:
+    """Stage `seeds`."""
+    return seeds.seeds(runner, str(config.seeds), config.licence, config.max_seeds, config.shard_size)
+
+
+@dataclass(frozen=True)
+class SampledSource(Source):
+    """Keys of methods that take several codes and tests of each prompt, drawn independently."""
+
+    generations: str | None = None
+    """Recorded samples, a JSON-lines file; this, `prompts` or `seeds`."""
+    codes_per_prompt: Count = 15
+    tests_per_prompt: Count = 15
+    distinct_codes: bool = False
+    distinct_tests: bool = True
+
+
+def recordings_of(config: SampledSource) -> Recordings:
+    """The recordings of a configuration."""
+    return Recordings("generations", config.generations)
+
+
+def candidates(config: SampledSource, runner: Runner, skip_bad: bool = False) -> list[Stage]:
+    """All stages up to the codes and tests that are run; the rows of the last are `Candidates`.
+
+    Raises:
+        CodeprefError: the configuration or the input can not be used.
+    """
+    recordings = recordings_of(config)
+    check(config, recordings)
+    gate = decontamination(config, runner)
+    stages = prompt_stages(config, recordings, runner, skip_bad, gate)
+    if config.generations is None:
+        assert config.generation is not None
+        codes, tests = config.codes_per_prompt, config.tests_per_prompt
+        stages.append(generated(runner, stages[-1], config.generation, codes=codes, tests=tests, seed=config.seed))
+    return _candidates(config, runner, stages, gate)
+
+
+def _candidates(
+    config: SampledSource, runner: Runner, stages: list[Stage], gate: decontaminate.Gate | None
+) -> list[Stage]:
+    sizes = config.codes_per_prompt, config.tests_per_prompt
+    selection = matrix.Selection(*sizes, config.distinct_codes, config.distinct_tests)
+    ready = runner.map("candidates", matrix.candidates, selection, [stages[-1]])
+    return [*stages, ready] if gate is None else [*stages, ready, gate.codes(ready)]
+
+
+Shapes = Counter[tuple[int, int]]
+"""Number of prompts with so many different codes and tests."""
+
+
+def plan(config: SampledSource, skip_bad: bool = False, shapes: Shapes | None = None) -> dry_run.Plan:
+    """What `candidates` would ask, what is run on its result, and what it costs.
+
+    Asks and runs nothing and leaves no file behind. Input and benchmarks are read: the gates decide what is asked.
+
+    Args:
+        config: What to build.
+        skip_bad: As for `candidates`.
+        shapes: The prompts that are run, at most, are counted in it, for methods that run more than the matrix.
+
+    Raises:
+        CodeprefError: the configuration or the input can not be used.
+    """
+    recordings = recordings_of(config)
+    check(config, recordings)
+    shapes = Counter() if shapes is None else shapes
+    sizes = config.codes_per_prompt, config.tests_per_prompt
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(Store(Path(folder)), quiet=True)
+        if config.seeds is not None:
+            seeded = seed_stage(config, runner)
+            shapes[sizes] += _count(seeded) * config.tasks_per_seed
+            assert config.generation is not None
+            rows = rows_of(seeded, seeds.Seed)
+            return dry_run.from_seeds(rows, config.generation, config.tasks_per_seed, *sizes)
+        gate = decontamination(config, runner)
+        stages = prompt_stages(config, recordings, runner, skip_bad, gate)
+        if config.generations is not None:
+            stages = _candidates(config, runner, stages, gate)
+            shapes.update((len({code.code for code in row.codes}), len(row.tests)) for row in _ready(stages))
+            return dry_run.recorded(_ready(stages))
+        shapes[sizes] += _count(stages[-1])
+        assert config.generation is not None
+        return dry_run.from_prompts(rows_of(stages[-1], Samples), config.generation, *sizes)
+
+
+def _count(stage: Stage) -> int:
+    return int(stage.summary()["rows_out"])
+
+
+def _ready(stages: Sequence[Stage]) -> Iterator[Candidates]:
+    return rows_of(stages[-1], Candidates)

@@ -1,0 +1,1 @@
+"""CodeDPO: pairs from codes and tests that rank each other. Begin to read in `method`."""

@@ -1,0 +1,189 @@
+"""CodeDPO: preference pairs from codes and tests that rank each other (Zhang et al., arXiv 2410.05605, ACL 2025).
+
+A model writes codes and tests for a prompt; every code runs on every test; a score in the manner of PageRank ranks
+codes and tests by each other; the best code is preferred to the worst.
+
+Where the paper is silent, or we depart from it:
+
+- How prompts are made of source code is told in `builders/chain/seeds.py`, what must not become a row in
+  `builders/chain/gates.py` and `builders/chain/decontaminate.py`; the paper names neither filters nor decontamination.
+- Codes and tests are asked for in separate requests, so that a test is not written to fit one code.
+- Highest score over lowest. A prompt whose codes all score the same gives no pair. With `pairs_per_prompt` above 1 the
+  same is done again with the codes that are left; the paper does not say how many pairs a prompt gives.
+- Equal scores are the rule. Among the best codes the one of median length is chosen (syntax tree): it is right more
+  often than the shortest (`benchmarks/results/label_quality.md`). Among the worst the one nearest in length to the
+  chosen one is rejected, so that length teaches nothing. What is left is decided by a seeded hash.
+- Codes that do not compile, or do not define the entry point, are left out before the matrix is made, and counted: a
+  rejected code that does not even parse teaches little.
+- Cells the sandbox could not judge never count: a code that has one is left out.
+- `confidence` is ours: the estimated probability that the chosen code is right and the rejected one wrong.
+- `ranking` may name another ranking than the paper's; each has a confidence of its own (`builders.chain.ranking`).
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from builders.chain import gates, source
+from builders.chain.ask import Count
+from builders.chain.dry_run import Plan
+from builders.chain.matrix import Execution, outcomes
+from builders.chain.scoring import Ranking, scores
+from builders.chain.source import SampledSource
+from builders.codedpo.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency, most_executions
+from builders.codedpo.pairs import Pair, PairRule, pairs
+from codepref.config import load
+from codepref.errors import CodeprefError
+from codepref.inspection import run as inspection
+from codepref.publish import cards, dataset
+from codepref.sandbox import Limits
+from codepref.stages import Runner
+from codepref.store import Stage, Store
+
+CITATION = """@inproceedings{zhang2025codedpo,
+  title     = {CodeDPO: Aligning Code Models with Self Generated and Verified Source Code},
+  author    = {Zhang, K. and Li, G. and Dong, Y. and Xu, J. and Zhang, J. and Su, J. and Liu, Y. and Jin, Z.},
+  booktitle = {Proceedings of the 63rd Annual Meeting of the Association for Computational Linguistics},
+  year      = {2025},
+  note      = {arXiv:2410.05605}
+}"""
+
+SUMMARY = """Preference pairs for code models, made as CodeDPO makes them: a model's codes were run on the same \
+model's tests, codes and tests were ranked by each other, and the best code of each prompt is preferred to the worst."""
+
+
+def _named(value: Any) -> Any:
+    """`ranking=NAME` is short for `ranking.name=NAME`."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Config(SampledSource):
+    """Keys of a CodeDPO configuration file, besides those of `SampledSource`."""
+
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    ranking: Annotated[Ranking, BeforeValidator(_named)] = Ranking()  # noqa: RUF009 - frozen
+    efficiency: Efficiency = Efficiency()  # noqa: RUF009 - frozen
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    pairs_per_prompt: Count = 1
+    """At most; pairs after the first come from the codes that are left, and are less certain."""
+    pretty_name: str = "CodeDPO preference pairs"
+
+
+def build(config: Config, runner: Runner, *, skip_bad: bool = False) -> dict[str, Any]:
+    """Builds the dataset.
+
+    Args:
+        config: What to build.
+        runner: Who does the work, and where the stages go (`codepref.stages.locked_runner`). A finished or interrupted
+            run of the same configuration is continued.
+        skip_bad: Leave out (and count) bad lines of the recordings instead of refusing the file.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        CodeprefError: the configuration or the input can not be used.
+    """
+    return _publish(runner.store, asdict(config), _chain(config, runner, skip_bad))
+
+
+def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) -> dict[str, Any]:
+    card = cards.Card(
+        pretty_name=config["pretty_name"],
+        summary=SUMMARY,
+        citation=CITATION,
+        method=__doc__ or "",
+        licence=config["licence"],
+        tags=("dpo", "preference", "code", "synthetic", "codedpo"),
+    )
+    rows = {"pairs": ("correctness", Pair), "efficiency": ("efficiency", EfficiencyPair)}
+    parts = {rows[stage.name][0]: (stage, rows[stage.name][1]) for stage in chain if stage.name in rows}
+    return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
+
+
+def plan(config: Config, *, skip_bad: bool = False) -> Plan:
+    """What `build` would ask and run, and what it costs (`builders.chain.source.plan`)."""
+    shapes = source.Shapes()
+    made = source.plan(config, skip_bad, shapes)
+    if not config.efficiency.enabled:
+        return made
+    most = sum(count * most_executions(config.efficiency, *shape) for shape, count in shapes.items())
+    said = f"besides: at most {most:,} executions that measure efficiency pairs, usually far fewer"
+    return replace(made, more=most, remarks=(said,))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Keys of a configuration that can change without running anything."""
+
+    ranking: Annotated[Ranking, BeforeValidator(_named)]
+    min_confidence: Annotated[float, Field(ge=0, le=1)]
+    seed: int
+    pairs_per_prompt: Count = 1
+
+
+def rerank(run: inspection.Run, name: str, overrides: Sequence[str] = (), out: Path | None = None) -> str:
+    """Ranks the stored matrices of a finished run again; executes nothing.
+
+    Args:
+        run: The run; it is only read.
+        name: A ranking of `builders.chain.ranking`.
+        overrides: `key=value` for the keys of `Choice`; the others stay as they are in the run.
+        out: Where to write the dataset: the same bytes as those of a build with this ranking. Efficiency pairs are
+            measured by running codes, so there are none in it.
+
+    Returns:
+        The pairs compared with the stored ones, in words.
+
+    Raises:
+        CodeprefError: no such ranking or key, stages are missing, or `out` is the run itself.
+    """
+    assert run.manifest is not None
+    config = run.manifest["config"]
+    kept = [f"{key}={json.dumps(config[key])}" for key in Choice.__annotations__ if key in config]
+    choice = load(Choice, None, [*kept, f"ranking.name={json.dumps(name)}", *overrides])
+    if out is not None and out.resolve() == run.root.resolve():
+        raise CodeprefError(f"{out}: this is the run itself; give another --out")
+    before = run.stage("pairs")
+    ready, ran, ranked = run.inputs(before)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(out or Path(folder))
+        with store.lock():
+            runner = Runner(store, quiet=True)
+            ranked, chosen = _ranked(choice, runner, ready, ran)
+            if out is not None:
+                whole = {**config, **asdict(choice), "efficiency": {**config["efficiency"], "enabled": False}}
+                first = [stage for stage in run.stages if stage.name not in ("scores", "pairs", "efficiency")]
+                _publish(store, whole, [*first, ranked, chosen])
+            text = inspection.agreement(before, chosen)
+    where = [] if out is None else [f"written to {out}, without efficiency pairs: those need runs"]
+    return "\n".join([f"{run.root} ranked with {choice.ranking.name}; nothing was executed", text, *where])
+
+
+def _ranked(choice: Config | Choice, runner: Runner, ready: Stage, ran: Stage) -> tuple[Stage, Stage]:
+    """Stages `scores` and `pairs`."""
+    ranked = runner.map("scores", scores, choice.ranking, [ready, ran])
+    rule = PairRule(choice.seed, choice.min_confidence, choice.ranking.name, choice.pairs_per_prompt)
+    return ranked, runner.map("pairs", pairs, rule, [ready, ran, ranked])
+
+
+def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
+    stages = source.candidates(config, runner, skip_bad)
+    ready = stages[-1]
+    ran = runner.map("outcomes", outcomes, Execution(config.limits), [ready])
+    stages = [*stages, ran]
+    if source.gates_of(config, source.recordings_of(config)).vacuous_tests:
+        ready, ran = gates.informative_tests(runner, ready, ran)
+        stages = [*stages, ready, ran]
+    ranked, chosen = _ranked(config, runner, ready, ran)
+    if not config.efficiency.enabled:
+        return *stages, ranked, chosen
+    settings = Measurement(config.efficiency, config.limits)
+    timed = runner.map("efficiency", efficiency, settings, [ready, ran, ranked])
+    return *stages, ranked, chosen, timed

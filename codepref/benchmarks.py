@@ -1,0 +1,121 @@
+"""Facts about code benchmarks: names, where their data lies and at which commit, how their tasks are named.
+
+Whoever needs one of these facts reads it here: decontamination, evaluation, cards, and the Hub's leaderboard entries.
+How a benchmark is prompted and graded stands in `evaluation/KEY.py`.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HubData:
+    """Rows of a dataset on the Hub."""
+
+    hub: str
+    """ORG/NAME."""
+    revision: str | None
+    """Commit; None where we know of none that was checked: then the newest is read, and the hash of the data, which is
+    part of every result's fingerprint, tells which that was."""
+    parts: tuple[tuple[str | None, str], ...]
+    """Its configs and splits."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of scoring a benchmark; `name` is what `codepref evaluate` and its results call it."""
+
+    name: str
+    data: HubData | None
+    """What it is graded on."""
+    leaderboard_task: str | None
+    """Task of the Hub's leaderboard for this dataset; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A benchmark with all its variants."""
+
+    key: str
+    """What configurations call it, and the name of its module in evaluation/."""
+    title: str
+    id_pattern: str | None
+    """Regular expression of its task ids, in any case of letters; None: ids do not tell its tasks."""
+    variants: tuple[Variant, ...]
+    data: HubData | None = None
+    """All its tasks, for decontamination; None: its tasks are not decontaminated against."""
+    files: tuple[str, ...] = ()
+    """What files of its tasks are called, letters and digits only; of each pattern, the first file that is there is
+    read."""
+
+
+def _humaneval() -> Family:
+    data = HubData("openai/openai_humaneval", "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544", ((None, "test"),))
+    plus = HubData("evalplus/humanevalplus", None, ((None, "test"),))
+    variants = (Variant("humaneval", data, "default"), Variant("humaneval_plus", plus, "default"))
+    return Family("humaneval", "HumanEval", r"human_?eval\w*[/_-]\d+", variants, data, ("humaneval",))
+
+
+def _mbpp() -> Family:
+    hub, revision = "google-research-datasets/mbpp", "4bb6404fdc6cacfda99d4ac4205087b89d32030c"
+    splits = ("train", "test", "validation", "prompt")
+    every = HubData(hub, revision, tuple((name, split) for name in ("full", "sanitized") for split in splits))
+    tested = HubData(hub, revision, (("full", "test"),))
+    plus = HubData("evalplus/mbppplus", None, ((None, "test"),))
+    variants = (Variant("mbpp", tested, "default"), Variant("mbpp_plus", plus, "default"))
+    return Family("mbpp", "MBPP", r"mbpp\w*[/_-]\d+", variants, every, ("mbpp", "sanitizedmbpp"))
+
+
+def _ds1000() -> Family:
+    data = HubData("xlangai/DS-1000", "4416080ac5cb80bdf7576aefb8f9a0b4d5426a44", ((None, "test"),))
+    return Family("ds1000", "DS-1000", r"ds-?1000[/_-]\d+", (Variant("ds1000", data, "default"),), data, ("ds1000",))
+
+
+def _bigcodebench() -> Family:
+    version = ((None, "v0.1.4"),)
+    full = HubData("bigcode/bigcodebench", "b74c0d0bf70d2c0bc459be537895cca163007f1a", version)
+    hard = HubData("bigcode/bigcodebench-hard", "298d2cc7b96612e15e47313c3603ee124cee0c1f", version)
+    variants = (
+        Variant("bigcodebench_complete", full, "complete"),
+        Variant("bigcodebench_instruct", full, "instruct"),
+        Variant("bigcodebench_complete_hard", hard, "complete"),
+        Variant("bigcodebench_instruct_hard", hard, "instruct"),
+    )
+    files = (r"bigcodebench(v014\w*)?",)
+    return Family("bigcodebench", "BigCodeBench", r"big_?code_?bench\w*[/_-]\d+", variants, full, files)
+
+
+FAMILIES = (
+    _humaneval(),
+    _mbpp(),
+    _ds1000(),
+    _bigcodebench(),
+    Family("tiny", "the tiny model's tasks", None, (Variant("tiny", None, None),)),
+)
+DECONTAMINABLE = {family.key: family for family in FAMILIES if family.data is not None}
+"""Families whose tasks a dataset can be kept free of, by key."""
+
+
+def family_of(variant: str) -> Family | None:
+    """The family of a variant, by the variant's name or the family's key; None for others."""
+    for family in FAMILIES:
+        if variant == family.key or variant in [known.name for known in family.variants]:
+            return family
+    return None
+
+
+def variant_of(name: str) -> Variant | None:
+    """The variant of that name, or None."""
+    for family in FAMILIES:
+        for variant in family.variants:
+            if variant.name == name:
+                return variant
+    return None
+
+
+def benchmark_of(prompt_id: str) -> str | None:
+    """Title of the benchmark whose task this id names, or None."""
+    for family in FAMILIES:
+        if family.id_pattern is not None and re.fullmatch(family.id_pattern, prompt_id, re.IGNORECASE):
+            return family.title
+    return None

@@ -1,0 +1,226 @@
+"""Runs the text of a test as its own runner would: asserts, test functions, pytest-like classes, unittest, doctest, async.
+
+One and the same module runs a test at the judge and, where a test can not be taken apart, beside the candidate. `Runner`
+raises what the test raises, `AssertionError` for a failed suite.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import types
+from typing import Any, Iterator  # noqa: UP035 - Python 3.8
+
+_SETUPS, _TEARDOWNS = ("setup_class", "setup_method", "setup"), ("teardown_method", "teardown_class", "teardown")
+_RUNNERS = ("main", "run", "test", "check", "suite", "verify", "all")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+TEST_FILE = "<test>"
+"""File name of a test's code, by which its frames are known."""
+
+
+class Unrunnable(Exception):
+    """The test needs something that only its own runner has, such as a fixture."""
+
+
+class Outline:
+    """What a test's text defines, found before it runs."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.definitions = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
+        self.used = {
+            node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
+        self.has_unittest = "unittest" in self.used or "TestCase" in self.used
+        self.asserts_at_once = any(isinstance(node, ast.Assert) for node in _top_level(tree.body))
+
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Functions that nobody in the text calls and that a runner would."""
+        free = [node for node in self.definitions if not isinstance(node, ast.ClassDef) and node.name not in self.used]
+        tests = [node for node in free if node.name.startswith("test") or node.name == "check"]
+        yield from tests
+        if not (tests or self.asserts_at_once or any(isinstance(node, ast.ClassDef) for node in self.definitions)):
+            for node in free:  # `def main()`, `def run_tests()` that the author meant to call
+                if not node.args.args or node.name.startswith(_RUNNERS):
+                    yield node
+
+    def classes(self) -> Iterator[ast.ClassDef]:
+        """Classes with test methods, but those that unittest runs."""
+        for node in self.definitions:
+            if isinstance(node, ast.ClassDef) and not any("TestCase" in ast.dump(base) for base in node.bases):
+                if any(isinstance(item, _DEFINITIONS) and item.name.startswith("test") for item in node.body):
+                    yield node
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run when the text runs, those within blocks too."""
+    for node in body:
+        yield node
+        if not isinstance(node, _DEFINITIONS):
+            for name in ("body", "orelse", "finalbody"):
+                yield from _top_level(getattr(node, name, []))
+
+
+class Runner:
+    """Runs one test in a namespace."""
+
+    def __init__(self, namespace: dict[str, Any], entry_point: str | None, subject: Any = None) -> None:
+        """`subject` is what `check(candidate)` is given; the global of the entry point if None."""
+        self.namespace, self.entry_point, self.subject = namespace, entry_point, subject
+        self.suites: list[Any] = []
+        self.ran = 0
+
+    def run(self, outline: Outline, code: types.CodeType) -> None:
+        """Executes the text, then what it only defines."""
+        module = sys.modules["__main__"]
+        self.namespace["__name__"] = "__main__"
+        if outline.has_unittest:
+            self.take_over_unittest()
+        if "doctest" in outline.used:
+            self.take_over_doctest()
+        try:
+            exec(code, self.namespace)  # noqa: S102 - what the sandbox is for
+        except SystemExit as error:
+            if not left_by_test(error):
+                raise AssertionError(f"exit status {error.code}") from None
+        for node in outline.functions():
+            self.call(self.namespace[node.name])
+        for class_node in outline.classes():
+            self.run_class(self.namespace[class_node.name])
+        if outline.has_unittest:
+            self.finish_unittest()
+        sys.modules["__main__"] = module
+
+    def call(self, function: Any) -> None:
+        """One test function, once for each set of parameters."""
+        for arguments in parameters(function):
+            self.ran += 1
+            await_result(function(*self.arguments(function, arguments)))
+
+    def arguments(self, function: Any, given: dict[str, Any]) -> list[Any]:
+        """Values for the parameters that have no default."""
+        found = []
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name in given:
+                found.append(given[name])
+            elif parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+                if found or self.entry_point is None:
+                    raise Unrunnable(f"the test function has a parameter {name}, for which nothing is known")
+                found.append(self.namespace[self.entry_point] if self.subject is None else self.subject)
+        return found
+
+    def run_class(self, kind: Any) -> None:
+        """Test methods of a class as pytest runs them, each on a new object."""
+        for name in [name for name in dir(kind) if name.startswith("test")]:
+            instance = kind()
+            for setup in _SETUPS:
+                if hasattr(instance, setup):
+                    getattr(instance, setup)(*[None] * (len(inspect.signature(getattr(instance, setup)).parameters)))
+            self.call(getattr(instance, name))
+            for teardown in _TEARDOWNS:
+                if hasattr(instance, teardown):
+                    getattr(instance, teardown)(
+                        *[None] * len(inspect.signature(getattr(instance, teardown)).parameters)
+                    )
+
+    def take_over_unittest(self) -> None:
+        """Makes every way to start unittest run quietly, and remembers what came out."""
+        import unittest
+
+        runner = self
+
+        def run(_: Any, suite: Any) -> Any:
+            result = unittest.TestResult()
+            suite(result)
+            runner.suites.append(result)
+            return result
+
+        def main(*_: Any, **__: Any) -> None:
+            runner.run_cases()
+
+        unittest.TextTestRunner.run = run  # type: ignore[method-assign]
+        unittest.main = unittest.TestProgram = main  # type: ignore[assignment, misc]
+
+    def run_cases(self) -> None:
+        """Every test case that the text defines."""
+        import unittest
+
+        loader, suite = unittest.TestLoader(), unittest.TestSuite()
+        for value in list(self.namespace.values()):
+            if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "__main__":
+                suite.addTests(loader.loadTestsFromTestCase(value))
+        result = unittest.TestResult()
+        suite(result)
+        self.suites.append(result)
+
+    def finish_unittest(self) -> None:
+        """Runs cases that nobody has started, and raises for one that failed."""
+        if not self.suites:
+            self.run_cases()
+        for result in self.suites:
+            self.ran += result.testsRun
+            troubles = [text for _, text in (*result.failures, *result.errors)]
+            if troubles or result.unexpectedSuccesses:
+                last = troubles[0].strip().splitlines()[-1] if troubles else "unexpected success"
+                raise AssertionError(last.removeprefix("AssertionError: ") if hasattr(last, "removeprefix") else last)
+
+    def take_over_doctest(self) -> None:
+        """Makes examples that fail, or are none at all, raise."""
+        import doctest
+
+        genuine = doctest.testmod
+
+        def testmod(*arguments: Any, **options: Any) -> Any:
+            options["raise_on_error"] = False
+            result = genuine(*arguments, **options)
+            self.ran += result.attempted
+            if result.failed or not result.attempted:
+                raise AssertionError(f"doctest: {result.failed} of {result.attempted} examples failed")
+            return result
+
+        doctest.testmod = testmod
+
+
+def parameters(function: Any) -> list[dict[str, Any]]:
+    """Sets of parameters that `pytest.mark.parametrize` gives a function; one empty set without it."""
+    sets: list[dict[str, Any]] = [{}]
+    for mark in reversed(getattr(function, "pytestmark", [])):
+        if getattr(mark, "name", "") != "parametrize":
+            continue
+        names, values = mark.args[:2]
+        names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+        rows = [getattr(value, "values", value if len(names) > 1 else (value,)) for value in values]
+        sets = [{**one, **dict(zip(names, row))} for row in rows for one in sets]  # noqa: B905 - Python 3.8
+    return sets
+
+
+def await_result(value: Any) -> None:
+    """Runs a coroutine to its end; without an event loop where none may be made."""
+    if not inspect.iscoroutine(value):
+        return
+    import asyncio
+
+    try:
+        loop = asyncio.new_event_loop()
+    except OSError:
+        loop = None
+    try:
+        if loop is None:
+            value.send(None)
+            raise Unrunnable("the test waits for an event loop of its own")
+        loop.run_until_complete(value)
+    except StopIteration:
+        return
+    finally:
+        if loop is not None:
+            loop.close()
+
+
+def left_by_test(error: SystemExit) -> bool:
+    """True if the text of the test itself ends with success, and not what it called."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    own = trace is not None and trace.tb_frame.f_code.co_filename == TEST_FILE
+    return own and error.code in (None, 0, False)

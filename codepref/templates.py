@@ -1,0 +1,31 @@
+"""Jinja templates: one environment, in which a name that is not there is an error and never an empty text."""
+
+import functools
+from pathlib import Path
+
+import jinja2
+
+_HERE = Path(__file__).parent
+CARDS = next(path for path in (_HERE / "model_cards", _HERE.parent / "model_cards") if path.is_dir())
+"""Folder of the templates of cards and of the quickstart's page."""
+
+
+def environment(autoescape: bool = False) -> jinja2.Environment:
+    """The environment of the templates in `CARDS`; lines that hold only a block leave no line behind."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(CARDS),
+        undefined=jinja2.StrictUndefined,
+        autoescape=autoescape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def compiled(text: str) -> jinja2.Template:
+    """A template given as text, such as that of a prompt.
+
+    Raises:
+        jinja2.TemplateSyntaxError: it is none.
+    """
+    return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text)

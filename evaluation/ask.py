@@ -1,0 +1,99 @@
+"""Samples from a model: the official prompts, asked of a server or of a model on this machine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from codepref.errors import CodeprefError
+from codepref.generate import Request, Sampling
+from codepref.generate.backends import Backend, connected
+from codepref.generate.local import LocalConfig
+from codepref.generate.server import ServerConfig
+from codepref.generate.tiny.backend import TinyConfig
+from evaluation.benchmark import Asked, Benchmark, Problem
+from evaluation.samples import Sample, cleaned
+
+BACKENDS = ("local", "server", "tiny")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which model is asked, and how."""
+
+    name: str
+    """A folder, an id on the Hub, or the name a server knows it by."""
+    backend: str = "local"
+    adapter: str | None = None
+    base_url: str = "http://localhost:8000/v1"
+    chat: bool | None = None
+    """Whether it is a chat model; None: a local one if its tokenizer has a template, a served one always."""
+    n: int = 1
+    temperature: float = 0.0
+    seed: int = 0
+
+
+def asked(benchmark: Benchmark, problems: Sequence[Problem], model: Model) -> tuple[list[Asked], bool]:
+    """The questions as they are sent, and whether the model is asked as a chat model."""
+    if model.backend == "server":
+        chat = model.chat is not False
+        return [benchmark.ask(problem, chat, False) for problem in problems], chat
+    if model.backend == "tiny":
+        return [benchmark.ask(problem, False, False) for problem in problems], False
+    from codepref.generate.local.prefill import prefilled, template
+
+    chat = bool(template(model.name, model.adapter)) if model.chat is None else model.chat
+    questions = [benchmark.ask(problem, chat, chat) for problem in problems]
+    if chat:
+        texts = prefilled(model.name, model.adapter, [(q.system, q.text, q.begin) for q in questions])
+        questions = [replace(q, text=text, system=None) for q, text in zip(questions, texts, strict=True)]
+    return questions, chat
+
+
+def samples(benchmark: Benchmark, problems: Sequence[Problem], model: Model, cache: Path) -> list[Sample]:
+    """`n` samples a problem. What was asked before is taken from the request cache in `cache`.
+
+    Raises `CodeprefError` where the backend can not answer, or for an instruct task and a base model.
+    """
+    questions, chat = asked(benchmark, problems, model)
+    if not chat and "instruct" in benchmark.name:
+        raise CodeprefError(f"{benchmark.name}: a base model can not be asked in words; take the complete split")
+    stop = questions[0].stop if questions else ()
+    requests = [
+        Request(problem.task_id, "code", question.text, question.system, model.n)
+        for problem, question in zip(problems, questions, strict=True)
+    ]
+    top_p = 0.95 if model.temperature > 0 else 1.0
+    sampling = Sampling(model.temperature, top_p, benchmark.max_tokens, stop)
+    with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed) as generator:
+        answers = generator.generate(requests)
+    return [
+        _sample(benchmark, problem, index, cut(answer.text, stop), chat)
+        for problem, found in zip(problems, answers, strict=True)
+        for index, answer in enumerate(found)
+    ]
+
+
+def _backend(model: Model, chat: bool) -> Backend:
+    if model.backend == "server":
+        api: Literal["chat", "completions"] = "chat" if chat else "completions"
+        return Backend(server=ServerConfig(model.name, tuple(model.base_url.split(",")), api=api))
+    if model.backend == "tiny":
+        return Backend(tiny=TinyConfig(model.name))
+    # the chat template is filled in here already, with the begin of the answer
+    return Backend(local=LocalConfig(model.name, adapter=model.adapter, chat=False))
+
+
+def cut(text: str, stop: Sequence[str]) -> str:
+    """The text before the first of the stop texts, for backends that leave it in."""
+    ends = [text.index(mark) for mark in stop if mark in text]
+    return text[: min(ends)] if ends else text
+
+
+def _sample(benchmark: Benchmark, problem: Problem, index: int, text: str, chat: bool) -> Sample:
+    """What is run for an answer: a base model's completes the prompt; then the program is taken out."""
+    if benchmark.bare:
+        return Sample(problem.task_id, index, text, benchmark.program(problem, text))
+    raw = text if chat else problem.prompt.strip() + "\n" + text.replace("\t", "    ")
+    program = benchmark.program(problem, cleaned(raw, problem))
+    return Sample(problem.task_id, index, raw, program)

@@ -1,0 +1,20 @@
+import jinja2
+import pytest
+
+from codepref import templates
+
+
+def test_a_missing_name_is_an_error_and_no_empty_text():
+    with pytest.raises(jinja2.UndefinedError):
+        templates.compiled("{{ nothing }}").render()
+    with pytest.raises(jinja2.UndefinedError):
+        templates.environment().from_string("{{ nothing }}").render()
+
+
+def test_the_templates_of_cards_are_found():
+    assert {"dataset.md.jinja", "model.md.jinja", "report.html.jinja"} <= set(templates.environment().list_templates())
+
+
+def test_only_the_page_is_escaped():
+    assert templates.environment(autoescape=True).from_string("{{ x }}").render(x="<") == "&lt;"
+    assert templates.environment().from_string("{{ x }}").render(x="<") == "<"
