@@ -3,8 +3,8 @@
     git worktree add ../before v0.1.0
     PYTHONPATH=. python benchmarks/sandbox_before_after.py ../before . --data ../shared/data/codet_humaneval --tasks 30
 
-Every round measures each row once with each checkout, in a fresh process: CPU of that process and of all its descendants,
-from opening the sandbox to closing it. Machines are shared: quote the ratio, taken within a round, not the times.
+Every round measures each row once with each checkout, in a fresh process: CPU of it and of all its descendants, from
+opening the sandbox to closing it. Machines are shared: quote the ratio, taken within a round, not the times.
 `heavy` is a program that imports numpy and pandas and groups a table, after a warm-up, CPU a program.
 """
 

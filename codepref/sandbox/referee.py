@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from codepref.sandbox.blind import is_blind
 from codepref.sandbox.plan import FALSE, JUDGE_BUILTINS, NEEDS, PLAN, RAISED, TRUE, plan
 from codepref.sandbox.play import ASKS, BLIND, INSEPARABLE, Outcome, Script, packed, play
 from codepref.sandbox.worker import serve
@@ -69,7 +70,7 @@ def rehearse(test: str, entry_point: str | None) -> Outcome:
     outcome = play(script, (), (), False)
     if outcome.status == INSEPARABLE:
         return outcome
-    if outcome.status != ASKS or not outcome.operations or script.is_blind():
+    if outcome.status != ASKS or not outcome.operations or is_blind(script):
         return Outcome(BLIND)
     return outcome
 

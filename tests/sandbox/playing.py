@@ -41,7 +41,9 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.modules["__main__"], unittest.main, unittest.TestProgram, unittest.TextTestRunner.run, doctest.testmod = kept
+        sys.modules["__main__"], unittest.main, unittest.TestProgram, unittest.TextTestRunner.run, doctest.testmod = (
+            kept
+        )
 
 
 def answers_to(code: str, operations: tuple[bytes, ...]) -> list[bytes]:
