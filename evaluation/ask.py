@@ -1,12 +1,13 @@
 """Samples from a model: the official prompts, asked of a server or of a model on this machine."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from codepref.errors import CodeprefError
-from codepref.generate import Request, Sampling
+from codepref.generate import Completion, Request, Sampling
 from codepref.generate.backends import Backend, connected
 from codepref.generate.local import LocalConfig
 from codepref.generate.server import ServerConfig
@@ -59,6 +60,8 @@ def draw_samples(
 ) -> list[GradedSample]:
     """`n` samples a problem. What was asked before is taken from the request cache in `cache`.
 
+    A sample without an answer is an empty program, which fails, and says why as its rule.
+
     Raises `CodeprefError` where the backend can not answer, or for an instruct task and a base model.
     """
     questions, chat = ask_questions(benchmark, problems, model)
@@ -71,7 +74,7 @@ def draw_samples(
     ]
     top_p = 0.95 if model.temperature > 0 else 1.0
     sampling = Sampling(model.temperature, top_p, benchmark.max_tokens, stop)
-    with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed) as generator:
+    with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed, _say) as generator:
         answers = generator.generate(requests)
     raw = [
         (problem, index, _raw(benchmark, problem, cut(answer.text, stop), chat))
@@ -83,10 +86,19 @@ def draw_samples(
             GradedSample(problem.task_id, index, text, benchmark.program(problem, text)) for problem, index, text in raw
         ]
     taken = cleaned(benchmark, [(problem, text) for problem, _, text in raw], settings)
+    drawn = [answer for found in answers for answer in found]
     return [
-        GradedSample(problem.task_id, index, text, program, rule)
-        for (problem, index, text), (program, rule) in zip(raw, taken, strict=True)
+        GradedSample(problem.task_id, index, text, program, rule if answer.text.strip() else _unanswered(answer))
+        for (problem, index, text), (program, rule), answer in zip(raw, taken, drawn, strict=True)
     ]
+
+
+def _unanswered(answer: Completion) -> str:
+    return f"no answer: {answer.finish_reason}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _backend(model: AskedModel, chat: bool) -> Backend:

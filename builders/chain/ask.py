@@ -287,8 +287,16 @@ def generated_stage(
 def _with_samples(
     row: Samples, answers: Sequence[Sequence[Completion]], name: str
 ) -> tuple[list[Samples], list[Exclusion]]:
-    codes, tests = (tuple(Sample(c.text, c.seed, c.finish_reason) for c in answer) for answer in answers)
-    return [replace(row, codes=codes, tests=tests, generator=name)], []
+    codes, tests = (
+        tuple(Sample(c.text, c.seed, c.finish_reason) for c in answer if c.text.strip()) for answer in answers
+    )
+    unanswered = [
+        Exclusion("samples", row.prompt_id, kind, "no answer", index, completion.finish_reason)
+        for kind, answer in zip(("code", "test"), answers, strict=True)
+        for index, completion in enumerate(answer)
+        if not completion.text.strip()
+    ]
+    return [replace(row, codes=codes, tests=tests, generator=name)], unanswered
 
 
 def _read_prompts(path: Path) -> Rows:
