@@ -81,12 +81,11 @@ def draw_samples(
         for problem, found in zip(problems, answers, strict=True)
         for index, answer in enumerate(found)
     ]
-    if benchmark.bare:
-        return [
-            GradedSample(problem.task_id, index, text, benchmark.program(problem, text)) for problem, index, text in raw
-        ]
-    taken = cleaned(benchmark, [(problem, text) for problem, _, text in raw], settings)
     drawn = [answer for found in answers for answer in found]
+    if benchmark.bare:
+        taken = [(benchmark.program(problem, text), "") for problem, _, text in raw]
+    else:
+        taken = cleaned(benchmark, [(problem, text) for problem, _, text in raw], settings)
     return [
         GradedSample(problem.task_id, index, text, program, rule if answer.text.strip() else _unanswered(answer))
         for (problem, index, text), (program, rule), answer in zip(raw, taken, drawn, strict=True)
