@@ -70,6 +70,8 @@ _PROCESS_NAMES = frozenset(
 _PROCESS_ATTRIBUTES = frozenset(
     ["seed", "setstate", "redirect_stdout", "redirect_stderr", "mock", "patch", "stdin", "stdout", "stderr"]
 )
+_DATACLASSES = frozenset(("dataclass", "field"))
+"""What the judge has of `dataclasses`; the rest looks into objects of the candidate's classes."""
 _RAISES = frozenset(["raises", "assertRaises", "assertRaisesRegex", "assertWarns", "suppress"])
 _ALLOWED = """abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float
     frozenset hex int isinstance issubclass iter len list map max min next oct ord pow range repr reversed round
@@ -163,11 +165,14 @@ def _uses_process(node: ast.AST) -> bool:
         return not all(alias.name in JUDGE_MODULES for alias in node.names)
     if isinstance(node, ast.ImportFrom):
         names = {alias.name for alias in node.names}
+        if node.module == "dataclasses":
+            return not names <= _DATACLASSES
         return bool(node.level) or node.module not in JUDGE_MODULES or not names.isdisjoint(_PROCESS_ATTRIBUTES)
     if isinstance(node, ast.Name):
         return node.id in _PROCESS_NAMES
     if isinstance(node, ast.Attribute):
-        return node.attr in _PROCESS_ATTRIBUTES
+        of_dataclasses = isinstance(node.value, ast.Name) and node.value.id == "dataclasses"
+        return node.attr in _PROCESS_ATTRIBUTES or (of_dataclasses and node.attr not in _DATACLASSES)
     return isinstance(node, (ast.AsyncFor, ast.AsyncWith, ast.MatchClass))
 
 
