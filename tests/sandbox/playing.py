@@ -14,7 +14,6 @@ from typing import NamedTuple
 from codepref.sandbox import play, referee
 from codepref.sandbox.plan import DIRECT, plan
 from codepref.sandbox.play import Script
-from codepref.sandbox.worker.candidate import compiled_step
 from codepref.sandbox.worker.operations import Session
 
 MOST_ROUNDS = 40
@@ -41,7 +40,9 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.modules["__main__"], unittest.main, unittest.TestProgram, unittest.TextTestRunner.run, doctest.testmod = kept
+        sys.modules["__main__"], unittest.main, unittest.TestProgram, unittest.TextTestRunner.run, doctest.testmod = (
+            kept
+        )
 
 
 def answers_to(code: str, operations: tuple[bytes, ...]) -> list[bytes]:
@@ -76,8 +77,3 @@ def played(code: str, test: str, entry_point: str | None) -> Judged:
             break
     verdict = VERDICTS.get(outcome.status, "unjudged")
     return Judged("play", verdict, outcome.error.decode(errors="replace"), tuple(sent), outcome.own)
-
-
-def step(source: str) -> object:
-    """A compiled expression of a direct test."""
-    return compiled_step("eval", source)

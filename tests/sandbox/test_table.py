@@ -16,7 +16,7 @@ from codepref.sandbox.worker import table
 from codepref.sandbox.worker.wire import Malformed, NotPlain, World, decode
 from codepref.sandbox.worker.writing import encode, text
 
-UTC = datetime.timezone.utc
+UTC = datetime.UTC
 EAST = datetime.timezone(datetime.timedelta(hours=5, minutes=30), "IST")
 VALUES = [
     datetime.datetime(2026, 1, 2, 3, 4, 5, 6, UTC), datetime.datetime(2026, 10, 25, 2, tzinfo=EAST, fold=1),

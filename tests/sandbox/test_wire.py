@@ -195,7 +195,9 @@ def constructed(name, *parts):
     return b"x" + text(name) + encode(parts)
 
 
-@pytest.mark.parametrize("name", ["os", "eval", "builtins.eval", "__import__", "numpy.apply_along_axis", "", "\udcff", "own"])
+@pytest.mark.parametrize(
+    "name", ["os", "eval", "builtins.eval", "__import__", "numpy.apply_along_axis", "", "\udcff", "own"]
+)
 def test_a_name_outside_the_table_makes_nothing(name):
     before = set(sys.modules)
     for parts in ((), ("1",), ("os", "system", ("true",))):
