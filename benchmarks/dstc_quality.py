@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from benchmarks import label_matrix
 from benchmarks.label_quality import drawn, matrix, parser_of, tasks_of, truth
 from builders.chain import ranking
-from builders.chain.evidence import Evidence
+from builders.chain.evidence import MatrixStack
 from builders.chain.matrix import STUB
 from builders.dstc import minimax
-from builders.dstc.pairs import PairRule, select
+from builders.dstc.pairs import AnswerPairRule, select_picks
 from codepref import extract
 from codepref.records import Candidate, Test, content_id, from_table, to_table
 from codepref.sandbox import Job, Limits, execute
@@ -57,7 +57,7 @@ class Draw:
     """Codes and tests of one draw, after repeated codes and vacuous tests were taken out (or not)."""
 
     task: int
-    evidence: Evidence
+    evidence: MatrixStack
     """Of one prompt."""
     codes: tuple[Candidate, ...]
     tests: tuple[Test, ...]
@@ -72,7 +72,7 @@ class Variant:
     """One row of the grid."""
 
     name: str
-    rule: PairRule
+    rule: AnswerPairRule
     by: ranking.Name = "pass_count"
     raw: bool = False
     """Repeated codes and vacuous tests stay."""
@@ -82,10 +82,10 @@ class Variant:
 
 def grid() -> list[Variant]:
     """The selections that are compared; gains are over the row `minimax`."""
-    plain, best = PairRule(""), PairRule("", "ranked", "median")
+    plain, best = AnswerPairRule(""), AnswerPairRule("", "ranked", "median")
     by_name: list[ranking.Name] = ["self_validation", "dual_agreement", "output_consensus", "combined"]
     return [
-        Variant("random", PairRule("", "random")),
+        Variant("random", AnswerPairRule("", "random")),
         Variant("minimax as published, ties by lot", plain, raw=True, lot=True),
         Variant("minimax", plain),
         Variant("minimax, code only", replace(plain, concatenate=False, same_code="drop")),
@@ -143,7 +143,7 @@ def draws(
                 samples, rows = samples[first], rows[first]  # noqa: PLW2901
                 columns = columns[~np.array(checks.vacuous)[columns]]  # noqa: PLW2901
             cells = np.ix_(rows, columns)
-            evidence = Evidence(passed[cells][None], outputs[cells][None])
+            evidence = MatrixStack(passed[cells][None], outputs[cells][None])
             mine = tuple(programs[row] for row in rows), tuple(tests[column] for column in columns)
             result.append(Draw(number, evidence, *mine, right[samples], np.array(checks.valid)[columns], mixed))
     return result
@@ -163,7 +163,7 @@ def picked(variant: Variant, draw: Draw) -> minimax.Picks | None:
         picks = minimax.minimax(passed)  # codes and tests of a draw come in random order: the first is a lot
     else:
         scores = np.round(ranking.rank(variant.by, draw.evidence)[0][0], 12)
-        picks = select(variant.rule, draw.tests, draw.codes, passed, scores.tolist())
+        picks = select_picks(variant.rule, draw.tests, draw.codes, passed, scores.tolist())
     if isinstance(picks, str) or (picks.same_code and variant.rule.same_code == "drop"):
         return None
     return picks

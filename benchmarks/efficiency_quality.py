@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders.codedpo import method as codedpo
-from builders.codedpo.efficiency import Efficiency, Entrants, Measurement, Result, entrants, measured
+from builders.codedpo.efficiency import Efficiency, Entrants, Measurement, Result, entrants, measure_prompt
 from builders.codedpo.larger_inputs import Call
 from codepref.config import load
 from codepref.records import Candidate, Candidates, Outcomes, Scores, from_table
@@ -235,7 +235,7 @@ def pairs(cases: list[Case], limits: Limits) -> list[Result | str]:
     found = []
     for case in cases:
         codes = tuple(Candidate(str(i), code, i, None, 0) for i, code in enumerate(case.codes))
-        found.append(measured(config, Entrants(codes, tuple(map(str, case.calls)), case.calls)))
+        found.append(measure_prompt(config, Entrants(codes, tuple(map(str, case.calls)), case.calls)))
     return found
 
 

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="a folder that codepref build made")
     parser.add_argument("--olah", default=sys.executable, help="an interpreter that has olah")
     arguments = parser.parse_args(argv)
-    made = release.dataset(arguments.folder, REPO)
+    made = release.dataset_release(arguments.folder, REPO)
     with tempfile.TemporaryDirectory() as work, serving(Path(work), made, arguments.olah) as url:
         environment = {**os.environ, "HF_ENDPOINT": url, "HF_HOME": f"{work}/home", "HF_HUB_DISABLE_TELEMETRY": "1"}
         command = [sys.executable, "-c", READ, REPO, TAG, *made.configs]

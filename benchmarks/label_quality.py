@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from benchmarks import label_matrix
 from builders.chain import ranking
-from builders.chain.evidence import EXCEPTIONS, NOTHING, Evidence
+from builders.chain.evidence import EXCEPTIONS, NOTHING, MatrixStack
 from codepref import extract
 from codepref.records import to_table
 
@@ -48,7 +48,7 @@ RIDGE = 0.01
 class Draws:
     """Draws of one shape."""
 
-    evidence: Evidence
+    evidence: MatrixStack
     right: NDArray[np.bool_]
     """Truth, shape (draws, codes)."""
     nodes: NDArray[np.int64]
@@ -129,7 +129,7 @@ def draw(tasks: Sequence[label_matrix.Task], arguments: argparse.Namespace) -> l
 
 def _draws(items: list[tuple[Any, ...]]) -> Draws:
     passed, outputs, right, nodes, ids, task = zip(*items, strict=True)
-    evidence = Evidence(np.array(passed), np.array(outputs))
+    evidence = MatrixStack(np.array(passed), np.array(outputs))
     return Draws(evidence, np.array(right), np.array(nodes), list(ids), np.array(task))
 
 

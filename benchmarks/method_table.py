@@ -108,16 +108,18 @@ def datasets(folder: Path, checkpoint: str, seed: int, prompts: int) -> None:
     """CodeDPO, CodeFlow and DSTC from the base's own samples, every ranking, and pairs by hidden truth."""
     from builders.codedpo import method as codedpo
     from codepref.commands.quickstart import truth
-    from codepref.commands.tiny import row
+    from codepref.commands.tiny import prompt_row
     from codepref.generate.tiny.tasks import tasks
     from codepref.inspection import run as inspection
 
     path = folder / "prompts.jsonl"
     if not path.exists():
-        path.write_text("".join(json.dumps(row(task, truth=False)) + "\n" for task in tasks("build", prompts, seed)))
+        path.write_text(
+            "".join(json.dumps(prompt_row(task, truth=False)) + "\n" for task in tasks("build", prompts, seed))
+        )
     for method, extra in (("codedpo", [f"pairs_per_prompt={PAIRS}"]), ("codeflow", []), ("dstc", [])):
         build(folder, method, checkpoint, extra)
-    run = inspection.read(folder / "codedpo")
+    run = inspection.read_run(folder / "codedpo")
     for name in RANKINGS:
         if not (folder / "rank" / name / "README.md").exists():
             codedpo.rerank(run, name, (), folder / "rank" / name)
@@ -125,7 +127,7 @@ def datasets(folder: Path, checkpoint: str, seed: int, prompts: int) -> None:
         ready = run.inputs(run.stage("pairs"))[0]
         (folder / "rank" / "truth.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in true_pairs(ready)))
     if not (folder / "evidence.json").exists():
-        (folder / "evidence.json").write_text(json.dumps(asdict(truth.evidence(folder / "codedpo"))))
+        (folder / "evidence.json").write_text(json.dumps(asdict(truth.evidence_of(folder / "codedpo"))))
 
 
 def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> None:
@@ -196,7 +198,7 @@ def labels(path: Path, config: str | None) -> dict[str, Any]:
     else:
         loaded = load_dataset(str(path), "dpo" if config == "kto" else config, split="train")
         pairs = list(loaded.select_columns(["prompt", "chosen", "rejected"]))
-    return asdict(truth.labels(pairs))
+    return asdict(truth.label_truth(pairs))
 
 
 def trained(folder: Path, checkpoint: str, row: Row, place: Path) -> str:
@@ -225,15 +227,15 @@ def trained(folder: Path, checkpoint: str, row: Row, place: Path) -> str:
 def evaluated(checkpoint: str, place: Path) -> dict[str, Any]:
     """Share of right samples of every held-out task, and pass@1, both ways."""
     from evaluation import results
-    from evaluation.ask import Model
+    from evaluation.ask import AskedModel
     from evaluation.catalogue import benchmark
-    from evaluation.run import Options, run
+    from evaluation.run import Options, run_benchmark
 
     found: dict[str, Any] = {"checkpoint": checkpoint, "tasks": {}}
     for way, (n, temperature) in WAYS.items():
-        model = Model(checkpoint, "tiny", n=n, temperature=temperature)
-        scored = run(benchmark("tiny"), Options(place / way, model=model, workers=1, quiet=True))
-        counted = results.counts(results.read_rows(place / way / "tiny" / "verdicts.jsonl"), "verdict")
+        model = AskedModel(checkpoint, "tiny", n=n, temperature=temperature)
+        scored = run_benchmark(benchmark("tiny"), Options(place / way, model=model, workers=1, quiet=True))
+        counted = results.counts(results.read_verdicts(place / way / "tiny" / "verdicts.jsonl"), "verdict")
         found[way] = scored["score"]["pass@1"]["value"]
         found[f"{way}_groups"] = {name: part["pass@1"]["value"] for name, part in scored["by_group"].items()}
         found["tasks"][way] = [right / n for n, right in counted.values()]
@@ -369,7 +371,7 @@ def speed(folder: Path, name: str) -> np.ndarray:
         for problem in tiny.load(None)
         if all(problem.task_id in mine for mine in right)
     ]
-    costs = callers(work, efficiency.measure, inputs.limits(Settings()), workers=2)
+    costs = callers(work, efficiency.measure, inputs.calling_limits(Settings()), workers=2)
     return np.array([efficiency.ratio(*cost) for cost in costs])
 
 

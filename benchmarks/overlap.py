@@ -134,7 +134,7 @@ def main():
         runner = Runner(Store(Path(folder)), quiet=True)
 
         def index(*names: str) -> decontaminate.Index:
-            return decontaminate.index(decontaminate.gate(runner, names, str(data / "benchmarks")).tasks.path)
+            return decontaminate.task_index(decontaminate.gate(runner, names, str(data / "benchmarks")).tasks.path)
 
         whole = index(*DECONTAMINABLE)
         show(contamination_lines(data, whole))

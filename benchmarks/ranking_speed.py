@@ -70,7 +70,7 @@ def measure(folder: Path, name: ranking.Name, prompts: int) -> dict[str, Any]:
     for index in range(shards):
         which = index % SHARDS
         ready, ran = (timed(seconds, "read", pq.read_table, folder / f"{which}.{part}") for part in ("ready", "ran"))
-        ranked = timed(seconds, "scores", scoring.scores, scoring.Ranking(name=name), ready, ran).table
+        ranked = timed(seconds, "scores", scoring.score_matrices, scoring.Ranking(name=name), ready, ran).table
         rows = timed(seconds, "pairs", codedpo.pairs, codedpo.PairRule(by=name), ready, ran, ranked).table
         kept += rows.num_rows
         early = peak_mb() if index == max(0, shards // 10 - 1) else early

@@ -86,8 +86,8 @@ def _variants(folder: Path, codes: int, tests: int) -> tuple["pa.Table", "pa.Tab
 
     runner = Runner(Store(folder / "base"), quiet=True)
     source = str(Path(chain_source.__file__).parent.parent / "quickstart" / "generations.jsonl")
-    base = chain_source.candidates(SampledSource(generations=source), runner)[-1]
-    ran = runner.map("outcomes", matrix.outcomes, matrix.Execution(), [base])
+    base = chain_source.candidate_stages(SampledSource(generations=source), runner)[-1]
+    ran = runner.map("outcomes", matrix.run_matrices, matrix.Execution(), [base])
     pairs = list(zip(ask.rows_of(base, Candidates), ask.rows_of(ran, Outcomes), strict=True))
     rng, ready, outcomes = np.random.default_rng(0), list[Candidates](), list[Outcomes]()
     for row, cells in pairs * VARIANTS:
@@ -110,14 +110,14 @@ def intake(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shar
     """Recorded samples, checked and put in order."""
     from builders.chain import ask
 
-    ask.recorded(runner, str(folder / "recordings.jsonl"), shard, skip_bad=False)
+    ask.recorded_stage(runner, str(folder / "recordings.jsonl"), shard, skip_bad=False)
 
 
 def dedup(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
     """Stage `unique`."""
     from builders.chain import gates
 
-    gates.unique(runner, gates.Gates(), found("samples"))
+    gates.keep_unique(runner, gates.Gates(), found("samples"))
 
 
 def clean(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
@@ -133,7 +133,7 @@ def ranking(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], sha
     """Stage `scores`."""
     from builders.chain import scoring
 
-    runner.map("scores", scoring.scores, scoring.Ranking(), [found("candidates"), found("outcomes")])
+    runner.map("scores", scoring.score_matrices, scoring.Ranking(), [found("candidates"), found("outcomes")])
 
 
 def pairs(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:
@@ -148,7 +148,7 @@ def distinct(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], sh
     """The pairs that differ from all earlier ones, as in a build of CodeFlow."""
     from builders.chain import gates
 
-    gates.distinct(runner, "distinct", found("pairs"), ("prompt_id", "chosen", "rejected"), "pair")
+    gates.keep_distinct(runner, "distinct", found("pairs"), ("prompt_id", "chosen", "rejected"), "pair")
 
 
 def write(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:

@@ -81,10 +81,10 @@ def once(engine: str, copies: int, shards: int) -> dict[str, float]:
             cluster.connect(ray)
         start = {"start_s": time.perf_counter() - started, "start_cpu_s": tree_cpu(os.getpid()) - began}
         here = runner_in(folder, quiet=True)
-        source = ask.recorded(here, str(path), copies * len(rows), False)
-        ready = here.map("candidates", matrix.candidates, matrix.Selection(), [source], here=True)
+        source = ask.recorded_stage(here, str(path), copies * len(rows), False)
+        ready = here.map("candidates", matrix.select_candidates, matrix.Selection(), [source], here=True)
         started, began, own = time.perf_counter(), tree_cpu(os.getpid()), tree_cpu(os.getpid(), own=True)
-        runner_in(folder, 2, True, ray).map("outcomes", matrix.outcomes, matrix.Execution(), [ready])
+        runner_in(folder, 2, True, ray).map("outcomes", matrix.run_matrices, matrix.Execution(), [ready])
         own = tree_cpu(os.getpid(), own=True) - own
         cpu = tree_cpu(os.getpid()) - began - own
         return {**start, "wall_s": time.perf_counter() - started, "cpu_s": cpu, "own_cpu_s": own}

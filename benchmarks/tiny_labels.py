@@ -18,7 +18,7 @@ from datasets import load_dataset
 from builders.chain import ranking
 from builders.codedpo import method as codedpo
 from codepref import config
-from codepref.commands.tiny import row
+from codepref.commands.tiny import prompt_row
 from codepref.generate.tiny.backend import CHECKPOINT
 from codepref.generate.tiny.tasks import tasks
 from codepref.intervals import bootstrap
@@ -39,7 +39,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     prompts = arguments.out / "prompts.jsonl"
     chosen = tasks("build", arguments.n, arguments.seed)
-    prompts.write_text("".join(json.dumps(row(task, truth=False)) + "\n" for task in chosen))
+    prompts.write_text("".join(json.dumps(prompt_row(task, truth=False)) + "\n" for task in chosen))
     given = [f"prompts={prompts}", f"generation.tiny.checkpoint={arguments.checkpoint}"]
     results = [measure(name, given, arguments.out / "run") for name in get_args(ranking.Name)]
     print("| ranking | pairs | right | inverted | right, most confident half |\n|---|---|---|---|---|")

@@ -17,7 +17,7 @@ import torch
 from codepref.generate import Sampling
 from codepref.generate.tiny import text
 from codepref.generate.tiny.backend import CHECKPOINT
-from codepref.generate.tiny.sampler import LONGEST, Job, Sampler
+from codepref.generate.tiny.sampler import LONGEST, Sampler, TextJob
 from codepref.generate.tiny.tasks import tasks
 
 SAMPLES, TEMPERATURE = 15, 0.9
@@ -60,7 +60,7 @@ def timed(name: str, way: Callable[[], int]) -> dict[str, float | str]:
 def with_sampler(words: object, prompts: Sequence[str], threads: int | None) -> int:
     """Tokens written."""
     ids = [tuple(words(prompt)["input_ids"]) for prompt in prompts]  # type: ignore[operator]
-    jobs = [Job(row, 100 * n + k) for n, row in enumerate(ids) for k in range(SAMPLES)]
+    jobs = [TextJob(row, 100 * n + k) for n, row in enumerate(ids) for k in range(SAMPLES)]
     sampler = Sampler(CHECKPOINT, text.SPECIAL.index(text.END), words("\n")["input_ids"][0], threads)  # type: ignore[operator]
     return sum(len(done.ids) for _, done in sampler.write(jobs, Sampling(temperature=TEMPERATURE)))
 

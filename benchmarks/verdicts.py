@@ -53,7 +53,7 @@ def graded(
 ) -> dict[tuple[str, str], Graded]:
     """Verdict of each (task, program)."""
     work = grouped(problems, programs)
-    answers = inputs.grade(work, settings)
+    answers = inputs.grade_inputs(work, settings)
     return {
         (problem.task_id, program): found
         for (problem, texts), verdicts in zip(work, answers, strict=True)

@@ -25,15 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-<<<<<<< HEAD
 from codepref.sandbox.play import Play, Stop, TooDeep
 from codepref.sandbox.proxies import Remote
-from codepref.sandbox.worker import table, wire
-=======
-from codepref.sandbox.play import Play
-from codepref.sandbox.proxies import Remote
 from codepref.sandbox.worker import table, wire, writing
->>>>>>> main
 
 SLOW_S = 2.0
 QUIET = (

@@ -26,7 +26,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from builders.chain.ask import Generation, prompts, questions, requests_of, rows_of
+from builders.chain.ask import Generation, prompt_stage, requests_of, rows_of, sample_questions
 from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.errors import CodeprefError
@@ -51,14 +51,14 @@ anybody else's share (niceness 15), are killed when they have not started within
 machine together fill its memory, and are started again without end."""
 
 
-def plain(row: Samples) -> Row:
+def plain_row(row: Samples) -> Row:
     """A prompt as texts that Arrow can hold; None becomes an empty text."""
     return {name: getattr(row, name) or "" for name in KEPT if name != "purpose"}
 
 
 def to_ask(row: Row, settings: codedpo.Config, generation: Generation) -> list[Row]:
     """One row for every sample of a `plain` prompt: what `KEPT` names, the messages, the sampling with its own seed."""
-    asks = questions(generation, settings.codes_per_prompt, settings.tests_per_prompt)
+    asks = sample_questions(generation, settings.codes_per_prompt, settings.tests_per_prompt)
     sample = Samples(row["prompt_id"], row["prompt"], row["entry_point"], (), ())
     sampling = {name: value for name, value in asdict(generation.sampling).items() if value or name != "stop"}
     return [
@@ -112,7 +112,7 @@ def _filled(values: Row) -> Row:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def lines(rows: Iterator[Row], generator: str) -> Iterator[str]:
+def recorded_lines(rows: Iterator[Row], generator: str) -> Iterator[str]:
     """A line of recorded samples (README, "Your own samples") for every run of rows of one prompt."""
     for prompt_id, group in itertools.groupby(rows, key=lambda row: row["prompt_id"]):
         found = list(group)
@@ -203,7 +203,7 @@ def _nothing_came(patience_s: float) -> str:
     )
 
 
-def run(settings: codedpo.Config, out: Path, engines: int, gpus: int, patience_s: float = PATIENCE_S) -> int:
+def answer_prompts(settings: codedpo.Config, out: Path, engines: int, gpus: int, patience_s: float = PATIENCE_S) -> int:
     """Writes the samples of all prompts that `out` does not hold yet; their number.
 
     Raises:
@@ -222,17 +222,17 @@ def run(settings: codedpo.Config, out: Path, engines: int, gpus: int, patience_s
             "offline: merge the adapter first (codepref train --merge), or serve it and use codepref build"
         )
     with tempfile.TemporaryDirectory() as folder:
-        stage = prompts(Runner(Store(Path(folder)), quiet=True), settings.prompts, settings.shard_size)
+        stage = prompt_stage(Runner(Store(Path(folder)), quiet=True), settings.prompts, settings.shard_size)
         done = finished(out)
         todo = [row for row in rows_of(stage, Samples) if row.prompt_id not in done]
     if not todo:
         return 0
     model = generation.local or generation.server
     assert model is not None
-    answers = received(_answer, ([plain(row) for row in todo], settings, engines, gpus), patience_s)
+    answers = received(_answer, ([plain_row(row) for row in todo], settings, engines, gpus), patience_s)
     try:
         with progress("samples", len(todo), "prompt") as bar, out.open("a", encoding="utf-8") as file:
-            for line in lines(answers, model.model):
+            for line in recorded_lines(answers, model.model):
                 file.write(line)
                 file.flush()
                 bar.update()
@@ -262,7 +262,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not 0 < arguments.patience <= 100_000:
             raise CodeprefError(f"offline: --patience must be greater than 0 minutes, not {arguments.patience:g}")
         settings = config.load(codedpo.Config, arguments.config, arguments.set)
-        count = run(settings, arguments.out, arguments.engines, arguments.gpus, 60 * arguments.patience)
+        count = answer_prompts(settings, arguments.out, arguments.engines, arguments.gpus, 60 * arguments.patience)
     except CodeprefError as error:
         print(error, file=sys.stderr)
         return 2

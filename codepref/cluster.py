@@ -51,7 +51,7 @@ class Lost:
     """How often it took its worker, or its node, with it."""
 
 
-def run(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+def run_calls(cluster: Cluster, call: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """Calls a function on every item; yields position and result, or `Lost`, as they come.
 
     What is at work when the iterator is closed ends by itself, or with this process.

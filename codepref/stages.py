@@ -102,7 +102,7 @@ class Runner:
 
     def _on_ray(self, work: "_Work", todo: list[int]) -> Iterator[int]:
         assert self.cluster is not None
-        for place, found in cluster.run(self.cluster, work.elsewhere, todo):
+        for place, found in cluster.run_calls(self.cluster, work.elsewhere, todo):
             if isinstance(found, cluster.Lost):
                 self._leave_out(work, todo[place], found.times)
             yield todo[place]
@@ -111,7 +111,7 @@ class Runner:
         """Writes an empty shard in place of one that ends every worker it is given to, and names its prompts."""
         assert self.cluster is not None
         name = work.stage.name
-        ((_, shard),) = cluster.run(self.cluster, work.empty, [index])
+        ((_, shard),) = cluster.run_calls(self.cluster, work.empty, [index])
         if isinstance(shard, cluster.Lost):
             raise CodeprefError(
                 f"{name}: workers die whatever they are given to do; look at the nodes and their memory"
@@ -168,7 +168,7 @@ class Runner:
 
     def _report(self, stage: Stage, reused: bool = False) -> Stage:
         if not self.quiet:
-            print(describe(stage.summary()) + ("  (kept from before)" if reused else ""), file=sys.stderr)
+            print(stage_line(stage.summary()) + ("  (kept from before)" if reused else ""), file=sys.stderr)
         return stage
 
 
@@ -240,7 +240,7 @@ def counted(stage: Stage) -> dict[str, Any]:
     }
 
 
-def describe(summary: dict[str, Any]) -> str:
+def stage_line(summary: dict[str, Any]) -> str:
     """One line on a finished stage: rows in, rows out, what was dropped by which rule."""
     dropped = ", ".join(
         f"{item['count']} {item['kind']}{'s' if item['count'] != 1 else ''} {item['rule']}"

@@ -22,7 +22,7 @@ def environment(autoescape: bool = False) -> jinja2.Environment:
 
 
 @functools.lru_cache(maxsize=16)
-def compiled(text: str) -> jinja2.Template:
+def compile_template(text: str) -> jinja2.Template:
     """A template given as text, such as that of a prompt.
 
     Raises:

@@ -12,13 +12,13 @@ from codepref.generate.local import LocalConfig
 from codepref.generate.server import ServerConfig
 from codepref.generate.tiny.backend import TinyConfig
 from evaluation.benchmark import Asked, Benchmark, Problem, Settings
-from evaluation.samples import Sample, cleaned
+from evaluation.samples import GradedSample, cleaned
 
 BACKENDS = ("local", "server", "tiny")
 
 
 @dataclass(frozen=True)
-class Model:
+class AskedModel:
     """Which model is asked, and how."""
 
     name: str
@@ -33,7 +33,7 @@ class Model:
     seed: int = 0
 
 
-def asked(benchmark: Benchmark, problems: Sequence[Problem], model: Model) -> tuple[list[Asked], bool]:
+def ask_questions(benchmark: Benchmark, problems: Sequence[Problem], model: AskedModel) -> tuple[list[Asked], bool]:
     """The questions as they are sent, and whether the model is asked as a chat model."""
     if model.backend == "server":
         chat = model.chat is not False
@@ -50,18 +50,18 @@ def asked(benchmark: Benchmark, problems: Sequence[Problem], model: Model) -> tu
     return questions, chat
 
 
-def samples(
+def draw_samples(
     benchmark: Benchmark,
     problems: Sequence[Problem],
-    model: Model,
+    model: AskedModel,
     cache: Path,
     settings: Settings = Settings(),  # noqa: B008 - frozen
-) -> list[Sample]:
+) -> list[GradedSample]:
     """`n` samples a problem. What was asked before is taken from the request cache in `cache`.
 
     Raises `CodeprefError` where the backend can not answer, or for an instruct task and a base model.
     """
-    questions, chat = asked(benchmark, problems, model)
+    questions, chat = ask_questions(benchmark, problems, model)
     if not chat and "instruct" in benchmark.name:
         raise CodeprefError(f"{benchmark.name}: a base model can not be asked in words; take the complete split")
     stop = questions[0].stop if questions else ()
@@ -79,15 +79,17 @@ def samples(
         for index, answer in enumerate(found)
     ]
     if benchmark.bare:
-        return [Sample(problem.task_id, index, text, benchmark.program(problem, text)) for problem, index, text in raw]
+        return [
+            GradedSample(problem.task_id, index, text, benchmark.program(problem, text)) for problem, index, text in raw
+        ]
     taken = cleaned(benchmark, [(problem, text) for problem, _, text in raw], settings)
     return [
-        Sample(problem.task_id, index, text, program, rule)
+        GradedSample(problem.task_id, index, text, program, rule)
         for (problem, index, text), (program, rule) in zip(raw, taken, strict=True)
     ]
 
 
-def _backend(model: Model, chat: bool) -> Backend:
+def _backend(model: AskedModel, chat: bool) -> Backend:
     if model.backend == "server":
         api: Literal["chat", "completions"] = "chat" if chat else "completions"
         return Backend(server=ServerConfig(model.name, tuple(model.base_url.split(",")), api=api))

@@ -35,7 +35,7 @@ class Problem:
     @functools.cached_property
     def digest(self) -> str:
         """Hash of everything a score depends on."""
-        return fingerprint([self.task_id, self.prompt, self.reference, self.entry_point, dict(self.row)])
+        return digest_of([self.task_id, self.prompt, self.reference, self.entry_point, dict(self.row)])
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _hub_rows(data: benchmarks.HubData) -> Iterator[dict[str, Any]]:
         raise CodeprefError(f"{data.hub}: can not be loaded from the Hub ({reason}); pass --data FILE") from None
 
 
-def fingerprint(values: Iterable[Any]) -> str:
+def digest_of(values: Iterable[Any]) -> str:
     """Sixteen hexadecimal digits of the JSON of some values, independent of the order of keys."""
     digest = hashlib.sha256()
     for value in values:
@@ -150,7 +150,7 @@ def fingerprint(values: Iterable[Any]) -> str:
 
 def dataset_hash(problems: Sequence[Problem]) -> str:
     """Hash of everything a score depends on in the data."""
-    return fingerprint(problem.digest for problem in problems)
+    return digest_of(problem.digest for problem in problems)
 
 
 def require(row: Mapping[str, Any], keys: Sequence[str], where: str) -> None:

@@ -112,7 +112,7 @@ SUITE = official.Suite(PRELOAD, 240.0, 480.0, 16384, parts)
 
 def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order."""
-    return official.grade(SUITE, work, settings)
+    return official.grade_official(SUITE, work, settings)
 
 
 def question(problem: Problem, chat: bool, prefill: bool, *, split: str) -> Asked:

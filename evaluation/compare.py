@@ -9,20 +9,20 @@ from typing import Any
 from codepref.errors import CodeprefError
 from codepref.intervals import bootstrap
 from evaluation import results
-from evaluation.samples import whole
+from evaluation.samples import write_text
 
 
-def read(folder: Path) -> tuple[dict[str, Any], list[results.Row]]:
+def read_result_folder(folder: Path) -> tuple[dict[str, Any], list[results.Row]]:
     """`results.json` and verdicts of a result folder; raises `CodeprefError` where it is none."""
     path = folder / "results.json"
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CodeprefError(f"{path}: no results to compare ({error}); give OUT/BENCHMARK of a finished run") from None
-    return found, results.read_rows(folder / "verdicts.jsonl")
+    return found, results.read_verdicts(folder / "verdicts.jsonl")
 
 
-def compare(a: Path, b: Path) -> dict[str, Any]:
+def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     """The comparison of B with A on the problems that both have.
 
     The difference is that of pass@1 in points (B minus A), with a 95 % interval from a bootstrap over problems.
@@ -30,7 +30,7 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
 
     Raises `CodeprefError` for different benchmarks or versions of the data.
     """
-    (first, first_rows), (second, second_rows) = read(a), read(b)
+    (first, first_rows), (second, second_rows) = read_result_folder(a), read_result_folder(b)
     if first["benchmark"] != second["benchmark"]:
         raise CodeprefError(f"{a} is {first['benchmark']}, {b} is {second['benchmark']}; compare runs of one benchmark")
     if first["fingerprint"]["dataset"] != second["fingerprint"]["dataset"]:
@@ -66,7 +66,7 @@ def mcnemar(wins: int, losses: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def shown(found: Mapping[str, Any]) -> str:
+def comparison_text(found: Mapping[str, Any]) -> str:
     """The comparison as Markdown."""
     a, b = found["pass@1"]
     lines = [
@@ -86,7 +86,7 @@ def shown(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write(folder: Path, found: Mapping[str, Any]) -> None:
+def write_comparison(folder: Path, found: Mapping[str, Any]) -> None:
     """Writes `comparison.json` and `comparison.md`."""
-    whole(folder / "comparison.json", json.dumps(found, indent=2) + "\n")
-    whole(folder / "comparison.md", shown(found) + "\n")
+    write_text(folder / "comparison.json", json.dumps(found, indent=2) + "\n")
+    write_text(folder / "comparison.md", comparison_text(found) + "\n")

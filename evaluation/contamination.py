@@ -10,7 +10,7 @@ from codepref.errors import CodeprefError
 from evaluation.benchmark import Benchmark, Problem
 
 
-def notes(benchmark: Benchmark, problems: Sequence[Problem], manifest: Path | None) -> list[str]:
+def contamination_notes(benchmark: Benchmark, problems: Sequence[Problem], manifest: Path | None) -> list[str]:
     """Lines on what a data set's manifest or card says about this benchmark; none without one.
 
     Raises `CodeprefError` for a file that can not be read.

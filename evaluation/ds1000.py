@@ -62,7 +62,7 @@ SUITE = official.Suite(PRELOAD, 120.0, 240.0, 8192, parts)
 
 def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order."""
-    return official.grade(SUITE, work, settings)
+    return official.grade_official(SUITE, work, settings)
 
 
 def reference(problem: Problem) -> str:

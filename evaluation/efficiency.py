@@ -25,13 +25,13 @@ LEAST_S = 2e-4
 """Costs below this are noise, and count as equal."""
 
 
-def efficiency(a: Path, b: Path, data: Path | None, workers: int, cache: Path) -> dict[str, Any]:
+def compare_efficiency(a: Path, b: Path, data: Path | None, workers: int, cache: Path) -> dict[str, Any]:
     """Speed-up of B over A and the share of optimised programs, on problems both solve.
 
     Raises `CodeprefError` for benchmarks whose tests are not calls, or where no problem is solved by both.
     """
-    found, first = compare.read(a)
-    _, second = compare.read(b)
+    found, first = compare.read_result_folder(a)
+    _, second = compare.read_result_folder(b)
     if not found["benchmark"].endswith("_plus"):
         raise CodeprefError(
             f"{found['benchmark']}: cost is measured on humaneval_plus and mbpp_plus, whose tests are calls"
@@ -47,11 +47,11 @@ def efficiency(a: Path, b: Path, data: Path | None, workers: int, cache: Path) -
         raise CodeprefError(f"{a} and {b}: no problem that both solve")
     settings = Settings(workers=workers, cache=cache)
     work = [(problems[task], programs[0][task], programs[1][task]) for task in both]
-    pairs = list(callers(work, measure, inputs.limits(settings), workers=workers))
-    return summary(dict(zip(both, pairs, strict=True)))
+    pairs = list(callers(work, measure, inputs.calling_limits(settings), workers=workers))
+    return efficiency_summary(dict(zip(both, pairs, strict=True)))
 
 
-def summary(costs: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+def efficiency_summary(costs: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     """Metrics from the costs (A, B) in CPU seconds of each problem."""
     ratios = {task: ratio(*pair) for task, pair in costs.items()}
     mean, low, high = bootstrap(list(ratios.values()))

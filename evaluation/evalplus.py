@@ -21,7 +21,7 @@ AFTER_DOCSTRING = ('\n"""', "\nassert")
 FENCE_END = "\n```\n"
 
 
-def question(problem: Problem, chat: bool, prefill: bool, after: tuple[str, ...]) -> Asked:
+def evalplus_question(problem: Problem, chat: bool, prefill: bool, after: tuple[str, ...]) -> Asked:
     """HumanEval(+) and MBPP(+) as EvalPlus asks them."""
     prompt = problem.prompt.strip() + "\n"
     if not chat:

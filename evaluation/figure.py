@@ -21,7 +21,7 @@ _BAR = (
 )
 
 
-def bars(title: str, scores: Mapping[str, Mapping[str, float]]) -> str:
+def score_bars(title: str, scores: Mapping[str, Mapping[str, float]]) -> str:
     """One bar a name, first on top.
 
     Args:

@@ -83,7 +83,7 @@ def reference(problem: Problem) -> str:
 
 def question(problem: Problem, chat: bool, prefill: bool) -> Asked:
     """HumanEval and HumanEval+ as EvalPlus asks them."""
-    return evalplus.question(problem, chat, prefill, evalplus.AFTER_FUNCTION)
+    return evalplus.evalplus_question(problem, chat, prefill, evalplus.AFTER_FUNCTION)
 
 
 HUMANEVAL = Benchmark(
@@ -92,7 +92,7 @@ HUMANEVAL = Benchmark(
     load=load,
     program=program,
     reference=reference,
-    grade=asserts.grade,
+    grade=asserts.grade_asserts,
     ask=question,
     max_tokens=MAX_TOKENS,
 )
@@ -102,7 +102,7 @@ HUMANEVAL_PLUS = Benchmark(
     load=load_plus,
     program=program,
     reference=inputs.reference_program,
-    grade=inputs.grade,
+    grade=inputs.grade_inputs,
     ask=question,
     max_tokens=MAX_TOKENS,
 )

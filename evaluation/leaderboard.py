@@ -20,7 +20,7 @@ def known(benchmark: str, model: str | None) -> dict[str, Any] | None:
     return next((s for s in scores if s["benchmark"] == benchmark and s["model"].lower() == name), None)
 
 
-def notes(found: Mapping[str, Any]) -> list[str]:
+def distance_notes(found: Mapping[str, Any]) -> list[str]:
     """One line with the distance of a run from the published score of its model, where there is one."""
     entry = known(found["benchmark"], found.get("model")) if not found.get("adapter") else None
     if entry is None or "pass@1" not in found["score"]:

@@ -157,7 +157,7 @@ def reference(problem: Problem) -> str:
 
 def question(problem: Problem, chat: bool, prefill: bool) -> Asked:
     """MBPP and MBPP+ as EvalPlus asks them."""
-    return evalplus.question(problem, chat, prefill, evalplus.AFTER_DOCSTRING)
+    return evalplus.evalplus_question(problem, chat, prefill, evalplus.AFTER_DOCSTRING)
 
 
 MBPP = Benchmark(
@@ -166,7 +166,7 @@ MBPP = Benchmark(
     load=load,
     program=program,
     reference=reference,
-    grade=asserts.grade,
+    grade=asserts.grade_asserts,
     ask=question,
     max_tokens=MAX_TOKENS,
 )
@@ -176,7 +176,7 @@ MBPP_PLUS = Benchmark(
     load=load_plus,
     program=program,
     reference=inputs.reference_program,
-    grade=inputs.grade,
+    grade=inputs.grade_inputs,
     ask=question,
     max_tokens=MAX_TOKENS,
 )

@@ -13,16 +13,16 @@ from typing import Any
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, json_lines
 from evaluation import figure
-from evaluation import score as pass_at_k
 from evaluation.benchmark import Graded, Problem
-from evaluation.samples import Sample, whole
+from evaluation.samples import GradedSample, write_text
+from evaluation.score import pass_at_ks
 
 SCHEMA = 1
 Row = dict[str, Any]
 """One line of `verdicts.jsonl`."""
 
 
-def row(sample: Sample, graded: Graded, digest: str) -> Row:
+def verdict_row(sample: GradedSample, graded: Graded, digest: str) -> Row:
     """The line of one sample; `digest` says which program was judged."""
     line: Row = {"task_id": sample.task_id, "sample": sample.index, "verdict": graded.verdict}
     if graded.plus_verdict is not None:
@@ -33,7 +33,7 @@ def row(sample: Sample, graded: Graded, digest: str) -> Row:
     return line
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_verdicts(path: Path) -> list[Row]:
     """Lines of a `verdicts.jsonl`; a last line that was cut off by a kill is left out."""
     if not path.exists():
         return []
@@ -94,7 +94,7 @@ def result(name: str, problems: Sequence[Problem], rows: Sequence[Row], facts: M
 
 
 def _scores(found: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    scores = pass_at_k.scores(list(found.values()))
+    scores = pass_at_ks(list(found.values()))
     return {name: {key: round(value, 6) for key, value in dataclasses.asdict(s).items()} for name, s in scores.items()}
 
 
@@ -102,10 +102,10 @@ def _error_class(error: str) -> str:
     return error.partition(":")[0].strip()[:60]
 
 
-def write(folder: Path, found: Mapping[str, Any]) -> None:
+def write_results(folder: Path, found: Mapping[str, Any]) -> None:
     """Writes `results.json`, `summary.md` and `figures/score.svg`."""
-    whole(folder / "results.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    whole(folder / "summary.md", summary(found))
+    write_text(folder / "results.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / "summary.md", results_text(found))
     shown = {
         "all": found["score"],
         **({"original tests": found["base"]} if "base" in found else {}),
@@ -113,10 +113,10 @@ def write(folder: Path, found: Mapping[str, Any]) -> None:
     }
     title = f"{found['benchmark']}: pass@1 with 95 % intervals"
     first = {name: scores["pass@1"] for name, scores in shown.items()}
-    whole(folder / "figures" / "score.svg", figure.bars(title, first))
+    write_text(folder / "figures" / "score.svg", figure.score_bars(title, first))
 
 
-def summary(found: Mapping[str, Any]) -> str:
+def results_text(found: Mapping[str, Any]) -> str:
     """The run as Markdown."""
     lines = [f"# {found['benchmark']}", ""]
     lines += [f"Model: {found['model']}", ""] if found.get("model") else []
@@ -157,7 +157,7 @@ def percent(score: Mapping[str, float]) -> str:
 _WORDS = {"passed": "pass", "timeout": "timeout"}
 
 
-def submission(folder: Path, samples: Sequence[Sample], rows: Sequence[Row], found: Mapping[str, Any]) -> None:
+def submission(folder: Path, samples: Sequence[GradedSample], rows: Sequence[Row], found: Mapping[str, Any]) -> None:
     """Writes `eval_results.json` in the form of EvalPlus' and BigCodeBench's own evaluators."""
     verdicts = {(line["task_id"], line["sample"]): line for line in rows}
     listed: dict[str, list[dict[str, Any]]] = {}
@@ -180,4 +180,4 @@ def submission(folder: Path, samples: Sequence[Sample], rows: Sequence[Row], fou
         if part in found
     }
     content = {"date": found["date"], "hash": found["fingerprint"]["dataset"], "eval": listed, "pass_at_k": scores}
-    whole(folder / "eval_results.json", json.dumps(content, ensure_ascii=False) + "\n")
+    write_text(folder / "eval_results.json", json.dumps(content, ensure_ascii=False) + "\n")

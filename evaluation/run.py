@@ -23,13 +23,12 @@ from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.sandbox import Profile, layers
 from evaluation import contamination, leaderboard, results
-from evaluation import samples as saved
-from evaluation.ask import Model, samples
-from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, fingerprint
+from evaluation.ask import AskedModel, draw_samples
+from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, digest_of
 from evaluation.grade import environment
-from evaluation.grade.spread import grade
+from evaluation.grade.spread import grade_spread
 from evaluation.results import Row
-from evaluation.samples import Sample
+from evaluation.samples import EXTRACTOR, GradedSample, read_samples, write_samples, write_text
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Options:
     samples: Path | None = None
     clean: bool = False
     """Take the program out of each saved text first."""
-    model: Model | None = None
+    model: AskedModel | None = None
     ids: Path | None = None
     """A JSON list of task ids, to grade only those."""
     limit: int | None = None
@@ -58,7 +57,7 @@ class Options:
     """Ray, to grade on instead of this machine."""
 
 
-def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
+def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     """Grades one benchmark and writes its folder; returns the content of `results.json`.
 
     Raises `CodeprefError` for bad input, a missing environment, or references that fail.
@@ -73,23 +72,23 @@ def run(benchmark: Benchmark, options: Options) -> dict[str, Any]:
         allow_unisolated=options.allow_unisolated,
         profile=options.profile,
     )
-    problems = select(benchmark.load(options.data), options)
+    problems = select_problems(benchmark.load(options.data), options)
     folder = options.out / benchmark.name
     answers = _answers(benchmark, problems, options, folder, settings)
     used = [problem for problem in problems if problem.task_id in {sample.task_id for sample in answers}]
-    contaminated = contamination.notes(benchmark, used, options.trained_on)
+    contaminated = contamination.contamination_notes(benchmark, used, options.trained_on)
     mark = _fingerprint(benchmark, problems, settings, options)
     gate = _references(benchmark, used, settings, mark, options)
-    saved.write(folder, "samples", answers)
+    write_samples(folder, "samples", answers)
     rows = _grade(benchmark, used, answers, settings, folder, mark, options)
     found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
-    found["notes"] = [*leaderboard.notes(found), *contaminated]
-    results.write(folder, found)
+    found["notes"] = [*leaderboard.distance_notes(found), *contaminated]
+    results.write_results(folder, found)
     results.submission(folder, answers, rows, found)
     return found
 
 
-def select(problems: list[Problem], options: Options) -> list[Problem]:
+def select_problems(problems: list[Problem], options: Options) -> list[Problem]:
     """The problems that are asked for; raises `CodeprefError` for ids the benchmark does not have."""
     if options.ids is not None:
         try:
@@ -105,13 +104,13 @@ def select(problems: list[Problem], options: Options) -> list[Problem]:
 
 def _answers(
     benchmark: Benchmark, problems: list[Problem], options: Options, folder: Path, settings: Settings
-) -> list[Sample]:
+) -> list[GradedSample]:
     if options.samples is not None:
         some = options.ids is not None or options.limit is not None
-        return saved.read(options.samples, benchmark, problems, options.clean, skip_unknown=some, settings=settings)
+        return read_samples(options.samples, benchmark, problems, options.clean, skip_unknown=some, settings=settings)
     if options.model is None:
         raise CodeprefError("give --samples FILE or --model ID_OR_PATH")
-    return samples(benchmark, problems, options.model, folder, settings)
+    return draw_samples(benchmark, problems, options.model, folder, settings)
 
 
 def _fingerprint(
@@ -125,11 +124,11 @@ def _fingerprint(
         "benchmark": benchmark.name,
         "paper": benchmark.paper,
         "dataset": dataset_hash(problems),
-        "prompt": fingerprint([example.text, example.begin, example.system]) if example else "",
+        "prompt": digest_of([example.text, example.begin, example.system]) if example else "",
         "stop": list(example.stop) if example else [],
         "chat_template": _template(options.model),
         "max_tokens": benchmark.max_tokens,
-        "extractor": saved.EXTRACTOR if options.clean or options.model else "none",
+        "extractor": EXTRACTOR if options.clean or options.model else "none",
         "limits": {
             "cpu_s": settings.cpu_s,
             "factor": settings.factor,
@@ -140,16 +139,16 @@ def _fingerprint(
         "sandbox": list(layers(settings.python)) if not settings.allow_unisolated else ["as available"],
         "codepref": __version__,
     }
-    return {"id": fingerprint([parts]), **parts}
+    return {"id": digest_of([parts]), **parts}
 
 
-def _template(model: Model | None) -> str | None:
+def _template(model: AskedModel | None) -> str | None:
     if model is None or model.backend != "local":
         return "the server's" if model is not None and model.backend == "server" else None
     from codepref.generate.local.prefill import template
 
     text = template(model.name, model.adapter)
-    return fingerprint([text]) if text else None
+    return digest_of([text]) if text else None
 
 
 def _references(
@@ -157,13 +156,13 @@ def _references(
 ) -> dict[str, Any]:
     """How many references pass; raises `CodeprefError` where too few do. Kept by what it depends on, if enough did."""
     parts = {key: mark[key] for key in ("benchmark", "limits", "libraries", "sandbox")}
-    digest = fingerprint([parts, dataset_hash(problems)])
+    digest = digest_of([parts, dataset_hash(problems)])
     path = options.cache / "references" / f"{digest}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     work = [(problem, [benchmark.reference(problem)]) for problem in problems]
     graded = _shown(
-        grade(benchmark, work, settings, options.cluster), len(work), f"{benchmark.name} references", options
+        grade_spread(benchmark, work, settings, options.cluster), len(work), f"{benchmark.name} references", options
     )
     failed = {p.task_id: found[0] for p, found in zip(problems, graded, strict=True) if found[0].verdict != "passed"}
     gate: dict[str, Any] = {
@@ -181,7 +180,7 @@ def _references(
             f"reported: {listed}{more}; mend the environment or the data file"
         )
     if not any(found.verdict == "unjudged" for found in failed.values()):
-        saved.whole(path, json.dumps(gate, indent=2) + "\n")
+        write_text(path, json.dumps(gate, indent=2) + "\n")
     return gate
 
 
@@ -193,7 +192,7 @@ def _shown(graded: Iterator[list[Graded]], total: int, title: str, options: Opti
 def _grade(
     benchmark: Benchmark,
     problems: Sequence[Problem],
-    answers: Sequence[Sample],
+    answers: Sequence[GradedSample],
     settings: Settings,
     folder: Path,
     mark: dict[str, Any],
@@ -201,37 +200,41 @@ def _grade(
 ) -> list[Row]:
     """Verdicts of all samples in order. Kept ones are used where program and fingerprint are the same."""
     path = folder / "verdicts.jsonl"
-    digests = {(s.task_id, s.index): fingerprint([mark["id"], s.program]) for s in answers}
-    kept = {(row["task_id"], row["sample"]): row for row in results.read_rows(path)}
+    digests = {(s.task_id, s.index): digest_of([mark["id"], s.program]) for s in answers}
+    kept = {(row["task_id"], row["sample"]): row for row in results.read_verdicts(path)}
     kept = {
         key: row for key, row in kept.items() if row["program"] == digests.get(key) and row["verdict"] != "unjudged"
     }
-    by_task: dict[str, list[Sample]] = {}
+    by_task: dict[str, list[GradedSample]] = {}
     for sample in answers:
         by_task.setdefault(sample.task_id, []).append(sample)
     todo = [p for p in problems if any((s.task_id, s.index) not in kept for s in by_task[p.task_id])]
     work = ((problem, [sample.program for sample in by_task[problem.task_id]]) for problem in todo)
-    saved.whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept.values()))
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept.values()))
     with path.open("a", encoding="utf-8") as file:
-        graded = grade(benchmark, work, settings, options.cluster)
+        graded = grade_spread(benchmark, work, settings, options.cluster)
         progress = tqdm(total=len(todo), desc=benchmark.name, unit="problem", file=sys.stderr, disable=options.quiet)
         for problem, found in zip(todo, graded, strict=True):
             for sample, verdict in zip(
                 by_task[problem.task_id], _retried(benchmark, problem, by_task, found, settings), strict=True
             ):
-                row = results.row(sample, verdict, digests[sample.task_id, sample.index])
+                row = results.verdict_row(sample, verdict, digests[sample.task_id, sample.index])
                 kept[sample.task_id, sample.index] = row
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
             progress.update()
         progress.close()
     rows = [kept[sample.task_id, sample.index] for sample in answers]
-    saved.whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return rows
 
 
 def _retried(
-    benchmark: Benchmark, problem: Problem, by_task: dict[str, list[Sample]], found: list[Graded], settings: Settings
+    benchmark: Benchmark,
+    problem: Problem,
+    by_task: dict[str, list[GradedSample]],
+    found: list[Graded],
+    settings: Settings,
 ) -> list[Graded]:
     """The verdicts, with every unjudged program run once more, alone."""
     return [
@@ -242,7 +245,7 @@ def _retried(
     ]
 
 
-def _told(model: Model) -> dict[str, Any]:
+def _told(model: AskedModel) -> dict[str, Any]:
     """How the model was asked; where its servers are is nobody's business."""
     return {key: value for key, value in dataclasses.asdict(model).items() if key != "base_url"}
 

@@ -22,7 +22,7 @@ EXTRACTOR = "codepref-2"
 
 
 @dataclass(frozen=True)
-class Sample:
+class GradedSample:
     """One answer to one problem: the text as it came, and the program that is run."""
 
     task_id: str
@@ -33,14 +33,14 @@ class Sample:
     """How the program was found in the text, or why none was (`codepref.extract`); empty where nobody looked."""
 
 
-def read(
+def read_samples(
     path: Path,
     benchmark: Benchmark,
     problems: Sequence[Problem],
     clean: bool = False,
     skip_unknown: bool = False,
     settings: Settings = Settings(),  # noqa: B008 - frozen
-) -> list[Sample]:
+) -> list[GradedSample]:
     """Samples of a file, in the order of the problems.
 
     Args:
@@ -55,7 +55,7 @@ def read(
         CodeprefError: A line that is not JSON, names no known task, or holds no text; the file and line are named.
     """
     known = {problem.task_id: problem for problem in problems}
-    found: dict[str, list[Sample]] = {}
+    found: dict[str, list[GradedSample]] = {}
     texts = list[tuple[Problem, str]]()
     for number, row in read_rows(path):
         where = f"{path}:{number}"
@@ -72,7 +72,7 @@ def read(
         elif whole is False and not benchmark.bare:
             text = problem.prompt + text
         program = text if whole is True and not benchmark.framed else benchmark.program(problem, text)
-        samples.append(Sample(problem.task_id, len(samples), raw, program))
+        samples.append(GradedSample(problem.task_id, len(samples), raw, program))
     if texts:
         found = _with_programs(found, benchmark, texts, settings)
     if not found:
@@ -131,25 +131,28 @@ def _program(benchmark: Benchmark, problem: Problem, text: str, item: extract.Ex
 
 
 def _with_programs(
-    found: Mapping[str, list[Sample]], benchmark: Benchmark, texts: Sequence[tuple[Problem, str]], settings: Settings
-) -> dict[str, list[Sample]]:
+    found: Mapping[str, list[GradedSample]],
+    benchmark: Benchmark,
+    texts: Sequence[tuple[Problem, str]],
+    settings: Settings,
+) -> dict[str, list[GradedSample]]:
     """The samples with the programs in their texts, which are in the order of the samples of each problem."""
-    made: dict[str, list[Sample]] = {}
+    made: dict[str, list[GradedSample]] = {}
     for (problem, text), (program, rule) in zip(texts, cleaned(benchmark, texts, settings), strict=True):
         samples = made.setdefault(problem.task_id, [])
-        samples.append(Sample(problem.task_id, len(samples), text, program, rule))
+        samples.append(GradedSample(problem.task_id, len(samples), text, program, rule))
     return made
 
 
-def write(folder: Path, name: str, samples: Iterable[Sample]) -> None:
+def write_samples(folder: Path, name: str, samples: Iterable[GradedSample]) -> None:
     """Writes `NAME.jsonl` (programs) and `NAME.raw.jsonl` (texts), as EvalPlus and BigCodeBench take them."""
     kept = list(samples)
     for suffix, field in ((".jsonl", "program"), (".raw.jsonl", "raw")):
         lines = [json.dumps({"task_id": s.task_id, "solution": getattr(s, field)}, ensure_ascii=False) for s in kept]
-        whole(folder / f"{name}{suffix}", "".join(f"{line}\n" for line in lines))
+        write_text(folder / f"{name}{suffix}", "".join(f"{line}\n" for line in lines))
 
 
-def whole(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())

@@ -54,7 +54,7 @@ def wilson(right: float, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def scores(counts: Sequence[tuple[int, int]], ks: Sequence[int] = (1, 5, 10, 100)) -> dict[str, Score]:
+def pass_at_ks(counts: Sequence[tuple[int, int]], ks: Sequence[int] = (1, 5, 10, 100)) -> dict[str, Score]:
     """`pass@k` for every k that each problem has samples for; `counts` holds (samples, right ones) of each problem."""
     least = min((n for n, _ in counts), default=0)
     return {f"pass@{k}": score([pass_at_k(n, c, k) for n, c in counts]) for k in ks if k <= least}

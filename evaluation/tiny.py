@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from codepref.generate.tiny.steps import STEPS, USUAL
-from codepref.generate.tiny.tasks import ENTRY_POINT, Task, read, tasks
+from codepref.generate.tiny.tasks import ENTRY_POINT, Task, read_task, tasks
 from codepref.sandbox import Cell, Job, Limits, execute
 from evaluation.benchmark import Asked, Benchmark, Graded, Problem, Settings, Work, located_rows, require
 
@@ -37,7 +37,7 @@ def load(path: Path | None) -> list[Problem]:
     found = []
     for where, row in located_rows("tiny", path):
         require(row, ("prompt", "reference", "tests"), where)
-        found.append(_problem(read(row["prompt"]), row["reference"], row["tests"]))
+        found.append(_problem(read_task(row["prompt"]), row["reference"], row["tests"]))
     return found
 
 
@@ -60,7 +60,7 @@ def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
         options = {
             "python": settings.python, "allow_unisolated": settings.allow_unisolated, "profile": settings.profile
         }  # fmt: skip
-        for cells in judged(asked, settings.workers, **options):
+        for cells in judge_programs(asked, settings.workers, **options):
             yield [Graded(cell.verdict, error=cell.error, cpu_s=cell.cpu_s) for cell in cells]
 
 
@@ -76,11 +76,13 @@ def question(problem: Problem, chat: bool, prefill: bool) -> Asked:
 
 def right(work: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
     """For each prompt and its programs: which pass all hidden tests, (programs,) bool each."""
-    asked = [(programs, read(prompt).hidden_tests()) for prompt, programs in work]
-    return [np.array([cell.verdict == "passed" for cell in cells], dtype=bool) for cells in judged(asked)]
+    asked = [(programs, read_task(prompt).hidden_tests()) for prompt, programs in work]
+    return [np.array([cell.verdict == "passed" for cell in cells], dtype=bool) for cells in judge_programs(asked)]
 
 
-def judged(work: Sequence[tuple[Sequence[str], Sequence[str]]], workers: int = 2, **options: Any) -> list[list[Cell]]:
+def judge_programs(
+    work: Sequence[tuple[Sequence[str], Sequence[str]]], workers: int = 2, **options: Any
+) -> list[list[Cell]]:
     """For each entry's programs the cell of the first test that is not passed, or else of the last one.
 
     Equal texts run once, and only what passes the first few tests runs on the others.

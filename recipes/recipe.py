@@ -31,14 +31,9 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes
 ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}
 MACHINE = {"output_dir", "hub_token", "hub_model_id", "resume_from_checkpoint", "report_to", "project", "run_name"}
 NOISE = {
-    "debug",
-    "resume_changed",
-    "disable_tqdm",
-    "dataloader_pin_memory",
-    "pad_to_multiple_of",
-    "logging_steps",
+    "debug", "resume_changed", "disable_tqdm", "dataloader_pin_memory", "pad_to_multiple_of", "logging_steps",
     "use_cpu",
-}
+}  # fmt: skip
 TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
 """Keys of the trainer that the card shows whether or not they have their default."""
 USER_ERROR, INTERRUPTED = 2, 130
@@ -130,7 +125,8 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
     """Puts manifest, training curve and card into the folder of a model."""
     folder.mkdir(parents=True, exist_ok=True)
     if manifest["result"].get("curve"):
-        plot.lines(folder / CURVE, "Training", ("optimiser step", "loss, reward margin"), manifest["result"]["curve"])
+        axes = ("optimiser step", "loss, reward margin")
+        plot.line_plot(folder / CURVE, "Training", axes, manifest["result"]["curve"])
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(model_card(manifest), encoding="utf-8")

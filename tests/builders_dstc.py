@@ -1,13 +1,13 @@
 """Rows of DSTC for tests."""
 
-from builders.dstc.answers import Pair, concatenated
+from builders.dstc.answers import AnswerPair, concatenated
 from codepref.records import VerdictCounts
 
 
 def pair(prompt_id, chosen_code, chosen_test, rejected_code, rejected_test, concatenate=True):
     """A row whose matrix says that the chosen side passes and the rejected one does not."""
     tests = (chosen_test, rejected_test) if concatenate else (None, None)
-    return Pair(
+    return AnswerPair(
         "Write f.",
         concatenated(chosen_code, tests[0]),
         concatenated(rejected_code, tests[1]),

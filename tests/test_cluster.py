@@ -185,7 +185,7 @@ def look(item):
 
 
 def test_candidates_do_not_see_the_cluster(nodes):
-    found = list(cluster.run(Cluster(nodes.address), look, [0]))
+    found = list(cluster.run_calls(Cluster(nodes.address), look, [0]))
     assert found == [(0, ([True, True], ["passed", "passed"], True))]
 
 

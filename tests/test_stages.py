@@ -9,7 +9,7 @@ import pytest
 
 from codepref.errors import CodeprefError
 from codepref.records import Exclusion
-from codepref.stages import Runner, describe
+from codepref.stages import Runner, stage_line
 from codepref.store import Shard, Store
 
 from interrupts import started  # isort: skip
@@ -96,7 +96,7 @@ def test_the_summary_line_says_what_was_dropped_and_why(tmp_path, capsys):
 
 
 def test_describe_without_exclusions():
-    assert describe({"stage": "pairs", "rows_in": 2, "rows_out": 2, "excluded": []}) == "pairs       2 in, 2 out"
+    assert stage_line({"stage": "pairs", "rows_in": 2, "rows_out": 2, "excluded": []}) == "pairs       2 in, 2 out"
 
 
 SCRIPT = """

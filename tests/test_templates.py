@@ -6,7 +6,7 @@ from codepref import templates
 
 def test_a_missing_name_is_an_error_and_no_empty_text():
     with pytest.raises(jinja2.UndefinedError):
-        templates.compiled("{{ nothing }}").render()
+        templates.compile_template("{{ nothing }}").render()
     with pytest.raises(jinja2.UndefinedError):
         templates.environment().from_string("{{ nothing }}").render()
 

@@ -18,13 +18,12 @@ from codepref.files import BadLine, LineError, checked_text, file_hash, good_lin
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.backends import Backend, answer_options, connected
 from codepref.generate.local import release
-from codepref.generate.recorded import CODES, Recording, RecordingError
-from codepref.generate.recorded import read as read_recordings
+from codepref.generate.recorded import CODES, Recording, RecordingError, read_recordings
 from codepref.ondisk import Rows
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
-from codepref.stages import Runner, describe, progress
+from codepref.stages import Runner, progress, stage_line
 from codepref.store import Shard, Stage
-from codepref.templates import compiled
+from codepref.templates import compile_template
 
 TEMPLATES = Path(__file__).parent.parent / "prompts"
 AHEAD = 20
@@ -51,7 +50,7 @@ class Generation(Backend):
     """For `--estimate`: completion tokens that one GPU gives, all requests together. Assumed; a server logs its own."""
 
 
-def recorded(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
+def recorded_stage(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
     """Samples from a recordings file (README, "Your own samples"), or with `codes=VERSIONS` from one of trajectories.
 
     Raises:
@@ -180,7 +179,7 @@ def ask_stage(runner: Runner, name: str, source: Stage, inquiry: Inquiry, drawin
         finally:
             bar.close()
             say(f"{name:<11} {generator.stats}")
-        say(describe(stage.summary()))
+        say(stage_line(stage.summary()))
         return stage
 
 
@@ -255,10 +254,10 @@ def requests_of(row: Any, questions: Sequence[Question]) -> list[Request]:
     """What is asked about one row: one request a question, its samples not yet told apart."""
     values = asdict(row)
     row_id = next(iter(values.values()))
-    return [Request(row_id, q.purpose, render(Path(q.template), values), n=q.n) for q in questions]
+    return [Request(row_id, q.purpose, render_prompt(Path(q.template), values), n=q.n) for q in questions]
 
 
-def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
+def prompt_stage(runner: Runner, path: str, shard_size: int) -> Stage:
     """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source`, `licence` and
     `tests` (a list of texts, for methods that need not ask for them).
 
@@ -270,14 +269,16 @@ def prompts(runner: Runner, path: str, shard_size: int) -> Stage:
     return runner.source("prompts", _shards(rows, shard_size, ()), depends, len(rows))
 
 
-def questions(generation: Generation, codes: int, tests: int) -> tuple[Question, Question]:
+def sample_questions(generation: Generation, codes: int, tests: int) -> tuple[Question, Question]:
     """What is asked about every prompt: codes and tests, in separate requests."""
     return Question("code", generation.code_template, codes), Question("test", generation.test_template, tests)
 
 
-def generated(runner: Runner, source: Stage, generation: Generation, *, codes: int, tests: int, seed: int) -> Stage:
+def generated_stage(
+    runner: Runner, source: Stage, generation: Generation, *, codes: int, tests: int, seed: int
+) -> Stage:
     """Samples asked from a model: `codes` programs and `tests` answers with tests for every prompt of `source`."""
-    inquiry = Inquiry(questions(generation, codes, tests), _with_samples, Samples, Samples)
+    inquiry = Inquiry(sample_questions(generation, codes, tests), _with_samples, Samples, Samples)
     stage = ask_stage(runner, "samples", source, inquiry, Drawing(generation, generation.sampling, seed))
     release()  # nothing more is asked: what comes next has the memory
     return stage
@@ -321,14 +322,14 @@ def _read_prompt(entry: Mapping[str, Any]) -> Samples:
     return Samples(prompt_id, prompt, entry_point, (), given, source=entry.get("source"), licence=entry.get("licence"))
 
 
-def render(template: Path, values: dict[str, object]) -> str:
+def render_prompt(template: Path, values: dict[str, object]) -> str:
     """A prompt template filled in.
 
     Raises:
         CodeprefError: it can not be read, is no template, or uses a name that is not among `values`.
     """
     try:
-        return compiled(template.read_text(encoding="utf-8")).render(values).strip()
+        return compile_template(template.read_text(encoding="utf-8")).render(values).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CodeprefError(f"{template}: {getattr(error, 'strerror', error)}; name a template file") from None
     except jinja2.TemplateError as error:

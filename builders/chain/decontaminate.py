@@ -43,7 +43,7 @@ CODES = ("canonical_solution", "code", "reference_code", "solution")
 
 
 @dataclass(frozen=True)
-class Task:
+class HashedTask:
     """One task of a benchmark, as hashes (64 bits, signed because Arrow's integers are)."""
 
     task: str
@@ -100,7 +100,7 @@ def gate(runner: Runner, names: Sequence[str], folder: str | None) -> Gate | Non
         return None
     found = [_found(name, folder) for name in names]
     rule = Rule(tuple(f"{title} ({origin})" for title, origin, _ in found))
-    shards = (Shard(to_table(_hashed(title, read), Task)) for title, _, read in found)
+    shards = (Shard(to_table(_hashed(title, read), HashedTask)) for title, _, read in found)
     return Gate(runner, rule, runner.source("benchmarks", shards, {"rule": rule, "common": COMMON}, len(found)))
 
 
@@ -158,7 +158,7 @@ def _from_hub(title: str, data: HubData) -> Iterator[dict[str, Any]]:
         ) from None
 
 
-def _hashed(title: str, read: Any) -> list[Task]:
+def _hashed(title: str, read: Any) -> list[HashedTask]:
     tasks = [_task(title, number, row) for number, row in enumerate(read())]
     runs = Counter(value for task in tasks for value in task.runs)
     code = Counter(value for task in tasks for value in task.code)
@@ -174,13 +174,13 @@ def _hashed(title: str, read: Any) -> list[Task]:
     ]
 
 
-def _task(title: str, number: int, row: dict[str, Any]) -> Task:
+def _task(title: str, number: int, row: dict[str, Any]) -> HashedTask:
     codes = [row[key] for key in CODES if isinstance(row.get(key), str)]
     entry_point = row.get("entry_point") or _entry_point(codes, row.get("test_list"))
     texts = [words for key in TEXTS if isinstance(row.get(key), str) for words in _readings(row[key], entry_point)]
     # the whole of a very short text would be found everywhere
     length = min(PROMPT_RUN, max(SHORTEST, *(len(text) for text in texts)))
-    return Task(
+    return HashedTask(
         f"{title} {row.get('task_id', number)}",
         _folded(entry_point),
         _signed(np.concatenate([_runs(text, length) for text in texts])),
@@ -223,7 +223,7 @@ def _signed(values: Hashes) -> tuple[int, ...]:
 class Index:
     """The tasks of all benchmarks, to be searched."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[HashedTask]) -> None:
         self._tasks = tasks
         lengths = sorted({task.length for task in tasks})
         self._runs = {length: _Postings([t.runs if t.length == length else () for t in tasks]) for length in lengths}
@@ -274,17 +274,17 @@ class _Postings:
 
 
 @functools.lru_cache(maxsize=1)
-def index(folder: Path) -> Index:
+def task_index(folder: Path) -> Index:
     """The index of a finished `benchmarks` stage; kept for the life of the process."""
     stage = Stage(folder, "benchmarks", "")
-    return Index([task for n in range(len(stage.shards())) for task in from_table(stage.read(n), Task)])
+    return Index([task for n in range(len(stage.shards())) for task in from_table(stage.read(n), HashedTask)])
 
 
 def clean_prompts(folder: Path, _: Rule, table: pa.Table) -> Shard:
     """Prompts of one shard that are no benchmark's."""
     keep, excluded = [], list[Exclusion]()
     for row in from_table(table.select(["prompt_id", "prompt", "entry_point"]), _Head):
-        hit = index(folder).prompt(row.prompt, row.entry_point)
+        hit = task_index(folder).prompt(row.prompt, row.entry_point)
         keep.append(hit is None)
         if hit is not None:
             excluded.append(Exclusion("clean", row.prompt_id, "prompt", hit[0], detail=hit[1]))
@@ -302,7 +302,7 @@ def clean_codes(folder: Path, _: Rule, table: pa.Table) -> Shard:
     """Candidates of one shard without programs that hold a benchmark's solution."""
     made, excluded = [], list[Exclusion]()
     for row in from_table(table, Candidates):
-        hits = [index(folder).code(code.code, row.entry_point) for code in row.codes]
+        hits = [task_index(folder).code(code.code, row.entry_point) for code in row.codes]
         excluded += [
             Exclusion("clean_codes", row.prompt_id, "code", "benchmark code", code.sample, hit)
             for code, hit in zip(row.codes, hits, strict=True)

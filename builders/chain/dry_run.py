@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from builders.chain import seeds
-from builders.chain.ask import Generation, Question, questions, requests_of
+from builders.chain.ask import Generation, Question, requests_of, sample_questions
 from codepref.generate import Price, Sampling
 from codepref.records import Candidates, Samples
 
@@ -35,7 +35,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """What a build would ask and run. `str()` gives it in words for people."""
 
     prompts: int
@@ -77,34 +77,36 @@ class Asking:
     """What the templates know, made of the row."""
 
 
-def recorded(rows: Iterable[Candidates]) -> Plan:
+def plan_recorded(rows: Iterable[Candidates]) -> BuildPlan:
     """The plan for recorded samples whose candidates are known."""
     prompts = runs = samples = 0
     for row in rows:
         prompts += 1
         samples += len(row.codes) + len(row.tests)
         runs += (len(row.codes) + 1) * len(row.tests)
-    return Plan(prompts, samples / max(prompts, 1), runs, f"{prompts:,} prompts, their codes and a stub on their tests")
+    return BuildPlan(
+        prompts, samples / max(prompts, 1), runs, f"{prompts:,} prompts, their codes and a stub on their tests"
+    )
 
 
-def from_prompts(rows: Iterable[Any], generation: Generation, codes: int, tests: int) -> Plan:
+def plan_prompts(rows: Iterable[Any], generation: Generation, codes: int, tests: int) -> BuildPlan:
     """The plan for prompts that are to be asked."""
-    ask = Asking("samples", questions(generation, codes, tests), generation.sampling)
+    ask = Asking("samples", sample_questions(generation, codes, tests), generation.sampling)
     prompts, works = count_work(rows, [ask], generation)
-    return Plan(prompts, codes + tests, *_runs(prompts, codes, tests), tuple(works), generation.price_per_million)
+    return BuildPlan(prompts, codes + tests, *_runs(prompts, codes, tests), tuple(works), generation.price_per_million)
 
 
-def from_seeds(rows: Iterable[seeds.Seed], generation: Generation, tasks: int, codes: int, tests: int) -> Plan:
+def plan_seeds(rows: Iterable[seeds.Seed], generation: Generation, tasks: int, codes: int, tests: int) -> BuildPlan:
     """The plan for seeds: as if every answer kept its format and no gate left anything out."""
     prompts, works = task_work(rows, generation, tasks)
-    ask = Asking("samples", questions(generation, codes, tests), generation.sampling)
+    ask = Asking("samples", sample_questions(generation, codes, tests), generation.sampling)
     works += count_work([STAND_IN], [ask], generation, prompts)[1]
-    return Plan(prompts, codes + tests, *_runs(prompts, codes, tests), tuple(works), generation.price_per_million)
+    return BuildPlan(prompts, codes + tests, *_runs(prompts, codes, tests), tuple(works), generation.price_per_million)
 
 
 def task_work(rows: Iterable[seeds.Seed], generation: Generation, tasks: int) -> tuple[int, list[Work]]:
     """How many prompts are made of seeds, and the work that makes them."""
-    concept, task = seeds.questions(generation, tasks)
+    concept, task = seeds.task_questions(generation, tasks)
 
     def full(row: seeds.Seed) -> seeds.Concepts:
         return seeds.Concepts(**asdict(row), concepts=CONCEPTS)
@@ -155,7 +157,7 @@ def count_work(
     ]
 
 
-def _report(plan: Plan) -> str:
+def _report(plan: BuildPlan) -> str:
     lines = ["dry run: nothing was asked, run or written"]
     works, price = plan.works, plan.price
     if works:

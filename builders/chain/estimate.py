@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builders.chain import ask, matrix
-from builders.chain import dry_run as planning
+from builders.chain import ask, dry_run, matrix
 from builders.chain.ask import Generation
-from builders.chain.dry_run import Plan
+from builders.chain.dry_run import BuildPlan
 from codepref.errors import CodeprefError
-from codepref.generate.recorded import read
+from codepref.generate.recorded import read_recordings
 from codepref.records import Candidates, Samples, from_table, to_table
 from codepref.sandbox import Job, Limits, Sandbox
 
@@ -47,7 +46,9 @@ class Rates:
     """How they were measured."""
 
 
-def estimate(plan: Plan, prompts: int, config: Any, out: Path | None = None, rates: Rates | None = None) -> str:
+def estimate_build(
+    plan: BuildPlan, prompts: int, config: Any, out: Path | None = None, rates: Rates | None = None
+) -> str:
     """Requests, tokens, executions, hours, disk and money for a number of prompts, in words for people.
 
     Args:
@@ -63,7 +64,7 @@ def estimate(plan: Plan, prompts: int, config: Any, out: Path | None = None, rat
     if not plan.prompts:
         raise CodeprefError("estimate: no prompt of the input gets past the gates, so there is nothing to judge by")
     disk, disk_words = _disk(plan, out)  # looked at first: it may be wrong
-    rates = rates or measured(config.limits)
+    rates = rates or measured_rates(config.limits)
     times = prompts * plan.rounds / plan.prompts
     cells = times * plan.cells
     cpu_s = cells * rates.cell_s + prompts * plan.rounds * (plan.samples * rates.sample_s + STAGES_CPU_S)
@@ -98,12 +99,12 @@ def estimate(plan: Plan, prompts: int, config: Any, out: Path | None = None, rat
     )
 
 
-def measured(limits: Limits) -> Rates:
+def measured_rates(limits: Limits) -> Rates:
     """Runs the quickstart's programs on its tests; CPU seconds of this process and of those it started."""
-    recordings, _ = read(QUICKSTART)
+    recordings, _ = read_recordings(QUICKSTART)
     rows = to_table(map(ask.sampled, recordings), Samples)
     start = _cpu_s()
-    ready = list(from_table(matrix.candidates(matrix.Selection(), rows).table, Candidates))
+    ready = list(from_table(matrix.select_candidates(matrix.Selection(), rows).table, Candidates))
     taken = _cpu_s()
     with Sandbox(limits) as sandbox:
         jobs = [
@@ -123,43 +124,43 @@ def _cpu_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
-def _asked(plan: Plan, times: float, generation: Generation | None) -> tuple[dict[str, str], dict[str, str]]:
+def _asked(plan: BuildPlan, times: float, generation: Generation | None) -> tuple[dict[str, str], dict[str, str]]:
     """Figures of what is asked, and what they rest on."""
     if not plan.works or generation is None:
         return {"requests": "0  the samples are recorded"}, {}
-    work = planning.total(plan.works)
+    work = dry_run.total(plan.works)
     figures = {
         "requests": f"{times * work.requests:,.0f}",
         "prompt tokens": f"{times * work.prompt_tokens:,.0f}",
         "completion tokens": f"{times * work.completion_tokens:,.0f}, at most {times * work.most:,.0f}",
     }
-    return figures, {"tokens": f"assumed: {planning.assumed()}"}
+    return figures, {"tokens": f"assumed: {dry_run.assumed()}"}
 
 
-def _gpu(plan: Plan, times: float, config: Any) -> dict[str, str]:
+def _gpu(plan: BuildPlan, times: float, config: Any) -> dict[str, str]:
     if not plan.works:
         return {}
     rate = config.generation.gpu_tokens_per_second
-    hours = times * planning.total(plan.works).completion_tokens / rate / 3600
+    hours = times * dry_run.total(plan.works).completion_tokens / rate / 3600
     words = f"if you serve the model: {rate:,.0f} completion tokens a second and GPU"
     return {"GPU-hours": f"{hours:,.1f}  {words}, assumed; --set generation.gpu_tokens_per_second=N"}
 
 
-def _money(plan: Plan, times: float) -> dict[str, str]:
+def _money(plan: BuildPlan, times: float) -> dict[str, str]:
     if not plan.works:
         return {"money": "0  nothing is asked"}
     if plan.price is None:
         return {"money": "not known; --set 'generation.price_per_million={prompt: P, completion: C}'"}
-    work = planning.total(plan.works)
-    usual, most = (times * planning.cost(work, plan.price, n) for n in (work.completion_tokens, work.most))
+    work = dry_run.total(plan.works)
+    usual, most = (times * dry_run.cost(work, plan.price, n) for n in (work.completion_tokens, work.most))
     rate = f"at {plan.price.prompt:g} / {plan.price.completion:g} a million tokens"
     return {"money": f"{usual:,.2f}, at most {most:,.2f}  {rate}"}
 
 
-def _disk(plan: Plan, out: Path | None) -> tuple[float, str]:
+def _disk(plan: BuildPlan, out: Path | None) -> tuple[float, str]:
     """Bytes a prompt on disk, and where that comes from."""
     if out is None or not out.exists():
-        answers = planning.CHARACTERS_A_TOKEN * planning.total(plan.works).completion_tokens if plan.works else 0
+        answers = dry_run.CHARACTERS_A_TOKEN * dry_run.total(plan.works).completion_tokens if plan.works else 0
         each = plan.samples * BYTES_A_SAMPLE + (plan.cells * BYTES_A_CELL + answers) / plan.prompts
         words = f"{BYTES_A_SAMPLE} bytes a sample, {BYTES_A_CELL} an execution, as in the quickstart"
         return each, words + (", and all answers in requests.sqlite" if plan.works else "")
@@ -180,7 +181,7 @@ def _prompts(out: Path) -> int:
     return int(rows[0])
 
 
-def _scratch(plan: Plan) -> float:
+def _scratch(plan: BuildPlan) -> float:
     """Bytes a prompt of files that have no name and vanish."""
     return SCRATCH if plan.works else max(SCRATCH, plan.samples * SCRATCH_A_SAMPLE)
 

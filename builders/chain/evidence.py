@@ -24,16 +24,16 @@ NOTHING = -1
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MatrixStack:
     """What happened when codes met tests; all arrays have shape (prompts, codes, tests)."""
 
     passed: NDArray[np.bool_]
     outputs: NDArray[np.int64]
     """Labels of the values that were computed: equal values have equal labels; `NOTHING` where there is no value."""
 
-    def of(self, prompts: Sequence[int] | slice) -> "Evidence":
+    def of(self, prompts: Sequence[int] | slice) -> "MatrixStack":
         """The evidence of some of the prompts."""
-        return Evidence(self.passed[prompts], self.outputs[prompts])
+        return MatrixStack(self.passed[prompts], self.outputs[prompts])
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Group:
     """Their rows in the table, shape (prompts,)."""
     kept: NDArray[np.bool_]
     """Which codes have no unjudged cell, shape (codes of the table,); the same for all prompts of the group."""
-    evidence: Evidence
+    evidence: MatrixStack
     """Of the kept codes, in the order of the table."""
 
 
-def read(outcomes: pa.Table) -> Iterator[Group]:
+def read_stacks(outcomes: pa.Table) -> Iterator[Group]:
     """Prompts grouped by shape; codes with an unjudged cell are left out. Every prompt is in exactly one group.
 
     Args:
@@ -66,10 +66,10 @@ def read(outcomes: pa.Table) -> Iterator[Group]:
         whole: NDArray[np.bool_] = np.asarray(kept.all(axis=1))
         if whole.any():
             at = cells[whole]
-            yield Group(rows[whole], np.ones(n, dtype=np.bool_), Evidence(passed[at], outputs[at]))
+            yield Group(rows[whole], np.ones(n, dtype=np.bool_), MatrixStack(passed[at], outputs[at]))
         for index in np.flatnonzero(~whole):
             at = cells[[index]][:, kept[index]]
-            yield Group(rows[[index]], kept[index], Evidence(passed[at], outputs[at]))
+            yield Group(rows[[index]], kept[index], MatrixStack(passed[at], outputs[at]))
 
 
 def _cells(

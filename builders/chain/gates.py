@@ -37,7 +37,7 @@ class Gates:
 OPEN = Gates(False, False, None, False)
 
 
-def unique(runner: Runner, gates: Gates, source: Stage) -> Stage:
+def keep_unique(runner: Runner, gates: Gates, source: Stage) -> Stage:
     """Stage `unique`: the prompts that name their entry point and say something no earlier one says.
 
     The result is a function of the order of the prompts alone. Prompts lie on disk while they are compared; 13 bytes of
@@ -169,7 +169,9 @@ def _columns(items: tuple[Any, ...], keep: Sequence[bool]) -> tuple[Any, ...]:
     return tuple(item for item, kept in zip(items, keep, strict=True) if kept)
 
 
-def distinct(runner: Runner, name: str, source: Stage, columns: Sequence[str], kind: Literal["pair", "code"]) -> Stage:
+def keep_distinct(
+    runner: Runner, name: str, source: Stage, columns: Sequence[str], kind: Literal["pair", "code"]
+) -> Stage:
     """The rows of a stage that differ from all earlier ones in some columns (rule `duplicate`).
 
     4 bytes of each row stay in memory.

@@ -55,7 +55,7 @@ class Execution:
     """Program (with a place for the entry point) whose verdicts show which tests are vacuous."""
 
 
-def candidates(config: Selection, samples: pa.Table) -> Shard:
+def select_candidates(config: Selection, samples: pa.Table) -> Shard:
     """Stage `candidates`: programs and tests out of the raw samples.
 
     Codes fall under `empty`, `unfinished thought`, `unparseable`, `no entry point` or `duplicate`; tests under `empty`,
@@ -139,7 +139,7 @@ def sandbox_of(
     return sandbox
 
 
-def outcomes(config: Execution, table: pa.Table) -> Shard:
+def run_matrices(config: Execution, table: pa.Table) -> Shard:
     """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox.
 
     A stub that returns None meets the same tests in a job of its own: among the codes it would be evidence that a test

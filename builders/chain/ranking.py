@@ -24,7 +24,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.chain.evidence import NOTHING, Evidence
+from builders.chain.evidence import NOTHING, MatrixStack
 from codepref.lots import fraction
 
 Name = Literal["self_validation", "pass_count", "all_pass", "random", "dual_agreement", "output_consensus", "combined"]
@@ -83,12 +83,12 @@ def convergence(
     return np.stack(codes), np.stack(tests)
 
 
-def pass_count(evidence: Evidence) -> Floats:
+def pass_count(evidence: MatrixStack) -> Floats:
     """Number of tests a code passes."""
     return np.asarray(evidence.passed.sum(axis=2), dtype=np.float64)
 
 
-def all_pass(evidence: Evidence) -> Floats:
+def all_pass(evidence: MatrixStack) -> Floats:
     """1 for a code that passes every test, else 0."""
     return np.asarray(evidence.passed.all(axis=2), dtype=np.float64)
 
@@ -118,7 +118,7 @@ def _shared(labels: NDArray[np.generic], counted: NDArray[np.bool_] | None = Non
     return shared
 
 
-def dual_agreement(evidence: Evidence) -> Floats:
+def dual_agreement(evidence: MatrixStack) -> Floats:
     """CodeT's dual execution agreement (Chen et al., arXiv 2207.10397, as in its public code).
 
     Codes that pass the same tests form a group; a code's score is sqrt(codes in its group) x tests passed.
@@ -127,7 +127,7 @@ def dual_agreement(evidence: Evidence) -> Floats:
     return np.asarray(np.sqrt(group.astype(np.float64)) * pass_count(evidence))
 
 
-def output_consensus(evidence: Evidence) -> Floats:
+def output_consensus(evidence: MatrixStack) -> Floats:
     """Number of (other code, test) cells in which the other code computed the same value.
 
     Never looks at what the tests expect, so a wrong expected value does no harm.
@@ -136,13 +136,13 @@ def output_consensus(evidence: Evidence) -> Floats:
     return np.asarray(shared.sum(axis=2) - np.diagonal(shared, axis1=1, axis2=2), dtype=np.float64)
 
 
-def _constant(evidence: Evidence) -> NDArray[np.bool_]:
+def _constant(evidence: MatrixStack) -> NDArray[np.bool_]:
     """Whether a code computed no two different values over all tests, shape (prompts, codes)."""
     lowest = np.where(evidence.outputs == NOTHING, np.iinfo(np.int64).max, evidence.outputs).min(axis=2)
     return np.asarray(lowest >= evidence.outputs.max(axis=2))
 
 
-def combined(evidence: Evidence) -> Floats:
+def combined(evidence: MatrixStack) -> Floats:
     """Agreement on values, squared, times the self-validation score; codes that give one value for all tests lose.
 
     - Agreement is the share of (code, test) cells in which a code has company, its own cells counting half: right codes
@@ -161,7 +161,7 @@ def combined(evidence: Evidence) -> Floats:
     return np.asarray(agreement * agreement * (mutual + 0.1) * np.where(_constant(evidence), 0.1, 1.0))
 
 
-SCORES: Mapping[str, Callable[[Evidence], Floats]] = {
+SCORES: Mapping[str, Callable[[MatrixStack], Floats]] = {
     "self_validation": lambda evidence: self_validation(evidence.passed)[0],
     "pass_count": pass_count,
     "all_pass": all_pass,
@@ -172,12 +172,12 @@ SCORES: Mapping[str, Callable[[Evidence], Floats]] = {
 """Code scores of the rankings that need nothing but the evidence, with the paper's parameters."""
 
 
-def with_tests(evidence: Evidence, codes: Floats) -> tuple[Floats, Floats]:
+def with_tests(evidence: MatrixStack, codes: Floats) -> tuple[Floats, Floats]:
     """The scores of codes and, for rankings that have none of their own, of tests: the sum over the codes that pass."""
     return codes, _support(np.swapaxes(evidence.passed.astype(np.float64), 1, 2), codes)
 
 
-def rank(name: Name, evidence: Evidence) -> tuple[Floats, Floats]:
+def rank(name: Name, evidence: MatrixStack) -> tuple[Floats, Floats]:
     """Scores of the codes, shape (prompts, codes), and of the tests, shape (prompts, tests); not for `random`."""
     if name == "self_validation":
         return self_validation(evidence.passed)
@@ -206,7 +206,7 @@ WEIGHTS: Mapping[str, tuple[float, ...]] = {
 }
 
 
-def features(evidence: Evidence, chosen: NDArray[np.int64], rejected: NDArray[np.int64]) -> Floats:
+def features(evidence: MatrixStack, chosen: NDArray[np.int64], rejected: NDArray[np.int64]) -> Floats:
     """`FEATURES` of one pair a prompt, shape (prompts, 4); `chosen` and `rejected` are rows, shape (prompts,)."""
     prompts = np.arange(len(chosen))
     codes, tests = evidence.passed.shape[1:]
@@ -219,7 +219,7 @@ def features(evidence: Evidence, chosen: NDArray[np.int64], rejected: NDArray[np
     return np.stack([equal / codes, lead, shared / tests, constant.astype(np.float64)], axis=1)
 
 
-def confidence(name: Name, evidence: Evidence, chosen: NDArray[np.int64], rejected: NDArray[np.int64]) -> Floats:
+def confidence(name: Name, evidence: MatrixStack, chosen: NDArray[np.int64], rejected: NDArray[np.int64]) -> Floats:
     """Estimated probability that the chosen code is right and the rejected one wrong, shape (prompts,).
 
     Calibrated for 15 codes x 15 tests of one model; on other shapes and models it orders pairs, and its level is a

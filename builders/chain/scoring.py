@@ -26,7 +26,7 @@ class Ranking:
     """What `random` draws by."""
 
 
-def scores(config: Ranking, candidates: pa.Table, outcomes: pa.Table) -> Shard:
+def score_matrices(config: Ranking, candidates: pa.Table, outcomes: pa.Table) -> Shard:
     """Stage `scores`: every prompt's codes and tests ranked by each other; codes with unjudged cells are left out.
 
     Scores keep 12 significant digits; the score of a code that was left out is NaN.
@@ -34,7 +34,7 @@ def scores(config: Ranking, candidates: pa.Table, outcomes: pa.Table) -> Shard:
     codes = dict(zip(candidates.column("prompt_id").to_pylist(), candidates.column("codes"), strict=True))
     names = outcomes.column("prompt_id").to_pylist()
     rows, excluded = dict[int, Scores](), dict[int, list[Exclusion]]()
-    for group in evidence.read(outcomes):
+    for group in evidence.read_stacks(outcomes):
         mine = [names[row] for row in group.rows]
         for row, name in zip(group.rows, mine, strict=True):
             samples = codes[name].values.field("sample").take(np.flatnonzero(~group.kept)).to_pylist()

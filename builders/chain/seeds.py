@@ -67,7 +67,7 @@ class Concepts:
     concepts: tuple[str, ...]
 
 
-def prompts(runner: Runner, source: Stage, generation: Generation, tasks: int, seed: int) -> tuple[Stage, Stage]:
+def ask_for_tasks(runner: Runner, source: Stage, generation: Generation, tasks: int, seed: int) -> tuple[Stage, Stage]:
     """Stages `concepts` and `tasks`, asked from a model; the latter has prompts (`Samples`, as yet without).
 
     Args:
@@ -77,19 +77,19 @@ def prompts(runner: Runner, source: Stage, generation: Generation, tasks: int, s
         tasks: Tasks asked for a seed.
         seed: Run seed.
     """
-    ask_concepts, ask_task = questions(generation, tasks)
+    ask_concepts, ask_task = task_questions(generation, tasks)
     drawing = Drawing(generation, generation.task_sampling, seed)
     concepts = ask_stage(runner, "concepts", source, Inquiry([ask_concepts], _with_concepts, Seed, Concepts), drawing)
     tasks_stage = ask_stage(runner, "tasks", concepts, Inquiry([ask_task], _tasks, Concepts, Samples), drawing)
     return concepts, tasks_stage
 
 
-def questions(generation: Generation, tasks: int) -> tuple[Question, Question]:
+def task_questions(generation: Generation, tasks: int) -> tuple[Question, Question]:
     """What is asked about every seed: its concepts, and then tasks."""
     return Question("concepts", generation.concept_template, 1), Question("task", generation.task_template, tasks)
 
 
-def seeds(runner: Runner, where: str, licence: str | None, limit: int | None, shard_size: int) -> Stage:
+def seed_stage(runner: Runner, where: str, licence: str | None, limit: int | None, shard_size: int) -> Stage:
     """Stage `seeds`: every usable function once, in the order of the source.
 
     The source is read at every start, because its content is the key: of a source that changed, another stage is made.
@@ -99,7 +99,7 @@ def seeds(runner: Runner, where: str, licence: str | None, limit: int | None, sh
         CodeprefError: the source can not be read, or holds no usable seed.
     """
     rows, taken, left_out = Rows(), 0, list[Exclusion]()
-    for item in _distinct(read(where, licence)):
+    for item in _distinct(read_seeds(where, licence)):
         if isinstance(item, Exclusion):
             left_out.append(item)
             continue
@@ -143,7 +143,7 @@ def _distinct(items: Iterable[Seed | Exclusion]) -> Iterator[Seed | Exclusion]:
         yield item
 
 
-def read(where: str, licence: str | None = None) -> Iterator[Seed | Exclusion]:
+def read_seeds(where: str, licence: str | None = None) -> Iterator[Seed | Exclusion]:
     """Functions of a source, and what of it can not be used.
 
     Args:

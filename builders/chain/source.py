@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builders.chain import decontaminate, dry_run, gates, matrix, seeds
-from builders.chain.ask import Count, Generation, generated, prompts, recorded, rows_of
+from builders.chain.ask import Count, Generation, generated_stage, prompt_stage, recorded_stage, rows_of
 from builders.chain.gates import Gates
 from codepref.errors import CodeprefError
 from codepref.generate.recorded import CODES
@@ -51,7 +51,7 @@ class Recordings:
     """Key of the file's lines that holds programs (`codepref.generate.recorded`)."""
 
 
-def check(config: Source, recordings: Recordings) -> None:
+def check_source(config: Source, recordings: Recordings) -> None:
     """Exactly one source is given, and a model to ask where one has to be asked.
 
     Raises:
@@ -89,14 +89,14 @@ def prompt_stages(
         CodeprefError: the input can not be used.
     """
     if recordings.path is not None:
-        stages = [recorded(runner, recordings.path, config.shard_size, skip_bad, recordings.codes)]
+        stages = [recorded_stage(runner, recordings.path, config.shard_size, skip_bad, recordings.codes)]
     elif config.prompts is not None:
-        stages = [prompts(runner, config.prompts, config.shard_size)]
+        stages = [prompt_stage(runner, config.prompts, config.shard_size)]
     else:
-        seeded = seed_stage(config, runner)
+        seeded = seeds_of(config, runner)
         assert config.generation is not None
-        stages = [seeded, *seeds.prompts(runner, seeded, config.generation, config.tasks_per_seed, config.seed)]
-    kept = gates.unique(runner, gates_of(config, recordings), stages[-1])
+        stages = [seeded, *seeds.ask_for_tasks(runner, seeded, config.generation, config.tasks_per_seed, config.seed)]
+    kept = gates.keep_unique(runner, gates_of(config, recordings), stages[-1])
     if kept is not stages[-1]:
         stages.append(kept)
     if gate is not None:
@@ -104,9 +104,9 @@ def prompt_stages(
     return stages
 
 
-def seed_stage(config: Source, runner: Runner) -> Stage:
+def seeds_of(config: Source, runner: Runner) -> Stage:
     """Stage `seeds`."""
-    return seeds.seeds(runner, str(config.seeds), config.licence, config.max_seeds, config.shard_size)
+    return seeds.seed_stage(runner, str(config.seeds), config.licence, config.max_seeds, config.shard_size)
 
 
 @dataclass(frozen=True)
@@ -126,20 +126,22 @@ def recordings_of(config: SampledSource) -> Recordings:
     return Recordings("generations", config.generations)
 
 
-def candidates(config: SampledSource, runner: Runner, skip_bad: bool = False) -> list[Stage]:
+def candidate_stages(config: SampledSource, runner: Runner, skip_bad: bool = False) -> list[Stage]:
     """All stages up to the codes and tests that are run; the rows of the last are `Candidates`.
 
     Raises:
         CodeprefError: the configuration or the input can not be used.
     """
     recordings = recordings_of(config)
-    check(config, recordings)
+    check_source(config, recordings)
     gate = decontamination(config, runner)
     stages = prompt_stages(config, recordings, runner, skip_bad, gate)
     if config.generations is None:
         assert config.generation is not None
         codes, tests = config.codes_per_prompt, config.tests_per_prompt
-        stages.append(generated(runner, stages[-1], config.generation, codes=codes, tests=tests, seed=config.seed))
+        stages.append(
+            generated_stage(runner, stages[-1], config.generation, codes=codes, tests=tests, seed=config.seed)
+        )
     return _candidates(config, runner, stages, gate)
 
 
@@ -148,7 +150,7 @@ def _candidates(
 ) -> list[Stage]:
     sizes = config.codes_per_prompt, config.tests_per_prompt
     selection = matrix.Selection(*sizes, config.distinct_codes, config.distinct_tests)
-    ready = runner.map("candidates", matrix.candidates, selection, [stages[-1]])
+    ready = runner.map("candidates", matrix.select_candidates, selection, [stages[-1]])
     return [*stages, ready] if gate is None else [*stages, ready, gate.codes(ready)]
 
 
@@ -156,7 +158,7 @@ Shapes = Counter[tuple[int, int]]
 """Number of prompts with so many different codes and tests."""
 
 
-def plan(config: SampledSource, skip_bad: bool = False, shapes: Shapes | None = None) -> dry_run.Plan:
+def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shapes | None = None) -> dry_run.BuildPlan:
     """What `candidates` would ask, what is run on its result, and what it costs.
 
     Asks and runs nothing and leaves no file behind. Input and benchmarks are read: the gates decide what is asked.
@@ -170,26 +172,26 @@ def plan(config: SampledSource, skip_bad: bool = False, shapes: Shapes | None = 
         CodeprefError: the configuration or the input can not be used.
     """
     recordings = recordings_of(config)
-    check(config, recordings)
+    check_source(config, recordings)
     shapes = Counter() if shapes is None else shapes
     sizes = config.codes_per_prompt, config.tests_per_prompt
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
         if config.seeds is not None:
-            seeded = seed_stage(config, runner)
+            seeded = seeds_of(config, runner)
             shapes[sizes] += _count(seeded) * config.tasks_per_seed
             assert config.generation is not None
             rows = rows_of(seeded, seeds.Seed)
-            return dry_run.from_seeds(rows, config.generation, config.tasks_per_seed, *sizes)
+            return dry_run.plan_seeds(rows, config.generation, config.tasks_per_seed, *sizes)
         gate = decontamination(config, runner)
         stages = prompt_stages(config, recordings, runner, skip_bad, gate)
         if config.generations is not None:
             stages = _candidates(config, runner, stages, gate)
             shapes.update((len({code.code for code in row.codes}), len(row.tests)) for row in _ready(stages))
-            return dry_run.recorded(_ready(stages))
+            return dry_run.plan_recorded(_ready(stages))
         shapes[sizes] += _count(stages[-1])
         assert config.generation is not None
-        return dry_run.from_prompts(rows_of(stages[-1], Samples), config.generation, *sizes)
+        return dry_run.plan_prompts(rows_of(stages[-1], Samples), config.generation, *sizes)
 
 
 def _count(stage: Stage) -> int:

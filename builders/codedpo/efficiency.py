@@ -28,9 +28,8 @@ from pydantic import Field
 from builders.chain.ask import Count
 from builders.chain.matrix import sandbox_of
 from builders.codedpo import larger_inputs
-from builders.codedpo import timing as cost
 from builders.codedpo.larger_inputs import ENOUGH_S, Call, Scaled, call_of, scaled
-from builders.codedpo.timing import Comparison, Workload, compare
+from builders.codedpo.timing import CostComparison, Workload, compare_costs, timing_executions
 from codepref.lots import fraction
 from codepref.records import Candidate, Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits, Sandbox
@@ -106,12 +105,12 @@ class Entrants:
 class Result:
     """A comparison, and the inputs it was made on."""
 
-    found: Comparison
+    found: CostComparison
     work: Workload
     larger: Scaled | None = None
 
 
-def efficiency(config: Measurement, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
+def measure_efficiency(config: Measurement, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
     """Stage `efficiency`: one efficiency pair a prompt, or the reason why there is none. It measures.
 
     Prompts fall under `not drawn`, `too few trusted tests`, `fewer than 2 distinct candidates`, `not measurable`,
@@ -142,7 +141,7 @@ def _pair(config: Measurement, row: Candidates, ran: Outcomes, scores: Scores) -
         return Exclusion("efficiency", row.prompt_id, "prompt", "too few trusted tests", detail=str(len(field.tests)))
     if len(field.codes) < 2:
         return Exclusion("efficiency", row.prompt_id, "prompt", "fewer than 2 distinct candidates")
-    result = measured(config, field)
+    result = measure_prompt(config, field)
     if isinstance(result, str):
         rule, _, detail = result.partition(": ")
         return Exclusion("efficiency", row.prompt_id, "prompt", rule, detail=detail)
@@ -167,12 +166,12 @@ def entrants(row: Candidates, ran: Outcomes, scores: Scores) -> Entrants:
     return Entrants(codes, tuple(row.tests[j].test for j in trusted), tuple(calls))
 
 
-def measured(config: Measurement, field: Entrants) -> Result | str:
+def measure_prompt(config: Measurement, field: Entrants) -> Result | str:
     """The fastest and the slowest code, far enough apart; or why there are none: rule, colon, detail."""
     timing, judging = _sandboxes(config.limits)
     codes = [item.code for item in field.codes]
     work = Workload(field.calls[0].entry_point, tuple(map(str, field.calls)))
-    found = compare(timing, work, codes)
+    found = compare_costs(timing, work, codes)
     if found is None:
         return "not measurable"
     verdict = clear(config.rule, found)
@@ -182,11 +181,11 @@ def measured(config: Measurement, field: Entrants) -> Result | str:
         return verdict or Result(found, work)
     if verdict is None:
         return _unless_reversed(timing, Result(found, work), codes, larger)
-    found = compare(timing, larger.work, codes)
+    found = compare_costs(timing, larger.work, codes)
     return "not measurable" if found is None else clear(config.rule, found) or Result(found, larger.work, larger)
 
 
-def clear(rule: Efficiency, found: Comparison) -> str | None:
+def clear(rule: Efficiency, found: CostComparison) -> str | None:
     """None if the two codes differ; else why they can not be told apart."""
     if found.speedup < rule.ratio:
         return f"no difference: {found.speedup:.3f} < {rule.ratio}"
@@ -195,7 +194,7 @@ def clear(rule: Efficiency, found: Comparison) -> str | None:
 
 def _unless_reversed(timing: Sandbox, result: Result, codes: Sequence[str], larger: Scaled) -> Result | str:
     """The result, unless the slow code is the faster one on larger inputs."""
-    again = compare(timing, larger.work, [codes[result.found.fast], codes[result.found.slow]])
+    again = compare_costs(timing, larger.work, [codes[result.found.fast], codes[result.found.slow]])
     if again is not None and again.fast == 1 and again.speedup > max(LOWEST_RATIO, again.noise):
         return f"direction depends on input size: {result.found.speedup:.3f}, then 1 / {again.speedup:.3f}"
     return result
@@ -212,11 +211,11 @@ def most_executions(rule: Efficiency, codes: int, tests: int) -> int:
     """Executions that measuring a prompt takes at most: inputs as they are, larger ones tried, larger ones measured."""
     if codes < 2 or tests < rule.min_tests:
         return 0
-    once = cost.most_executions(codes)
-    return 2 * once + larger_inputs.most_executions(codes, tests) if rule.scale else once
+    once = timing_executions(codes)
+    return 2 * once + larger_inputs.enlarging_executions(codes, tests) if rule.scale else once
 
 
-def confidence(speedup: float, noise: float) -> float:
+def speed_confidence(speedup: float, noise: float) -> float:
     """How sure the direction is: 0.5 where the ratio is the noise, towards 1 beyond."""
     return 1.0 - 0.5 * min(1.0, math.log(noise) / math.log(speedup))
 
@@ -229,7 +228,7 @@ def _row(row: Candidates, ran: Outcomes, field: Entrants, result: Result) -> Eff
         chosen=chosen.code,
         rejected=rejected.code,
         prompt_id=row.prompt_id,
-        confidence=_rounded(confidence(found.speedup, found.noise)),
+        confidence=_rounded(speed_confidence(found.speedup, found.noise)),
         entry_point=row.entry_point,
         chosen_id=chosen.code_id,
         rejected_id=rejected.code_id,

@@ -106,7 +106,7 @@ def scaled(sandbox: Sandbox, codes: Sequence[str], calls: Sequence[Call], least:
     return None
 
 
-def most_executions(codes: int, calls: int) -> int:
+def enlarging_executions(codes: int, calls: int) -> int:
     """Executions that `scaled` takes at most."""
     return len(RULES) * len(FACTORS) * codes * min(calls, MAX_CALLS)
 

@@ -31,12 +31,12 @@ from pydantic import BeforeValidator, Field
 
 from builders.chain import gates, source
 from builders.chain.ask import Count
-from builders.chain.dry_run import Plan
-from builders.chain.matrix import Execution, outcomes
-from builders.chain.scoring import Ranking, scores
+from builders.chain.dry_run import BuildPlan
+from builders.chain.matrix import Execution, run_matrices
+from builders.chain.scoring import Ranking, score_matrices
 from builders.chain.source import SampledSource
-from builders.codedpo.efficiency import Efficiency, EfficiencyPair, Measurement, efficiency, most_executions
-from builders.codedpo.pairs import Pair, PairRule, pairs
+from builders.codedpo.efficiency import Efficiency, EfficiencyPair, Measurement, measure_efficiency, most_executions
+from builders.codedpo.pairs import CodePair, CodePairRule, pair_extremes
 from codepref.config import load
 from codepref.errors import CodeprefError
 from codepref.inspection import run as inspection
@@ -102,15 +102,15 @@ def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) ->
         licence=config["licence"],
         tags=("dpo", "preference", "code", "synthetic", "codedpo"),
     )
-    rows = {"pairs": ("correctness", Pair), "efficiency": ("efficiency", EfficiencyPair)}
+    rows = {"pairs": ("correctness", CodePair), "efficiency": ("efficiency", EfficiencyPair)}
     parts = {rows[stage.name][0]: (stage, rows[stage.name][1]) for stage in chain if stage.name in rows}
     return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> Plan:
-    """What `build` would ask and run, and what it costs (`builders.chain.source.plan`)."""
+def plan(config: Config, *, skip_bad: bool = False) -> BuildPlan:
+    """What `build` would ask and run, and what it costs (`builders.chain.source.plan_candidates`)."""
     shapes = source.Shapes()
-    made = source.plan(config, skip_bad, shapes)
+    made = source.plan_candidates(config, skip_bad, shapes)
     if not config.efficiency.enabled:
         return made
     most = sum(count * most_executions(config.efficiency, *shape) for shape, count in shapes.items())
@@ -168,15 +168,15 @@ def rerank(run: inspection.Run, name: str, overrides: Sequence[str] = (), out: P
 
 def _ranked(choice: Config | Choice, runner: Runner, ready: Stage, ran: Stage) -> tuple[Stage, Stage]:
     """Stages `scores` and `pairs`."""
-    ranked = runner.map("scores", scores, choice.ranking, [ready, ran])
-    rule = PairRule(choice.seed, choice.min_confidence, choice.ranking.name, choice.pairs_per_prompt)
-    return ranked, runner.map("pairs", pairs, rule, [ready, ran, ranked])
+    ranked = runner.map("scores", score_matrices, choice.ranking, [ready, ran])
+    rule = CodePairRule(choice.seed, choice.min_confidence, choice.ranking.name, choice.pairs_per_prompt)
+    return ranked, runner.map("pairs", pair_extremes, rule, [ready, ran, ranked])
 
 
 def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
-    stages = source.candidates(config, runner, skip_bad)
+    stages = source.candidate_stages(config, runner, skip_bad)
     ready = stages[-1]
-    ran = runner.map("outcomes", outcomes, Execution(config.limits), [ready])
+    ran = runner.map("outcomes", run_matrices, Execution(config.limits), [ready])
     stages = [*stages, ran]
     vacuous = source.gates_of(config, source.recordings_of(config)).vacuous_tests
     ready, ran = gates.informative_tests(runner, ready, ran, vacuous)
@@ -185,5 +185,5 @@ def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
     if not config.efficiency.enabled:
         return *stages, ranked, chosen
     settings = Measurement(config.efficiency, config.limits)
-    timed = runner.map("efficiency", efficiency, settings, [ready, ran, ranked])
+    timed = runner.map("efficiency", measure_efficiency, settings, [ready, ran, ranked])
     return *stages, ranked, chosen, timed

@@ -22,7 +22,7 @@ Places = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class PairRule:
+class CodePairRule:
     """Which pairs are kept."""
 
     seed: int = 0
@@ -34,7 +34,7 @@ class PairRule:
 
 
 @dataclass(frozen=True)
-class Pair:
+class CodePair:
     """One row of the dataset."""
 
     prompt: Annotated[str, "the prompt, as the model saw it"]
@@ -64,7 +64,7 @@ class Pair:
     licence: Annotated[str | None, "licence of the prompt"]
 
 
-def pairs(config: PairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
+def pair_extremes(config: CodePairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
     """Stage `pairs`: the pairs of every prompt, best first, or the reason why there is none."""
     codes = {row.prompt_id: row for row in from_table(candidates, Candidates)}
     ran = dict(zip(outcomes.column("prompt_id").to_pylist(), outcomes.column("verdicts").to_pylist(), strict=True))
@@ -80,7 +80,7 @@ def pairs(config: PairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa
             detail = f"{sure[name][0]:.6f} < {config.min_confidence}"
             excluded.append(Exclusion("pairs", name, "prompt", "low confidence", detail=detail))
         rows += [_pair(codes[name], ran[name], row, *chosen[name][place], sure[name][place]) for place in kept]
-    return Shard(to_table(rows, Pair), tuple(excluded))
+    return Shard(to_table(rows, CodePair), tuple(excluded))
 
 
 def extremes(seed: int, row: Candidates, scores: Scores, most: int = 1) -> list[Places]:
@@ -125,7 +125,7 @@ def _confidences(
     """Confidence of every pair of every prompt, by prompt id."""
     names = outcomes.column("prompt_id").to_pylist()
     result = {prompt: list[float]() for prompt in chosen}
-    for group in evidence.read(outcomes):
+    for group in evidence.read_stacks(outcomes):
         listed = [(k, pair) for k, row in enumerate(group.rows) for pair in chosen.get(names[row], ())]
         if listed:
             place = np.cumsum(group.kept) - 1  # of a code of the table among those that were judged
@@ -138,10 +138,10 @@ def _confidences(
 
 def _pair(
     row: Candidates, verdicts: list[list[str]], scores: Scores, chosen: int, rejected: int, confidence: float
-) -> Pair:
+) -> CodePair:
     passed = tuple(tuple(verdict == "passed" for verdict in line) for line in verdicts)
     counts = Counter(verdict for line in verdicts for verdict in line)
-    return Pair(
+    return CodePair(
         prompt=row.prompt,
         chosen=row.codes[chosen].code,
         rejected=row.codes[rejected].code,

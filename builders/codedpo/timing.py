@@ -34,7 +34,7 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CostComparison:
     """The fastest and the slowest of some codes; times in CPU seconds of one run."""
 
     fast: int
@@ -131,7 +131,7 @@ def spread(costs: Sequence[float]) -> float:
     return costs[start] / costs[0]
 
 
-def compare(sandbox: Sandbox, work: Workload, codes: Sequence[str]) -> Comparison | None:
+def compare_costs(sandbox: Sandbox, work: Workload, codes: Sequence[str]) -> CostComparison | None:
     """Finds the fastest and the slowest code, then measures these two afresh; None if fewer than 2 codes end well.
 
     A code that raises, or goes over a limit when it is run many times, takes no part.
@@ -145,7 +145,7 @@ def compare(sandbox: Sandbox, work: Workload, codes: Sequence[str]) -> Compariso
     return duel(sandbox, work, codes, able, [repeats[i] for i in able]) if len(able) == 2 else None
 
 
-def most_executions(codes: int) -> int:
+def timing_executions(codes: int) -> int:
     """Executions that `compare` takes at most: an empty batch and a full one each time."""
     steps = math.ceil(math.log2(MAX_REPEATS)) + 1
     screening = SCREENING if codes > 2 else 0
@@ -154,7 +154,7 @@ def most_executions(codes: int) -> int:
 
 def duel(
     sandbox: Sandbox, work: Workload, codes: Sequence[str], two: Sequence[int], repeats: Sequence[int]
-) -> Comparison | None:
+) -> CostComparison | None:
     """Measures two codes carefully; None if one of them did not end well.
 
     Args:
@@ -172,7 +172,7 @@ def duel(
             return None
         fast, slow = (0, 1) if costs[0][0] <= costs[1][0] else (1, 0)
         noise = max(map(spread, costs))
-        result = Comparison(two[fast], two[slow], costs[fast][0], costs[slow][0], noise, rounds)
+        result = CostComparison(two[fast], two[slow], costs[fast][0], costs[slow][0], noise, rounds)
         if result.speedup < CLOSE or result.speedup > max(CLEAR, noise**2):
             break
     return result

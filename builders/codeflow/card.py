@@ -18,19 +18,19 @@ PAPER = (36.7, 54.7, 61.5, 64.6, 66.3, 67.5)
 def sections(root: Path, histories: Stage, chain: Sequence[Stage], labels: Stage) -> tuple[tuple[str, str], ...]:
     """Title and Markdown of the card's sections; the plots go to `figures/` of the build folder."""
     return (
-        ("Yields of the rounds", rounds(root / "figures", histories)),
+        ("Yields of the rounds", solved_by_round(root / "figures", histories)),
         ("What the filters left out", left_out(root / "figures", [stage.summary() for stage in chain])),
-        ("Labels of `kto`", balance(labels)),
+        ("Labels of `kto`", class_balance(labels)),
     )
 
 
-def rounds(folder: Path, histories: Stage) -> str:
+def solved_by_round(folder: Path, histories: Stage) -> str:
     """A table of what is solved after each round, beside the paper's, and a plot."""
     count, solved = cumulative(rows_of(histories, History))
     shares = [100 * number / count for number in solved] if count else []
     series = {"this run": list(enumerate(shares)), "CodeFlow paper": list(enumerate(PAPER))}
     labels = ("repairs", "solved, per cent")
-    plot.lines(folder / "rounds.png", "Trajectories whose tests all pass", labels, series)
+    plot.line_plot(folder / "rounds.png", "Trajectories whose tests all pass", labels, series)
     lines = ["| repairs | solved | of all | paper |", "| --- | --- | --- | --- |"]
     for number in range(max(len(solved), len(PAPER))):
         here = f"{solved[number]:,} | {shares[number]:.1f} %" if number < len(solved) else "- | -"
@@ -53,7 +53,7 @@ def left_out(folder: Path, summaries: Sequence[Mapping[str, Any]]) -> str:
     rules.append(("no program", sum(count for (kind, _), count in counts.items() if kind == "code")))
     rules += [(rule, counts.get(("pair", rule), 0)) for rule in FILTERED] + later
     kept = next(s["rows_out"] for s in reversed(summaries) if s["stage"] in ("pairs", "distinct", "judged"))
-    plot.bars(folder / "filters.png", "Left out, and pairs kept", "number", {**dict(rules), "pairs kept": kept})
+    plot.bar_plot(folder / "filters.png", "Left out, and pairs kept", "number", {**dict(rules), "pairs kept": kept})
     lines = ["| rule | left out |", "| --- | --- |", *(f"| {rule} | {count:,} |" for rule, count in rules)]
     said = "The first four rules leave out trajectories, `no program` versions of solved ones, those that follow pairs."
     return "\n".join([said, "", *lines, f"| pairs kept | {kept:,} |", "", "![Left out](figures/filters.png)"])
@@ -63,7 +63,7 @@ NO_PAIR = ("passes at once", "unsolved", "unjudged", "no failing program")
 FILTERED = ("empty D-", "comments only", "too many lines", "too long", "same syntax tree")
 
 
-def balance(labels: Stage) -> str:
+def class_balance(labels: Stage) -> str:
     """How many completions are desirable and undesirable, and what that asks of a KTO trainer."""
     shards = range(labels.summary()["shards"])
     good = sum(pc.sum(labels.read(index, ["label"])["label"]).as_py() or 0 for index in shards)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 from builders.chain.ask import Generation, Question
-from builders.chain.dry_run import STAND_IN, Asking, Plan, count_work, task_work
+from builders.chain.dry_run import STAND_IN, Asking, BuildPlan, count_work, task_work
 from builders.chain.seeds import Seed
 from builders.codeflow.trajectories import History, Version
 from codepref.records import Samples
@@ -15,23 +15,25 @@ FAILING = Version("x" * 1000, 0, "", ("failed",), "x" * 400, None, None, None)
 """Stand-in for what only the model can say: a program of 250 tokens and what is said about it."""
 
 
-def recorded_trajectories(rows: Iterable[History]) -> Plan:
+def plan_trajectories(rows: Iterable[History]) -> BuildPlan:
     """The plan for recorded trajectories."""
     count = runs = samples = 0
     for row in rows:
         count += 1
         samples += len(row.versions) + len(row.tests)
         runs += sum(not item.problem for item in row.versions) * len(row.tests)
-    return Plan(count, samples / max(count, 1), runs, f"{count:,} trajectories, all programs in them on their tests")
+    return BuildPlan(
+        count, samples / max(count, 1), runs, f"{count:,} trajectories, all programs in them on their tests"
+    )
 
 
-def from_loop(
+def plan_loop(
     source: Iterable[Samples] | Iterable[Seed],
     generation: Generation,
     tasks: int | None,
     first: Sequence[Question],
     again: Sequence[Question],
-) -> Plan:
+) -> BuildPlan:
     """The plan for trajectories that are to be made: as if every program failed until the last round.
 
     Args:
@@ -65,4 +67,4 @@ def from_loop(
     tests = given / max(prompts, 1) + answers * TESTS_AN_ANSWER
     asked = sum(ask.n for ask in (*first, *again))
     price = generation.price_per_million
-    return Plan(prompts, asked, prompts * programs, words, tuple(works), price, tests)
+    return BuildPlan(prompts, asked, prompts * programs, words, tuple(works), price, tests)

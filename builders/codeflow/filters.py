@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from builders.chain.ask import Count
-from builders.codeflow.linediff import Diff, lines, spans
+from builders.codeflow.linediff import Diff, lines_of, spans
 from builders.codeflow.spans import Located
 from codepref.errors import CodeprefError
 from codepref.extract import parse
@@ -68,7 +68,7 @@ def rule(config: Filters, chosen: str, rejected: str, found: Diff, sizes: Sizes)
 
 def silent_lines(source: str, tree: ast.Module) -> set[int]:
     """Numbers, from 0, of the lines that are blank, a comment or part of a docstring that has its lines for itself."""
-    found = lines(source)
+    found = lines_of(source)
     silent = {number for number, line in enumerate(found) if not line.strip() or line.lstrip().startswith("#")}
     for node in _statements(tree):
         text = docstring(node)
@@ -132,7 +132,7 @@ def marked(config: Filters, rejected: str, found: Located) -> Located:
     """The same difference; of a repair that only inserts lines the rejected line after the first insertion is D-."""
     if found.diff.minus or config.insertions == "drop":
         return found
-    numbers = following(lines(rejected), found.diff.plus)
+    numbers = following(lines_of(rejected), found.diff.plus)
     return Located(Diff(found.diff.plus, numbers), found.chosen, spans(rejected, numbers))
 
 

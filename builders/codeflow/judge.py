@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from builders.chain import ask as samples
-from builders.chain.ask import Drawing, Generation, Inquiry, Question, ask_stage
+from builders.chain.ask import TEMPLATES, Drawing, Generation, Inquiry, Question, ask_stage
 from codepref.generate import Completion, Sampling
 from codepref.records import Exclusion, from_table
 from codepref.stages import Runner
@@ -23,7 +22,7 @@ class Judge:
     generation: Generation
     """A backend, as for programs; its `sampling` is not used."""
     sampling: Sampling = Sampling(temperature=0.0)  # noqa: RUF009 - frozen
-    template: str = str(samples.TEMPLATES / "judge.jinja")
+    template: str = str(TEMPLATES / "judge.jinja")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Opinion:
     keep: bool
 
 
-def judged(runner: Runner, judge: Judge, pairs: Stage, seed: int) -> list[Stage]:
+def judge_pairs(runner: Runner, judge: Judge, pairs: Stage, seed: int) -> list[Stage]:
     """Stages `cases`, `opinions` and `judged`: the pairs the judge keeps, its answer in their column `judge`.
 
     Pairs fall under `differs in format` or, where the answer has no verdict, `judge unclear`.

@@ -38,7 +38,7 @@ def _others(count: int, taken: set[int]) -> tuple[int, ...]:
     return tuple(number for number in range(count) if number not in taken)
 
 
-def lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """The lines of a program, without line breaks (`\\n` or `\\r\\n`)."""
     found = text.split("\n")
     if not found[-1]:

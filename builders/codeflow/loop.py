@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from builders.chain import ask as samples
-from builders.chain.ask import Drawing, Generation, Inquiry, Question, ask_stage
+from builders.chain.ask import TEMPLATES, Drawing, Generation, Inquiry, Question, ask_stage, sample_questions
 from builders.codeflow.trajectories import (
     History,
     Running,
@@ -19,7 +18,7 @@ from builders.codeflow.trajectories import (
     joined,
     keep_informative,
     tests_in,
-    verified,
+    verify_versions,
     version,
 )
 from codepref.generate import Completion
@@ -27,7 +26,7 @@ from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner
 from codepref.store import Shard, Stage
 
-REFINE = str(samples.TEMPLATES / "refine.jinja")
+REFINE = str(TEMPLATES / "refine.jinja")
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,9 @@ class Loop:
     refine_template: str = REFINE
 
 
-def questions(loop: Loop, generation: Generation) -> list[Question]:
+def first_questions(loop: Loop, generation: Generation) -> list[Question]:
     """What is asked before the first run: a program, and tests in a request of their own."""
-    code, test = samples.questions(generation, 1, loop.tests)
+    code, test = sample_questions(generation, 1, loop.tests)
     return [code, test] if loop.tests else [code]
 
 
@@ -52,11 +51,11 @@ def refinement(loop: Loop, number: int) -> Question:
     return Question(f"refine{number}", loop.refine_template, 1)
 
 
-def started(
+def start_debugging(
     runner: Runner, prompts: Stage, loop: Loop, generation: Generation, running: Running, seed: int
 ) -> list[Stage]:
     """Stages up to first versions with the tests they are going to be run on."""
-    inquiry = Inquiry(questions(loop, generation), _begun, Samples, History)
+    inquiry = Inquiry(first_questions(loop, generation), _begun, Samples, History)
     first = ask_stage(runner, "samples", prompts, inquiry, Drawing(generation, generation.sampling, seed))
     return [first, runner.map("informative_tests", keep_informative, running, [first])]
 
@@ -75,7 +74,7 @@ def _counted(row: Samples | History, answer: Completion, number: int) -> Version
     return replace(found, prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens)
 
 
-def rounds(
+def debug_rounds(
     runner: Runner, first: Stage, loop: Loop, generation: Generation, running: Running, seed: int
 ) -> list[Stage]:
     """Stages `run0`, then `open1`, `refine1`, `run1`, `open2` ... as long as something fails, and `histories`.
@@ -88,7 +87,7 @@ def rounds(
         running: How versions are run.
         seed: Run seed.
     """
-    ran = [runner.map("run0", verified, running, [first])]
+    ran = [runner.map("run0", verify_versions, running, [first])]
     chain = [*ran]
     drawing = Drawing(generation, generation.sampling, seed)
     for number in range(1, loop.rounds + 1):
@@ -98,7 +97,7 @@ def rounds(
             break
         inquiry = Inquiry([refinement(loop, number)], _repaired, History, History)
         again = ask_stage(runner, f"refine{number}", left, inquiry, drawing)
-        ran.append(runner.map(f"run{number}", verified, running, [again]))
+        ran.append(runner.map(f"run{number}", verify_versions, running, [again]))
         chain += [again, ran[-1]]
     return [*chain, runner.map("histories", joined, None, ran, here=True)]
 

@@ -33,18 +33,17 @@ from pydantic import Field
 
 from builders.chain import gates, source
 from builders.chain.ask import Count, Question, rows_of
-from builders.chain.dry_run import Plan
+from builders.chain.dry_run import BuildPlan
 from builders.chain.seeds import Seed
 from builders.chain.source import Recordings, Source
 from builders.codeflow import card, dry_run, trajectories
-from builders.codeflow import loop as debugging
 from builders.codeflow.filters import Filters
-from builders.codeflow.judge import Judge, judged
-from builders.codeflow.loop import Loop
-from builders.codeflow.pairs import Choice, Labelled, Pair, PairRule, labelled, pairs
+from builders.codeflow.judge import Judge, judge_pairs
+from builders.codeflow.loop import REFINE, Loop, debug_rounds, first_questions, refinement, start_debugging
+from builders.codeflow.pairs import Choice, LabelledVersion, RepairPair, RepairPairRule, label_versions, pair_versions
 from builders.codeflow.spans import Focus
 from builders.codeflow.trajectories import History, Running, Trajectory
-from builders.codeflow.vote import Repair, mended
+from builders.codeflow.vote import Repair, mend_tests
 from codepref.errors import CodeprefError
 from codepref.files import file_hash
 from codepref.generate.recorded import VERSIONS
@@ -76,7 +75,7 @@ class Config(Source):
     """Answers with tests asked for each prompt; 0 where all prompts bring theirs."""
     rounds: Count = 5
     """Repairs at most."""
-    refine_template: str = debugging.REFINE
+    refine_template: str = REFINE
     repair: Repair = Repair()  # noqa: RUF009 - frozen
     rejected: Choice = "random"
     """Which failing version is rejected."""
@@ -125,7 +124,7 @@ def _recordings(config: Config) -> Recordings:
 
 
 def _check(config: Config) -> None:
-    source.check(config, _recordings(config))
+    source.check_source(config, _recordings(config))
     if config.trajectories is not None and config.repair.enabled:
         raise CodeprefError("configuration: repair.enabled needs a model to ask; recorded trajectories have none")
 
@@ -139,13 +138,13 @@ def _histories(config: Config, runner: Runner, skip_bad: bool) -> list[Stage]:
     if config.generation is None or config.trajectories is not None:
         stages.append(runner.map("versions", trajectories.begun, None, [stages[-1]], here=True))
         stages.append(runner.map("informative_tests", trajectories.keep_informative, running, [stages[-1]]))
-        stages.append(runner.map("run", trajectories.verified, running, [stages[-1]]))
+        stages.append(runner.map("run", trajectories.verify_versions, running, [stages[-1]]))
     else:
         loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template)
-        stages += debugging.started(runner, stages[-1], loop, config.generation, running, config.seed)
+        stages += start_debugging(runner, stages[-1], loop, config.generation, running, config.seed)
         if config.repair.enabled:
-            stages += mended(runner, stages[-1], config.repair, config.generation, running, config.seed)
-        stages += debugging.rounds(runner, stages[-1], loop, config.generation, running, config.seed)
+            stages += mend_tests(runner, stages[-1], config.repair, config.generation, running, config.seed)
+        stages += debug_rounds(runner, stages[-1], loop, config.generation, running, config.seed)
     if gate is not None:
         clean = partial(trajectories.clean_versions, gate.tasks.path)
         stages.append(runner.map("clean_versions", clean, gate.rule, [stages[-1]]))
@@ -159,19 +158,19 @@ def _parts(
     histories = stages[-1]
     tokenizer = config.filters.tokenizer
     settings = replace(config.filters, tokenizer=tokenizer and file_hash(tokenizer))
-    rule = PairRule(config.rejected, config.focus, settings, config.seed)
-    drawn = runner.map("pairs", partial(pairs, tokenizer), rule, [histories])
-    chain = [drawn, gates.distinct(runner, "distinct", drawn, ("prompt", "chosen", "rejected"), "pair")]
+    rule = RepairPairRule(config.rejected, config.focus, settings, config.seed)
+    drawn = runner.map("pairs", partial(pair_versions, tokenizer), rule, [histories])
+    chain = [drawn, gates.keep_distinct(runner, "distinct", drawn, ("prompt", "chosen", "rejected"), "pair")]
     if config.judge is not None:
-        chain += judged(runner, config.judge, chain[-1], config.seed)
+        chain += judge_pairs(runner, config.judge, chain[-1], config.seed)
     rows = runner.map("trajectories", trajectories.trajectories, None, [histories], here=True)
-    labels = runner.map("labelled", labelled, None, [histories], here=True)
-    once = gates.distinct(runner, "kto", labels, ("prompt", "completion"), "code")
-    parts = {"pairs": (chain[-1], Pair), "kto": (once, Labelled), "trajectories": (rows, Trajectory)}
+    labels = runner.map("labelled", label_versions, None, [histories], here=True)
+    once = gates.keep_distinct(runner, "kto", labels, ("prompt", "completion"), "code")
+    parts = {"pairs": (chain[-1], RepairPair), "kto": (once, LabelledVersion), "trajectories": (rows, Trajectory)}
     return parts, (*chain, rows, labels, once)
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> Plan:
+def plan(config: Config, *, skip_bad: bool = False) -> BuildPlan:
     """What `build` would ask and run, and what it costs. Asks and runs nothing and leaves no file behind.
 
     Raises:
@@ -182,18 +181,18 @@ def plan(config: Config, *, skip_bad: bool = False) -> Plan:
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
         if config.seeds is not None:
-            return _plan(config, rows_of(source.seed_stage(config, runner), Seed), config.tasks_per_seed)
+            return _plan(config, rows_of(source.seeds_of(config, runner), Seed), config.tasks_per_seed)
         gate = source.decontamination(config, runner)
         stages = source.prompt_stages(config, recordings, runner, skip_bad, gate)
         if config.trajectories is None:
             return _plan(config, rows_of(stages[-1], Samples), None)
         begun = runner.map("versions", trajectories.begun, None, [stages[-1]])
-        return dry_run.recorded_trajectories(rows_of(begun, History))
+        return dry_run.plan_trajectories(rows_of(begun, History))
 
 
-def _plan(config: Config, rows: Any, tasks: int | None) -> Plan:
+def _plan(config: Config, rows: Any, tasks: int | None) -> BuildPlan:
     assert config.generation is not None
     loop = Loop(config.tests_per_prompt, config.rounds, config.refine_template)
     votes = [Question("vote", config.generation.code_template, config.repair.programs)] if config.repair.enabled else []
-    again = [*votes, *(debugging.refinement(loop, number) for number in range(1, config.rounds + 1))]
-    return dry_run.from_loop(rows, config.generation, tasks, debugging.questions(loop, config.generation), again)
+    again = [*votes, *(refinement(loop, number) for number in range(1, config.rounds + 1))]
+    return dry_run.plan_loop(rows, config.generation, tasks, first_questions(loop, config.generation), again)

@@ -18,7 +18,7 @@ Spans = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
-class Pair:
+class RepairPair:
     """One row of the dataset."""
 
     prompt: Annotated[str, "the prompt, as the model saw it"]
@@ -50,7 +50,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledVersion:
     """One row of the config `kto`."""
 
     prompt: Annotated[str, "the prompt, as the model saw it"]
@@ -65,7 +65,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class PairRule:
+class RepairPairRule:
     """How pairs are drawn, located and filtered."""
 
     rejected: Choice = "random"
@@ -74,7 +74,7 @@ class PairRule:
     seed: int = 0
 
 
-def pairs(tokenizer: str | None, config: PairRule, histories: pa.Table) -> Shard:
+def pair_versions(tokenizer: str | None, config: RepairPairRule, histories: pa.Table) -> Shard:
     """Stage `pairs`: pairs of every trajectory, or the reason why there are none.
 
     Prompts fall under `passes at once`, `unsolved`, `unjudged` or `no failing program`, versions of solved ones that
@@ -86,7 +86,7 @@ def pairs(tokenizer: str | None, config: PairRule, histories: pa.Table) -> Shard
         histories: Rows of `History`.
     """
     rules = replace(config.filters, tokenizer=tokenizer)
-    rows, excluded = list[Pair](), list[Exclusion]()
+    rows, excluded = list[RepairPair](), list[Exclusion]()
     for row in from_table(histories, History):
         drawn = rejected_versions(config, row)
         excluded += [
@@ -98,15 +98,15 @@ def pairs(tokenizer: str | None, config: PairRule, histories: pa.Table) -> Shard
             excluded.append(Exclusion("pairs", row.prompt_id, "prompt", drawn, detail=row.trajectory_id))
             drawn = []
         for item in drawn:
-            pair = paired(config.focus, rules, row, item)
+            pair = pair_or_filter(config.focus, rules, row, item)
             if isinstance(pair, Exclusion):
                 excluded.append(pair)
             else:
                 rows.append(pair)
-    return Shard(to_table(rows, Pair), tuple(excluded))
+    return Shard(to_table(rows, RepairPair), tuple(excluded))
 
 
-def rejected_versions(config: PairRule, row: History) -> list[Version] | str:
+def rejected_versions(config: RepairPairRule, row: History) -> list[Version] | str:
     """The failing versions that are rejected, or why there is none."""
     if row.state != "passed":
         return "unjudged" if row.state == "unjudged" else "unsolved"
@@ -125,7 +125,7 @@ def rejected_versions(config: PairRule, row: History) -> list[Version] | str:
     return [distinct[0 if config.rejected == "first" else -1]]
 
 
-def paired(focus: Focus, rules: Filters, row: History, rejected: Version) -> Pair | Exclusion:
+def pair_or_filter(focus: Focus, rules: Filters, row: History, rejected: Version) -> RepairPair | Exclusion:
     """The pair of a failing version and the passing one, or the filter it falls under."""
     chosen = row.versions[-1]
     plain = located(focus, chosen.code, rejected.code)
@@ -137,7 +137,7 @@ def paired(focus: Focus, rules: Filters, row: History, rejected: Version) -> Pai
     counts = dict.fromkeys(VerdictCounts.__annotations__, 0)
     for verdict in (verdict for item in row.versions for verdict in item.verdicts):
         counts[verdict] += 1
-    return Pair(
+    return RepairPair(
         prompt=row.prompt,
         chosen=chosen.code,
         rejected=rejected.code,
@@ -165,10 +165,10 @@ def paired(focus: Focus, rules: Filters, row: History, rejected: Version) -> Pai
     )
 
 
-def labelled(_: None, histories: pa.Table) -> Shard:
+def label_versions(_: None, histories: pa.Table) -> Shard:
     """Stage `labelled`: programs with a label. Failing versions of a trajectory that was never solved have none."""
     rows = [
-        Labelled(
+        LabelledVersion(
             row.prompt,
             item.code,
             item.state == "passed",
@@ -183,4 +183,4 @@ def labelled(_: None, histories: pa.Table) -> Shard:
         if row.state == "passed"
         for item in [*failing(row), row.versions[-1]]
     ]
-    return Shard(to_table(rows, Labelled))
+    return Shard(to_table(rows, LabelledVersion))

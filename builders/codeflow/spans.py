@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from builders.codeflow.linediff import Diff, Span, common, diff, lines, spans
+from builders.codeflow.linediff import Diff, Span, common, diff, lines_of, spans
 from codepref.extract import parse
 
 Focus = Literal["line", "token", "ast"]
@@ -34,7 +34,7 @@ class Located:
 
 def located(focus: Focus, chosen: str, rejected: str) -> Located:
     """Spans of what only the chosen and of what only the rejected program holds."""
-    both = lines(chosen), lines(rejected)
+    both = lines_of(chosen), lines_of(rejected)
     found = diff(*both)
     whole = spans(chosen, found.plus), spans(rejected, found.minus)
     if focus == "line":

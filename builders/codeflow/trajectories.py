@@ -123,8 +123,10 @@ def tests_in(row: Samples, stage: str) -> tuple[tuple[str, ...], list[Exclusion]
 
 
 def version(row: Samples | History, sample: Sample, number: int) -> Version:
-    """A version out of a model's answer, not run yet."""
+    """A version out of a model's answer, not run yet. Versions are whole programs, never completions of the prompt."""
     (found,) = programs_in([(sample.text, row.prompt, row.entry_point)])
+    if isinstance(found, extract.Extracted) and found.rule.startswith("completion"):
+        found = extract.Rejected("no entry point", "a completion of the prompt, no whole program")
     if isinstance(found, extract.Rejected):
         said = no_program(found, row.entry_point)
         return Version(sample.text, number, found.rule, (), said, sample.seed, None, None)
@@ -139,7 +141,7 @@ def history(row: Samples, tests: tuple[str, ...], versions: tuple[Version, ...])
     )
 
 
-def verified(config: Running, table: pa.Table) -> Shard:
+def verify_versions(config: Running, table: pa.Table) -> Shard:
     """Stages `run...`: every version that was not run yet, on every test; what fails is told why.
 
     Versions after the first one that passes are cut off.
@@ -243,7 +245,7 @@ def clean_versions(folder: Path, _: decontaminate.Rule, histories: pa.Table) -> 
     """Stage `clean_versions`: trajectories of which no version holds a benchmark's solution."""
     rows, excluded = list[History](), list[Exclusion]()
     for row in from_table(histories, History):
-        hits = [decontaminate.index(folder).code(item.code, row.entry_point) for item in row.versions]
+        hits = [decontaminate.task_index(folder).code(item.code, row.entry_point) for item in row.versions]
         excluded += [
             Exclusion("clean_versions", row.prompt_id, "code", "benchmark code", number, hit)
             for number, hit in enumerate(hits)

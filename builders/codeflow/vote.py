@@ -13,8 +13,7 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import Field
 
-from builders.chain import ask as samples
-from builders.chain.ask import Count, Drawing, Generation, Inquiry, Question, ask_stage
+from builders.chain.ask import TEMPLATES, Count, Drawing, Generation, Inquiry, Question, ask_stage
 from builders.chain.matrix import programs_in, sandbox_of
 from builders.codeflow.feedback import reports
 from builders.codeflow.trajectories import History, Running
@@ -35,7 +34,7 @@ class Repair:
     """Independent programs a prompt."""
     share: Annotated[float, Field(ge=0.5, lt=1)] = 0.5
     """A test is in dispute if more than this share of the programs fail it."""
-    template: str = str(samples.TEMPLATES / "repair.jinja")
+    template: str = str(TEMPLATES / "repair.jinja")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class _Voting:
     running: Running
 
 
-def mended(
+def mend_tests(
     runner: Runner, first: Stage, rule: Repair, generation: Generation, running: Running, seed: int
 ) -> list[Stage]:
     """Stages `ballots`, `disputes`, `amendments` and `mended`; the rows of the last are those of `first`.

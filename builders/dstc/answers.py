@@ -75,12 +75,12 @@ class _Side:
 
 
 @dataclass(frozen=True)
-class Pair(_Evidence, _Sides, _Texts):
+class AnswerPair(_Evidence, _Sides, _Texts):
     """One row of the config `dpo`."""
 
 
 @dataclass(frozen=True)
-class Labelled(_Evidence, _Side, _Answer):
+class LabelledAnswer(_Evidence, _Side, _Answer):
     """One row of the config `kto`."""
 
 
@@ -90,18 +90,18 @@ def concatenated(code: str, test: str | None, fenced: bool = True) -> str:
     return "\n\n".join(map(code_block, parts)) if fenced else "\n".join(parts)
 
 
-def program(answer: str, test: str) -> str:
+def joined_program(answer: str, test: str) -> str:
     """An answer as one program that tests itself: its blocks one after the other, or its only block and the test."""
     blocks = extract.fenced_blocks(answer) or [answer]
     return "\n".join(blocks if len(blocks) > 1 else [*blocks, test])
 
 
-def verified(config: Execution, pairs: pa.Table) -> Shard:
+def verify_pairs(config: Execution, pairs: pa.Table) -> Shard:
     """Stage `verified`: the pairs whose sides, each run again as one program, do what the matrix says.
 
     Rules: `chosen fails as one program`, `rejected passes as one program`, `unjudged as one program`.
     """
-    rows = list(from_table(pairs, Pair))
+    rows = list(from_table(pairs, AnswerPair))
     matrices = sandbox_of(config.limits).run_many([Job(row.prompt_id, _programs(row), (NOTHING,)) for row in rows])
     kept, excluded = [], list[Exclusion]()
     for row, matrix in zip(rows, matrices, strict=True):
@@ -112,13 +112,13 @@ def verified(config: Execution, pairs: pa.Table) -> Shard:
             excluded.append(Exclusion("verified", row.prompt_id, "prompt", rule, detail=detail))
         else:
             kept.append(row)
-    return Shard(to_table(kept, Pair), tuple(excluded))
+    return Shard(to_table(kept, AnswerPair), tuple(excluded))
 
 
-def _programs(row: Pair) -> tuple[str, str]:
+def _programs(row: AnswerPair) -> tuple[str, str]:
     return (
-        program(row.chosen, row.tests[row.chosen_test_index]),
-        program(row.rejected, row.tests[row.rejected_test_index]),
+        joined_program(row.chosen, row.tests[row.chosen_test_index]),
+        joined_program(row.rejected, row.tests[row.rejected_test_index]),
     )
 
 
@@ -130,15 +130,15 @@ def _broken(chosen: str, rejected: str) -> str:
     return "rejected passes as one program" if rejected == "passed" else ""
 
 
-def unpaired(_: None, pairs: pa.Table) -> Shard:
+def unpair_answers(_: None, pairs: pa.Table) -> Shard:
     """Stage `unpaired`: every pair as two rows, the desirable answer first."""
-    return Shard(to_table((row for pair in from_table(pairs, Pair) for row in _split(pair)), Labelled))
+    return Shard(to_table((row for pair in from_table(pairs, AnswerPair) for row in _split(pair)), LabelledAnswer))
 
 
-def _split(pair: Pair) -> Iterator[Labelled]:
+def _split(pair: AnswerPair) -> Iterator[LabelledAnswer]:
     shared: dict[str, Any] = {f.name: getattr(pair, f.name) for f in dataclasses.fields(_Evidence)}
     for label, completion, code, test in (
         (True, pair.chosen, pair.chosen_code_index, pair.chosen_test_index),
         (False, pair.rejected, pair.rejected_code_index, pair.rejected_test_index),
     ):
-        yield Labelled(pair.prompt, completion, label, **shared, code_index=code, test_index=test)
+        yield LabelledAnswer(pair.prompt, completion, label, **shared, code_index=code, test_index=test)

@@ -37,15 +37,15 @@ import numpy as np
 
 from builders.chain import ask, source
 from builders.chain.ask import Count
-from builders.chain.dry_run import Plan
+from builders.chain.dry_run import BuildPlan
 from builders.chain.gates import Gates, informative_tests
-from builders.chain.matrix import Execution, outcomes
+from builders.chain.matrix import Execution, run_matrices
 from builders.chain.ranking import Name as RankingName
-from builders.chain.scoring import Ranking, scores
+from builders.chain.scoring import Ranking, score_matrices
 from builders.chain.source import SampledSource
 from builders.dstc import rounds
-from builders.dstc.answers import Labelled, Pair, unpaired, verified
-from builders.dstc.pairs import PairRule, Same, Selection, Ties, pairs
+from builders.dstc.answers import AnswerPair, LabelledAnswer, unpair_answers, verify_pairs
+from builders.dstc.pairs import AnswerPairRule, Same, Selection, Ties, pair_answers
 from codepref.publish import cards, dataset
 from codepref.sandbox import Limits
 from codepref.stages import Runner
@@ -112,7 +112,7 @@ def build(config: Config, runner: Runner, *, skip_bad: bool = False) -> dict[str
     """
     template = _template(config)
     if config.rounds > 1:
-        rounds.check(config.generation, config.train)
+        rounds.check_rounds(config.generation, config.train)
     store = runner.store
     made, trained = list[_Round](), list[tuple[Stage, rounds.Adapter]]()
     while True:
@@ -138,24 +138,24 @@ class _Round:
 
 
 def _round(config: Config, runner: Runner, number: int, template: str, skip_bad: bool) -> _Round:
-    stages = source.candidates(config, runner, skip_bad)
+    stages = source.candidate_stages(config, runner, skip_bad)
     ready = stages[-1]
     execution = Execution(config.limits)
-    ran = runner.map("outcomes", outcomes, execution, [ready])
+    ran = runner.map("outcomes", run_matrices, execution, [ready])
     stages = [*stages, ran]
     ready, ran = informative_tests(runner, ready, ran, _gates(config).vacuous_tests)
     stages = [*stages, ready, ran]
     ranked = Ranking(name=config.ranking if config.selection == "ranked" else "pass_count", seed=config.seed)
-    scored = runner.map("scores", scores, ranked, [ready, ran])
-    paired = runner.map("pairs", pairs, _rule(config, number, template), [ready, ran, scored])
-    kept = runner.map("verified", verified, execution, [paired])
-    split = runner.map("unpaired", unpaired, None, [kept])
+    scored = runner.map("scores", score_matrices, ranked, [ready, ran])
+    paired = runner.map("pairs", pair_answers, _rule(config, number, template), [ready, ran, scored])
+    kept = runner.map("verified", verify_pairs, execution, [paired])
+    split = runner.map("unpaired", unpair_answers, None, [kept])
     return _Round(number, (*stages, scored, paired, kept, split), kept, split)
 
 
-def _rule(config: Config, number: int, template: str) -> PairRule:
+def _rule(config: Config, number: int, template: str) -> AnswerPairRule:
     asked = config.generation if config.generations is None else None
-    return PairRule(
+    return AnswerPairRule(
         template,
         config.selection,
         config.ties,
@@ -184,7 +184,7 @@ def _template(config: Config) -> str:
     of_code = config.generation.code_template if config.generation else ask.TEMPLATES / "code.jinja"
     fitting = ask.TEMPLATES / "code_and_test.jinja" if config.concatenate else of_code
     path = Path(config.answer_template or (fitting if config.fenced else ask.TEMPLATES / "bare.jinja"))
-    ask.render(path, dict.fromkeys(("prompt", "entry_point", "prompt_id"), "x"))
+    ask.render_prompt(path, dict.fromkeys(("prompt", "entry_point", "prompt_id"), "x"))
     return path.read_text(encoding="utf-8")
 
 
@@ -196,7 +196,7 @@ def _later(config: Config, adapter: rounds.Adapter, root: Path, first: _Round) -
         config,
         generations=None,
         seeds=None,
-        prompts=rounds.prompts(root, asked),
+        prompts=rounds.write_round_prompts(root, asked),
         seed=config.seed + adapter.round,  # a model that training hardly moved would say the same again
         gates=Gates(False, False, None, _gates(config).vacuous_tests),
         generation=rounds.sampling_from(config.generation, config.served_as, adapter, root),
@@ -207,8 +207,8 @@ def _train(config: Config, runner: Runner, root: Path, now: Config, made: _Round
     assert config.generation is not None and now.generation is not None
     places = {
         "config": f"round{made.number}_dpo",
-        "model": rounds.model(config.generation),
-        "policy": rounds.model(now.generation),
+        "model": rounds.name_of_model(config.generation),
+        "policy": rounds.name_of_model(now.generation),
     }
     return rounds.train_round(runner, root, made.number, made.pairs, config.train, places)
 
@@ -219,7 +219,7 @@ def _publish(
     parts, sections = dict[str, tuple[Stage, type]](), list[tuple[str, str]]()
     for one in made:
         prefix = "" if config.rounds == 1 else f"round{one.number}_"
-        parts |= {f"{prefix}dpo": (one.pairs, Pair), f"{prefix}kto": (one.unpaired, Labelled)}
+        parts |= {f"{prefix}dpo": (one.pairs, AnswerPair), f"{prefix}kto": (one.unpaired, LabelledAnswer)}
         sections += [(f"{title} of `{prefix}dpo`", text) for title, text in _sections(one.pairs)]
     sections += [(f"Round {adapter.round + 1}", _origin(adapter)) for _, adapter in trained]
     card = cards.Card(
@@ -271,13 +271,13 @@ def _sections(pairs: Stage) -> Iterator[tuple[str, str]]:
     )
 
 
-def plan(config: Config, *, skip_bad: bool = False) -> Plan:
-    """What `build` would ask and run, and what it costs (`builders.chain.source.plan`)."""
+def plan(config: Config, *, skip_bad: bool = False) -> BuildPlan:
+    """What `build` would ask and run, and what it costs (`builders.chain.source.plan_candidates`)."""
     _template(config)
-    made = source.plan(config, skip_bad)
+    made = source.plan_candidates(config, skip_bad)
     remarks = ["besides: 2 executions a pair, its sides as one program each"]
     if config.rounds > 1:
-        rounds.check(config.generation, config.train)
+        rounds.check_rounds(config.generation, config.train)
         between = f"{config.rounds - 1} trainings between them"
         remarks.append(f"all of this in each of {config.rounds} rounds, with {between}")
     return replace(made, more=2 * made.prompts, remarks=tuple(remarks), rounds=config.rounds)

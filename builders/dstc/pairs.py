@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from builders.chain import ranking
 from builders.dstc import minimax
-from builders.dstc.answers import Pair, concatenated
+from builders.dstc.answers import AnswerPair, concatenated
 from codepref.records import (
     Candidate,
     Candidates,
@@ -25,7 +25,7 @@ from codepref.records import (
     to_table,
 )
 from codepref.store import Shard
-from codepref.templates import compiled
+from codepref.templates import compile_template
 
 Same = Literal["keep", "drop"]
 Ties = Literal["shorter", "median"]
@@ -33,7 +33,7 @@ Selection = Literal["minimax", "ranked", "random"]
 
 
 @dataclass(frozen=True)
-class PairRule:
+class AnswerPairRule:
     """What stage `pairs` depends on."""
 
     template: str
@@ -64,7 +64,7 @@ class _Judged:
         return np.asarray(np.array(self.verdicts) == "passed", dtype=np.bool_)
 
 
-def pairs(config: PairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
+def pair_answers(config: AnswerPairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> Shard:
     """Stage `pairs`: one pair a prompt, or the reason why there is none.
 
     Rules: those of `builders.dstc.minimax`, and `same code on both sides`.
@@ -74,14 +74,14 @@ def pairs(config: PairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa
     rows, excluded = [], list[Exclusion]()
     for scored in from_table(scores, Scores):
         judged = _judged(ready[scored.prompt_id], ran[scored.prompt_id], scored)
-        picks = select(config, judged.row.tests, judged.codes, judged.passed, judged.scores)
+        picks = select_picks(config, judged.row.tests, judged.codes, judged.passed, judged.scores)
         if isinstance(picks, str):
             excluded.append(Exclusion("pairs", scored.prompt_id, "prompt", picks))
         elif picks.same_code and config.same_code == "drop":
             excluded.append(Exclusion("pairs", scored.prompt_id, "prompt", "same code on both sides"))
         else:
             rows.append(_pair(config, judged, picks))
-    return Shard(to_table(rows, Pair), tuple(excluded))
+    return Shard(to_table(rows, AnswerPair), tuple(excluded))
 
 
 def _judged(row: Candidates, ran: Outcomes, scored: Scores) -> _Judged:
@@ -94,8 +94,8 @@ def _judged(row: Candidates, ran: Outcomes, scored: Scores) -> _Judged:
     )
 
 
-def select(
-    config: PairRule,
+def select_picks(
+    config: AnswerPairRule,
     tests: Sequence[Test],
     codes: Sequence[Candidate],
     passed: minimax.Matrix,
@@ -122,7 +122,7 @@ def select(
 
 
 def _choices(
-    config: PairRule, codes: Sequence[Candidate], tests: Sequence[Test]
+    config: AnswerPairRule, codes: Sequence[Candidate], tests: Sequence[Test]
 ) -> tuple[minimax.CodeChoice, minimax.TestChoice]:
     """Which of equally good codes and tests: the rules of `builders/dstc/method.py`, 'Ties'."""
 
@@ -142,7 +142,7 @@ def _choices(
     return (shorter_code if config.ties == "shorter" else code_of_like_length), shorter_test
 
 
-def _pair(config: PairRule, judged: _Judged, picks: minimax.Picks) -> Pair:
+def _pair(config: AnswerPairRule, judged: _Judged, picks: minimax.Picks) -> AnswerPair:
     row, codes, tests, passed = judged.row, judged.codes, judged.row.tests, judged.passed
     chosen, rejected = (
         concatenated(codes[code].code, tests[test].test if config.concatenate else None, config.fenced)
@@ -151,7 +151,7 @@ def _pair(config: PairRule, judged: _Judged, picks: minimax.Picks) -> Pair:
             (picks.rejected_code, picks.rejected_test),
         )
     )
-    return Pair(
+    return AnswerPair(
         prompt=_asked(config.template, row),
         chosen=chosen,
         rejected=rejected,
@@ -184,4 +184,4 @@ def _pair(config: PairRule, judged: _Judged, picks: minimax.Picks) -> Pair:
 
 def _asked(template: str, row: Candidates) -> str:
     names = {"prompt": row.prompt, "entry_point": row.entry_point, "prompt_id": row.prompt_id}
-    return compiled(template).render(names).strip()
+    return compile_template(template).render(names).strip()

@@ -67,7 +67,7 @@ def runner_of(runner: Runner, number: int, adapter: Adapter | None) -> Runner:
     return replace(runner, store=_RoundStore(folder, url, number))
 
 
-def check(generation: Generation | None, train: Sequence[str]) -> None:
+def check_rounds(generation: Generation | None, train: Sequence[str]) -> None:
     """Refuses rounds that could not go on.
 
     Raises:
@@ -94,7 +94,7 @@ def sampling_from(generation: Generation, served_as: str, adapter: Adapter, root
     return replace(generation, server=replace(generation.server, model=model))
 
 
-def prompts(root: Path, samples: Stage) -> str:
+def write_round_prompts(root: Path, samples: Stage) -> str:
     """Writes the prompts of the first round for the later ones; returns the file's path."""
     names = ["prompt_id", "prompt", "entry_point", "source", "licence"]
     path = root / "rounds" / "prompts.jsonl"
@@ -141,7 +141,7 @@ def train_round(
     return stage, adapter
 
 
-def model(generation: Generation) -> str:
+def name_of_model(generation: Generation) -> str:
     """Name of the model a generation asks: its adapter's folder, if it has one."""
     if generation.local is not None:
         return generation.local.adapter or generation.local.model

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(method.Config, arguments.config, arguments.set)
     if arguments.estimate:
         planned = method.plan(settings, skip_bad=arguments.skip_bad)
-        print(estimate.estimate(planned, arguments.estimate, settings, arguments.out))
+        print(estimate.estimate_build(planned, arguments.estimate, settings, arguments.out))
         return 0
     if arguments.dry_run:
         print(method.plan(settings, skip_bad=arguments.skip_bad))
@@ -49,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise CodeprefError("build: give --out DIR, the run's folder (or --dry-run)")
     where = hub.target(arguments.push, "dataset") if arguments.push else None
     if where:
-        hub.check(where)  # a build may take days: what would keep it from being published is said before it begins
+        hub.check_access(
+            where
+        )  # a build may take days: what would keep it from being published is said before it begins
     workers = arguments.workers or cores()
     with stages.locked_runner(arguments.out, workers, arguments.quiet, ray, arguments.store) as runner:
         manifest = method.build(settings, runner, skip_bad=arguments.skip_bad)
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f'{part["rows"]} rows: datasets.load_dataset("{arguments.out}", "{name}")')
         print(f"card: {arguments.out / 'README.md'}")
     if where:
-        hub.publish(release.dataset(arguments.out, where.repo_id), where, _silent if arguments.quiet else print)
+        hub.publish(release.dataset_release(arguments.out, where.repo_id), where, _silent if arguments.quiet else print)
     return 0
 
 

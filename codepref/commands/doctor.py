@@ -18,7 +18,7 @@ EXTRAS = {"train": ("torch", "trl", "peft", "bitsandbytes"), "ray": ("ray",), "s
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line of the report."""
 
     topic: str
@@ -47,7 +47,7 @@ def run(_: argparse.Namespace) -> int:
     return int(broken)
 
 
-def findings() -> Iterator[Finding]:
+def findings() -> Iterator[Check]:
     """Everything the report says, in order."""
     yield from _machine()
     yield from _sandbox()
@@ -57,37 +57,35 @@ def findings() -> Iterator[Finding]:
     yield _token()
 
 
-def _machine() -> Iterator[Finding]:
+def _machine() -> Iterator[Check]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     free = shutil.disk_usage(Path.cwd()).free / 2**30
-    yield Finding("machine", True, f"{cores} cores, {_memory_gib():.0f} GiB memory, {free:.0f} GiB free disk here")
+    yield Check("machine", True, f"{cores} cores, {_memory_gib():.0f} GiB memory, {free:.0f} GiB free disk here")
 
 
 def _memory_gib() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def _sandbox() -> Iterator[Finding]:
+def _sandbox() -> Iterator[Check]:
     here = probe()
     run = f"one passing and one failing cell judged, start {here.start_s:.2f} s; layers: {', '.join(here.layers)}"
-    yield Finding("sandbox", here.works, run if here.works else "no cell could be run", here.problem, required=True)
+    yield Check("sandbox", here.works, run if here.works else "no cell could be run", here.problem, required=True)
     namespaces = ("user", "pid", "mount", "net")
     allowed = "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root"
     for name in namespaces:
-        yield Finding("isolation", getattr(here, f"{name}_namespace"), f"{name} namespace", allowed)
-    yield Finding(
-        "isolation", here.landlock_abi > 0, f"Landlock (ABI {here.landlock_abi})", "needs Linux 5.13 or newer"
-    )
-    yield Finding("isolation", here.seccomp, "seccomp filter", "needs Linux on x86-64 or arm64")
-    yield Finding("isolation", here.no_new_privs, "no_new_privs", "needs Linux 3.5 or newer")
-    yield Finding("isolation", here.rlimits, "resource limits")
+        yield Check("isolation", getattr(here, f"{name}_namespace"), f"{name} namespace", allowed)
+    yield Check("isolation", here.landlock_abi > 0, f"Landlock (ABI {here.landlock_abi})", "needs Linux 5.13 or newer")
+    yield Check("isolation", here.seccomp, "seccomp filter", "needs Linux on x86-64 or arm64")
+    yield Check("isolation", here.no_new_privs, "no_new_privs", "needs Linux 3.5 or newer")
+    yield Check("isolation", here.rlimits, "resource limits")
 
 
-def _interpreters() -> Iterator[Finding]:
+def _interpreters() -> Iterator[Check]:
     """Other interpreters of this machine, one a minor version, each proven by running two cells for real."""
     for (major, minor), path in sorted(_pythons().items()):
         found = probe(path)
-        yield Finding("interpreter", found.works, f"Python {major}.{minor} ({path})", found.problem)
+        yield Check("interpreter", found.works, f"Python {major}.{minor} ({path})", found.problem)
 
 
 def _pythons() -> dict[tuple[int, int], str]:
@@ -110,36 +108,36 @@ def _pair(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Check]:
     base = ("datasets", "huggingface_hub", "pyarrow", "openai")
     yield from (_package(name, "base", required=True) for name in base)
     for extra, names in EXTRAS.items():
         yield from (_package(name, extra) for name in names)
 
 
-def _package(name: str, extra: str, required: bool = False) -> Finding:
+def _package(name: str, extra: str, required: bool = False) -> Check:
     if importlib.util.find_spec(name) is None:
         install = f'.venv/bin/python -m pip install -e ".[{extra}]" -c constraints.txt'
         remedy = "run make quickstart again" if required else f"only for {extra}: {install}"
-        return Finding("package", False, name, remedy, required)
+        return Check("package", False, name, remedy, required)
     try:
-        return Finding("package", True, f"{name} {version(name)}")
+        return Check("package", True, f"{name} {version(name)}")
     except PackageNotFoundError:
-        return Finding("package", True, name)
+        return Check("package", True, name)
 
 
-def _gpu() -> Iterator[Finding]:
+def _gpu() -> Iterator[Check]:
     devices = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
     for device in devices:
         model = next((line for line in device.read_text().splitlines() if line.startswith("Model:")), "Model: NVIDIA")
-        yield Finding("gpu", True, model.partition(":")[2].strip())
+        yield Check("gpu", True, model.partition(":")[2].strip())
     if not devices:
-        yield Finding("gpu", False, "no NVIDIA GPU", "only needed for training and local generation at speed")
+        yield Check("gpu", False, "no NVIDIA GPU", "only needed for training and local generation at speed")
 
 
-def _token() -> Finding:
+def _token() -> Check:
     from huggingface_hub import get_token
 
     if get_token() is not None:
-        return Finding("hub token", True, "found (its rights are checked when you publish)")
-    return Finding("hub token", False, "none", "only needed for publishing and gated repositories: hf auth login")
+        return Check("hub token", True, "found (its rights are checked when you publish)")
+    return Check("hub token", False, "none", "only needed for publishing and gated repositories: hf auth login")

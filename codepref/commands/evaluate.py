@@ -6,7 +6,7 @@ from typing import Any
 
 from codepref.commands.options import add_runner, cluster, cores
 from codepref.errors import CodeprefError
-from evaluation.ask import BACKENDS, Model
+from evaluation.ask import BACKENDS, AskedModel
 from evaluation.benchmark import CACHE
 from evaluation.catalogue import NAMES, benchmark
 
@@ -72,14 +72,14 @@ def run(args: argparse.Namespace) -> int:
     if not args.benchmarks:
         raise CodeprefError(f"evaluate: name a benchmark: {', '.join(NAMES)}")
     _check(args)
-    from evaluation.run import run as run_one
+    from evaluation.run import run_benchmark
 
     for name in args.benchmarks.split(","):
-        found = run_one(benchmark(name, args.split, args.subset), _options(args))
+        found = run_benchmark(benchmark(name, args.split, args.subset), _options(args))
         if not args.quiet:
-            from evaluation.results import summary
+            from evaluation.results import results_text
 
-            print(summary(found))
+            print(results_text(found))
             print(f"results: {args.out / found['benchmark'] / 'results.json'}")
     return 0
 
@@ -108,7 +108,7 @@ def _options(args: argparse.Namespace) -> Any:
 
     model = None
     if args.model:
-        model = Model(
+        model = AskedModel(
             args.model, args.backend, args.adapter, args.base_url, args.chat, args.n, args.temperature, args.seed
         )
     return Options(
@@ -132,14 +132,14 @@ def _prepare(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> int:
     from evaluation import compare
 
-    found = compare.compare(args.compare[0], args.compare[1])
+    found = compare.compare_runs(args.compare[0], args.compare[1])
     if args.efficiency:
         from evaluation import efficiency
 
-        found["efficiency"] = efficiency.efficiency(
+        found["efficiency"] = efficiency.compare_efficiency(
             args.compare[0], args.compare[1], args.data, args.workers or cores(), args.cache
         )
-    print(compare.shown(found))
+    print(compare.comparison_text(found))
     if args.out is not None:
-        compare.write(args.out, found)
+        compare.write_comparison(args.out, found)
     return 0

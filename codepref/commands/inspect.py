@@ -38,9 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     from codepref.inspection import run as inspection
 
     if lineage.has_origins(arguments.folder):
-        print(lineage.describe(lineage.lineage(str(arguments.folder))))
+        print(lineage.lineage_text(lineage.trace_lineage(str(arguments.folder))))
         return 0
-    run = inspection.read(arguments.folder)
+    run = inspection.read_run(arguments.folder)
     if arguments.rank_with is not None:
         text = _reranked(run, arguments)
     elif arguments.set or arguments.out is not None:

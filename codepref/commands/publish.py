@@ -25,10 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     where = hub.target(arguments.repo, arguments.kind, arguments.tag, arguments.private)
     if arguments.kind == "dataset":
-        made = release.dataset(arguments.folder, where.repo_id)
+        made = release.dataset_release(arguments.folder, where.repo_id)
     else:
         extra = scores.files(arguments.folder, where.repo_id, arguments.results) if arguments.results else []
-        made = release.model(arguments.folder, where.repo_id, extra)
+        made = release.model_release(arguments.folder, where.repo_id, extra)
     if arguments.dry_run:
         print(*hub.preview(made, where), sep="\n")
     else:

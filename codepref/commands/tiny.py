@@ -49,14 +49,14 @@ def write_prompts(arguments: argparse.Namespace) -> int:
     if not 0 < arguments.n <= LARGEST:
         raise CodeprefError(f"tiny prompts: --n {arguments.n} is out of range; 1 to {LARGEST:,}")
     found = tasks(arguments.split, arguments.n, arguments.seed)
-    lines = [json.dumps(row(task, truth=arguments.truth)) + "\n" for task in found]
+    lines = [json.dumps(prompt_row(task, truth=arguments.truth)) + "\n" for task in found]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text("".join(lines), encoding="utf-8")
     print(f"{len(lines):,} prompts of split {arguments.split}: {arguments.out}")
     return 0
 
 
-def row(task: Task, *, truth: bool) -> dict[str, Any]:
+def prompt_row(task: Task, *, truth: bool) -> dict[str, Any]:
     """A task as a line of a prompts file; `truth` adds what no model may see."""
     shown = {
         "prompt_id": task.task_id,

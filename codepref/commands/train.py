@@ -43,10 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     from codepref.publish import hub, release
 
     folder, where = _trained(arguments), hub.target(arguments.push, "model")
-    hub.check(where)
+    hub.check_access(where)
     code = _finished(command)
     if code == 0:
-        hub.publish(release.model(folder, where.repo_id), where)
+        hub.publish(release.model_release(folder, where.repo_id), where)
     return code
 
 

@@ -48,7 +48,7 @@ class RecordingError(CodeprefError):
     """The file can not be used. The message names it, the first bad lines, and what to do about each."""
 
 
-def read(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> "tuple[Rows, list[BadLine]]":
+def read_recordings(path: str | Path, skip_bad: bool = False, codes: str = CODES) -> "tuple[Rows, list[BadLine]]":
     """All recordings by prompt id, those of one id in the order of the file, and the lines that were left out.
 
     Every line is looked at before this returns; blank lines are ignored. Recordings lie on disk, bad lines in memory.

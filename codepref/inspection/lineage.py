@@ -13,7 +13,7 @@ from codepref.publish.retry import explained
 
 
 @dataclass(frozen=True)
-class Step:
+class LineageStep:
     """One link of the chain."""
 
     what: str
@@ -22,7 +22,7 @@ class Step:
     facts: Mapping[str, str]
 
 
-def lineage(where: str) -> list[Step]:
+def trace_lineage(where: str) -> list[LineageStep]:
     """Walks from a model or a dataset back to the code and the models that made it.
 
     Args:
@@ -49,7 +49,7 @@ def has_origins(where: Path) -> bool:
     return not where.exists() and len(where.parts) == 2 and not where.is_absolute()
 
 
-def describe(steps: list[Step]) -> str:
+def lineage_text(steps: list[LineageStep]) -> str:
     """The chain as text, one step a paragraph."""
     lines = []
     for step in steps:
@@ -58,33 +58,36 @@ def describe(steps: list[Step]) -> str:
     return "\n".join(lines)
 
 
-def _model(where: str, manifest: Mapping[str, Any]) -> list[Step]:
+def _model(where: str, manifest: Mapping[str, Any]) -> list[LineageStep]:
     base, data = manifest["base"], manifest["dataset"]
     facts = {"method": manifest["method"], **_versions(manifest)}
-    steps = [Step("model", where, facts), Step("base", base["name"], _stated(base, ("revision", "dtype")))]
+    steps = [
+        LineageStep("model", where, facts),
+        LineageStep("base", base["name"], _stated(base, ("revision", "dtype"))),
+    ]
     at = data.get("tag") or data.get("revision")
     source = f"{data['name']}@{at}" if at and not data.get("local") else data["name"]
     wanted = data.get("manifest_sha256")
     if data.get("local") and not Path(source).is_dir():
         remark = "a folder of the machine it was trained on; its manifest is not here to compare"
-        return [*steps, Step("dataset", source, {**_stated(data, ("manifest_sha256",)), "remark": remark})]
+        return [*steps, LineageStep("dataset", source, {**_stated(data, ("manifest_sha256",)), "remark": remark})]
     raw, found = _manifest(source, "dataset")
     return steps + _dataset(source, raw, found, wanted)
 
 
-def _dataset(where: str, raw: bytes, manifest: Mapping[str, Any], wanted: str | None = None) -> list[Step]:
+def _dataset(where: str, raw: bytes, manifest: Mapping[str, Any], wanted: str | None = None) -> list[LineageStep]:
     digest = hashlib.sha256(raw).hexdigest()
     same = f"{digest} (the one it was trained on)" if wanted == digest else f"CHANGED: {digest}, trained on {wanted}"
     rows = {f"rows of {name}": f"{part['rows']:,}" for name, part in manifest["dataset"].items()}
     facts = {"method": manifest["method"], "manifest": same if wanted else digest, **rows}
     return [
-        Step("dataset", where, facts),
+        LineageStep("dataset", where, facts),
         _generator(manifest["config"]),
-        Step("code", f"codepref {manifest['versions']['codepref']}", _versions(manifest)),
+        LineageStep("code", f"codepref {manifest['versions']['codepref']}", _versions(manifest)),
     ]
 
 
-def _generator(config: Mapping[str, Any]) -> Step:
+def _generator(config: Mapping[str, Any]) -> LineageStep:
     """The model that wrote the samples, with its seed; for recorded samples the file's name and hash."""
     generation = config.get("generation") or {}
     backend = next(
@@ -92,10 +95,10 @@ def _generator(config: Mapping[str, Any]) -> Step:
     )
     seed = {"seed": str(config["seed"])} if "seed" in config else {}
     if not backend:
-        return Step("generator", f"recorded samples, {config.get('generations')}", seed)
+        return LineageStep("generator", f"recorded samples, {config.get('generations')}", seed)
     sampling = {key: str(value) for key, value in (generation.get("sampling") or {}).items()}
     stated = _stated(generation[backend], ("revision", "adapter"))
-    return Step("generator", generation[backend]["model"], {"backend": backend, **stated, **seed, **sampling})
+    return LineageStep("generator", generation[backend]["model"], {"backend": backend, **stated, **seed, **sampling})
 
 
 def _versions(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Run:
         return [*(path for stage in self.stages for path in stage.shards()), *(path for path in own if path.exists())]
 
 
-def read(root: Path) -> Run:
+def read_run(root: Path) -> Run:
     """A run's folder, or a dataset folder that was published without its stages.
 
     Raises:

@@ -23,7 +23,7 @@ from codepref.errors import CodeprefError
 from codepref.files import file_hash, replacing, write_lines, write_whole
 from codepref.publish import cards
 from codepref.records import schema
-from codepref.stages import describe
+from codepref.stages import stage_line
 from codepref.store import Stage, Store
 
 ROWS_PER_FILE = 50_000
@@ -75,7 +75,7 @@ def publish_locally(
     }
     write_whole(store.root / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
     if not filled:
-        rules = "; ".join(describe(stage.summary()) for stage in chain)
+        rules = "; ".join(stage_line(stage.summary()) for stage in chain)
         raise CodeprefError(
             f"{store.root}: not one row came out, so there is no dataset; {rules}; see exclusions.jsonl"
         )

@@ -54,7 +54,7 @@ class Remote:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Transfer:
     """What a commit would do, as sorted paths."""
 
     add: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ def publish(release: Release, where: Target, say: Say = print) -> str:
     Raises:
         CodeprefError: anything that went wrong, with the state in which the repository is left.
     """
-    check(where, say)
+    check_access(where, say)
     api = _api(where, writes=True)
     with explained(where.repo_id, "is as it was"):
         remote = patiently(lambda: look(api, where), say)
@@ -127,13 +127,13 @@ def preview(release: Release, where: Target) -> list[str]:
     """
     api = _api(where, writes=False)
     if api.token:
-        check(where, lambda _: None)
+        check_access(where, lambda _: None)
     with explained(where.repo_id, "is as it was"):
         remote = patiently(lambda: look(api, where), lambda _: None)
         done = patiently(lambda: _under_tag(api, release, where, remote), lambda _: None)
     if done:
         return [f"{where.revision}: nothing to do, it holds exactly this folder (commit {done[:8]})"]
-    plan = compare(release, remote.files)
+    plan = plan_transfer(release, remote.files)
     _guard(plan, where, remote)
     visibility = "private" if where.private else "public"
     lines = [f"{where.repo_id}: would be created, {visibility}"] if remote.head is None else []
@@ -145,7 +145,7 @@ def preview(release: Release, where: Target) -> list[str]:
     return lines + ([] if api.token else ["no Hub token found; publishing needs one: hf auth login, or set HF_TOKEN"])
 
 
-def check(where: Target, say: Say = print) -> None:
+def check_access(where: Target, say: Say = print) -> None:
     """Finds out, before any work, whether this token may write there.
 
     Raises:
@@ -188,12 +188,12 @@ def look(api: "HfApi", where: Target) -> Remote:
     return Remote(info.sha, bool(info.private), _listing(api, where, info.sha), tags)
 
 
-def compare(release: Release, remote: Mapping[str, str]) -> Plan:
+def plan_transfer(release: Release, remote: Mapping[str, str]) -> Transfer:
     """What has to change in a repository so that it holds the release and nothing else."""
     ours, theirs = set(release.files), set(remote) - HUB_FILES
     both = sorted(ours & theirs)
     same = [name for name in both if remote[name] in release.files[name].hashes[:2]]
-    return Plan(
+    return Transfer(
         add=tuple(sorted(ours - theirs)),
         change=tuple(name for name in both if name not in same),
         delete=tuple(sorted(theirs - ours)),
@@ -227,9 +227,9 @@ def _under_tag(api: "HfApi", release: Release, where: Target, remote: Remote) ->
         CodeprefError: the tag names something else. A tag that people may have cited is never moved.
     """
     if where.tag is None or where.tag not in remote.tags:
-        return remote.head if remote.head and not where.tag and not compare(release, remote.files) else None
+        return remote.head if remote.head and not where.tag and not plan_transfer(release, remote.files) else None
     commit = remote.tags[where.tag]
-    if compare(release, _listing(api, where, commit)):
+    if plan_transfer(release, _listing(api, where, commit)):
         raise CodeprefError(
             f"{where.revision} is already published with other content (commit {commit[:8]}); tags are never moved, "
             "choose another --tag"
@@ -237,7 +237,7 @@ def _under_tag(api: "HfApi", release: Release, where: Target, remote: Remote) ->
     return commit
 
 
-def _guard(plan: Plan, where: Target, remote: Remote) -> None:
+def _guard(plan: Transfer, where: Target, remote: Remote) -> None:
     """Keeps files of others from being deleted: what codepref published has a manifest."""
     foreign = [name for name in plan.delete if name != "README.md"]
     if foreign and "manifest.json" not in remote.files:
@@ -257,7 +257,7 @@ def _commit(api: "HfApi", release: Release, where: Target, say: Say) -> str:
         api.create_repo(where.repo_id, repo_type=where.kind, private=where.private or None)
         say(f"{where.repo_id}: created")
         remote = look(api, where)
-    plan = compare(release, remote.files)
+    plan = plan_transfer(release, remote.files)
     _guard(plan, where, remote)
     if not plan:
         assert remote.head is not None
@@ -310,7 +310,7 @@ def _load_back(api: "HfApi", release: Release, where: Target, commit: str, say: 
     with explained(
         where.repo_id, f"is published (commit {commit[:8]}) but was not checked; run the same command again"
     ):
-        if plan := compare(release, patiently(lambda: _listing(api, where, revision), say)):
+        if plan := plan_transfer(release, patiently(lambda: _listing(api, where, revision), say)):
             names = ", ".join([*plan.add, *plan.change, *plan.delete])
             raise CodeprefError(f"{where.revision}: {names} differ from what was sent; publish again")
         for file in release.files.values():

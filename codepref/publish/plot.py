@@ -14,7 +14,7 @@ SIZE = (6.4, 3.6)
 DOTS_PER_INCH = 144
 
 
-def lines(
+def line_plot(
     path: Path,
     title: str,
     labels: tuple[str, str],
@@ -37,7 +37,7 @@ def lines(
     _save(figure, path)
 
 
-def bars(
+def bar_plot(
     path: Path,
     title: str,
     label: str,

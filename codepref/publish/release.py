@@ -68,7 +68,7 @@ class Release:
     """Dataset configs that `load_dataset` opens."""
 
 
-def dataset(folder: Path, repo_id: str) -> Release:
+def dataset_release(folder: Path, repo_id: str) -> Release:
     """The release of a folder that `codepref build` made.
 
     Args:
@@ -96,7 +96,7 @@ def dataset(folder: Path, repo_id: str) -> Release:
     return Release("dataset", whole, configs)
 
 
-def model(folder: Path, repo_id: str, extra: Sequence[File] = ()) -> Release:
+def model_release(folder: Path, repo_id: str, extra: Sequence[File] = ()) -> Release:
     """The release of a folder that `codepref train` made: an adapter or a whole model, with its card.
 
     Args:

@@ -29,7 +29,7 @@ GREEDY = "greedy, one sample"
 
 
 @dataclass(frozen=True)
-class Score:
+class PublishedScore:
     """One number of one benchmark."""
 
     benchmark: str
@@ -64,7 +64,7 @@ class Results:
     path: Path
     model: str | None
     """Adapter or model as `codepref evaluate` was told; None: the samples came from a file."""
-    scores: tuple[Score, ...]
+    scores: tuple[PublishedScore, ...]
     notes: tuple[str, ...]
     """Distance to published scores, contamination."""
 
@@ -77,7 +77,7 @@ class Results:
         return "_".join([score.benchmark, *words])
 
 
-def read(path: Path) -> Results:
+def read_results(path: Path) -> Results:
     """The scores in a `results.json` of `codepref evaluate`.
 
     Raises:
@@ -96,13 +96,13 @@ def read(path: Path) -> Results:
         raise CodeprefError(f"{path}: not a results.json of `codepref evaluate` ({error!r})") from None
 
 
-def _scores(found: Mapping[str, Any]) -> Iterator[Score]:
+def _scores(found: Mapping[str, Any]) -> Iterator[PublishedScore]:
     """`base` are the original tests of a benchmark that extends another."""
     drawn = found.get("generation") or {}
     settings = f"temperature {drawn['temperature']:g}, {drawn['n']} samples" if drawn else "samples from a file"
     for part, remark in (("score", ""), ("base", " (original tests)")):
         for metric, number in found.get(part, {}).items():
-            yield Score(
+            yield PublishedScore(
                 benchmark=found["benchmark"],
                 metric=metric + remark,
                 value=float(number["value"]),
@@ -128,7 +128,7 @@ def files(folder: Path, repo_id: str, paths: Sequence[Path]) -> list[File]:
     """
     ours: list[Results] = []
     before: list[Results] = []
-    for results in map(read, paths):
+    for results in map(read_results, paths):
         group = ours if _is_of(results, folder, repo_id) else before
         if results.slug in {other.slug for other in group}:
             raise CodeprefError(f"{results.path}: another file holds {results.slug} too; give one of them")
@@ -192,7 +192,7 @@ def _table(ours: Sequence[Results], before: Sequence[Results]) -> str:
     return "\n".join([TABLE, *lines, NOTE, *(["", *notes] if notes else [])])
 
 
-def _first(results: Results) -> Score | None:
+def _first(results: Results) -> PublishedScore | None:
     """The number of a leaderboard: pass@1 on all tests; None where the Hub has no dataset of the benchmark."""
     known = (score for score in results.scores if score.metric == "pass@1" and _hub_dataset(score.benchmark))
     return next(known, None)

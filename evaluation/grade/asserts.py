@@ -14,7 +14,7 @@ BUSY_S = 0.3
 """CPU seconds from which on a program that ran out of wall time was working, not sleeping."""
 
 
-def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
+def grade_asserts(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order.
 
     As upstream, a program that sleeps for long has timed out; one that only waits for a busy machine has not, and is

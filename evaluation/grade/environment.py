@@ -43,7 +43,7 @@ def prepare(name: str, cache: Path) -> str:
     folder.parent.mkdir(parents=True, exist_ok=True)
     uv = shutil.which("uv")
     if not path.exists():
-        base = find(version)
+        base = find_python(version)
         if base is None and uv is None:
             raise CodeprefError(
                 f"{name} needs Python {version}, which is not on this machine: install it (pyenv, or your "
@@ -68,7 +68,7 @@ def _corpora(path: Path, pins: Path) -> None:
         _run([str(path), "-m", "nltk.downloader", "-d", str(target), *wanted[1].split()], "", check=False)
 
 
-def find(version: str) -> str | None:
+def find_python(version: str) -> str | None:
     """A Python of that version: on PATH, or among pyenv's."""
     places = [shutil.which(f"python{version}")]
     pyenv = Path.home() / ".pyenv" / "versions"

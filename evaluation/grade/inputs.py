@@ -24,7 +24,7 @@ from codepref.errors import CodeprefError
 from codepref.files import write_whole
 from codepref.sandbox import Limits, Verdict
 from codepref.sandbox.calls import OPAQUE, Caller, Calls, Comparison, Returned, callers, is_digest, pack
-from evaluation.benchmark import Graded, Problem, Settings, Work, fingerprint
+from evaluation.benchmark import Graded, Problem, Settings, Work, digest_of
 from evaluation.grade.tolerance import CLOSE, PRELUDE, near
 
 GROUP_S = 60.0
@@ -56,7 +56,7 @@ def reference_program(problem: Problem) -> str:
     return str(problem.row["program"])
 
 
-def limits(settings: Settings) -> Limits:
+def calling_limits(settings: Settings) -> Limits:
     """Limits of the process that calls functions."""
     return Limits(memory_mb=settings.memory_mb, output_bytes=OUTPUT_BYTES, wall_s=60.0, profile=settings.profile)
 
@@ -79,7 +79,7 @@ def expected(problems: Sequence[Problem], settings: Settings) -> dict[str, Expec
     def body(caller: Caller, problem: Problem) -> Expected:
         return _reference(caller, problem, settings)
 
-    answers = callers(missing, body, limits(settings), **_options(settings))
+    answers = callers(missing, body, calling_limits(settings), **_options(settings))
     found.update((problem.task_id, value) for problem, value in zip(missing, answers, strict=True))
     return {task_id: value for task_id, value in found.items() if value is not None}
 
@@ -104,7 +104,7 @@ def _reference(caller: Caller, problem: Problem, settings: Settings) -> Expected
 def _file(problem: Problem, settings: Settings) -> Path:
     version = ".".join(map(str, sys.version_info[:2])) if settings.python is None else settings.python
     inputs = [hashlib.sha256(group).hexdigest() for group in calls_of(problem, 0.0).groups]  # tuples are no lists here
-    return settings.cache / "expected" / fingerprint([FORMAT, version, _oracle(problem), problem.digest, inputs])
+    return settings.cache / "expected" / digest_of([FORMAT, version, _oracle(problem), problem.digest, inputs])
 
 
 def _cached(path: Path) -> Expected | None:
@@ -125,7 +125,7 @@ def _oracle(problem: Problem) -> tuple[str, str]:
     return (PRELUDE if "close(" in condition else "", condition)
 
 
-def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
+def grade_inputs(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order.
 
     Raises `CodeprefError` like `expected`.
@@ -136,7 +136,7 @@ def grade(work: Work, settings: Settings) -> Iterator[list[Graded]]:
         right = _cached(_file(problem, settings)) or _reference(caller, problem, settings)
         return list(_grade(caller, problem, programs, right, settings))
 
-    yield from callers(work, body, limits(settings), **_options(settings))
+    yield from callers(work, body, calling_limits(settings), **_options(settings))
 
 
 def _grade(

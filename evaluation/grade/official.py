@@ -36,7 +36,7 @@ class Suite:
     """Code and test text of a program of a problem."""
 
 
-def grade(suite: Suite, work: Work, settings: Settings) -> Iterator[list[Graded]]:
+def grade_official(suite: Suite, work: Work, settings: Settings) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order. Every program is a process of its own."""
     limits = Limits(
         cpu_s=max(suite.cpu_s, settings.cpu_s), screen_s=None, load_s=suite.cpu_s, wall_s=suite.wall_s,

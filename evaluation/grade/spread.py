@@ -23,7 +23,7 @@ class _Grading:
         return list(self.benchmark.grade(part, self.settings))
 
 
-def grade(
+def grade_spread(
     benchmark: Benchmark, work: Work, settings: Settings, on: cluster.Cluster | None = None
 ) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order.
@@ -41,7 +41,7 @@ def grade(
     parts = [whole[start : start + PROBLEMS] for start in range(0, len(whole), PROBLEMS)]
     done = dict[int, list[list[Graded]]]()
     following = 0
-    for place, found in cluster.run(on, _Grading(benchmark, replace(settings, workers=1)), parts):
+    for place, found in cluster.run_calls(on, _Grading(benchmark, replace(settings, workers=1)), parts):
         if isinstance(found, cluster.Lost):
             names = ", ".join(problem.task_id for problem, _ in parts[place])
             raise CodeprefError(

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks import dstc_quality, label_matrix
 from benchmarks.dstc_quality import Checked, Draw, Variant, facts, grid, measure, picked
-from builders.chain.evidence import Evidence
-from builders.dstc.pairs import PairRule
+from builders.chain.evidence import MatrixStack
+from builders.dstc.pairs import AnswerPairRule
 from codepref.records import Candidate, Test, to_table
 
 CODES = ("def f(x):\n    return x\n", "def f(x):  # again\n    return x\n", "def f(x):\n    return 1\n")
@@ -32,7 +32,7 @@ def draw(passed, right, valid, mixed=True):
     codes, tests = np.array(passed).shape
     return Draw(
         0,
-        Evidence(np.array([passed], bool), np.zeros((1, codes, tests), np.int64)),
+        MatrixStack(np.array([passed], bool), np.zeros((1, codes, tests), np.int64)),
         tuple(Candidate(f"c{n}", f"code {n}", n, None, 3) for n in range(codes)),
         tuple(Test(f"t{n}", f"test {n}", n, None) for n in range(tests)),
         np.array(right, bool),
@@ -62,7 +62,7 @@ def test_truth_is_that_of_the_sample():
 
 
 def test_figures_by_hand():
-    variant = Variant("minimax", PairRule(""))
+    variant = Variant("minimax", AnswerPairRule(""))
     good = draw([[1, 1], [1, 0]], [True, False], [True, True])
     wrong = draw([[1, 1], [1, 0]], [False, True], [True, False])
     none = draw([[0, 0], [0, 0]], [True, False], [True, True])

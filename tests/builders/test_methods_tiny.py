@@ -9,7 +9,7 @@ from datasets import load_dataset
 
 from builders.codedpo import method as codedpo
 from codepref import config
-from codepref.commands.tiny import row
+from codepref.commands.tiny import prompt_row
 from codepref.errors import CodeprefError
 from codepref.generate.tiny.tasks import tasks
 
@@ -22,7 +22,7 @@ FEWER = {"codeflow": ["tests_per_prompt=5", "repair.programs=5"], "dstc": ["code
 def settings(root, tmp_path):
     def made(*overrides):
         prompts = tmp_path / "prompts.jsonl"
-        prompts.write_text("".join(json.dumps(row(task, truth=False)) + "\n" for task in tasks("build", 8, 1)))
+        prompts.write_text("".join(json.dumps(prompt_row(task, truth=False)) + "\n" for task in tasks("build", 8, 1)))
         path = root / "builders" / "configs" / "codedpo" / "tiny.yaml"
         return config.load(codedpo.Config, path, [f"prompts={prompts}", *SMALL, *overrides])
 

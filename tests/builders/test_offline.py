@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from builders import offline
-from builders.chain.ask import generated, prompts, rows_of
+from builders.chain.ask import generated_stage, prompt_stage, rows_of
 from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.errors import CodeprefError
-from codepref.generate.recorded import read
+from codepref.generate.recorded import read_recordings
 from codepref.records import Samples
 from codepref.stages import Runner
 from codepref.store import Store
@@ -56,18 +56,20 @@ def test_prompts_and_seeds_are_those_of_a_build(file, tmp_path):
     with FakeServer(text=text) as server:
         wanted = settings(file(server.base_url))
         runner = Runner(Store(tmp_path / "run"), quiet=True)
-        source = prompts(runner, wanted.prompts, 32)
-        built = list(rows_of(generated(runner, source, wanted.generation, codes=3, tests=2, seed=5), Samples))
+        source = prompt_stage(runner, wanted.prompts, 32)
+        built = list(rows_of(generated_stage(runner, source, wanted.generation, codes=3, tests=2, seed=5), Samples))
         bodies = [seen.body for seen in server.seen]
     asked = [
-        row for one in rows_of(source, Samples) for row in offline.to_ask(offline.plain(one), wanted, wanted.generation)
+        row
+        for one in rows_of(source, Samples)
+        for row in offline.to_ask(offline.plain_row(one), wanted, wanted.generation)
     ]
     answered = [
         {**row, "text": text(row["messages"][0]["content"], row["sampling_params"]["seed"], 0)} for row in asked
     ]
     out = tmp_path / "samples.jsonl"
-    out.write_text("".join(offline.lines(iter(answered), "m")))
-    recordings, _ = read(out)
+    out.write_text("".join(offline.recorded_lines(iter(answered), "m")))
+    recordings, _ = read_recordings(out)
     assert [(r.prompt_id, r.prompt, r.entry_point, r.source, r.generator) for r in recordings] == [
         (row.prompt_id, row.prompt, row.entry_point, row.source, row.generator) for row in built
     ]
@@ -99,7 +101,7 @@ def test_half_a_line_is_cut_off_and_asked_again(tmp_path):
 )
 def test_what_does_not_fit_is_said(file, tmp_path, more, words):
     with pytest.raises(CodeprefError, match=words):
-        offline.run(settings(file(), *more), tmp_path / "out.jsonl", 1, 1)
+        offline.answer_prompts(settings(file(), *more), tmp_path / "out.jsonl", 1, 1)
 
 
 def sends(rows, answers):
@@ -198,7 +200,7 @@ def test_ray_asks_a_server_and_a_build_takes_the_samples(file, tmp_path, root):
     assert kept <= {"p0", "p1"}
     own = os.getpriority(os.PRIO_PROCESS, 0)
     assert own in niceness, "beside other programs Ray's workers would starve"
-    recordings, _ = read(out)
+    recordings, _ = read_recordings(out)
     assert [(r.prompt_id, len(r.codes), len(r.tests)) for r in recordings] == [(f"p{i}", 3, 2) for i in range(3)]
     assert len({code for r in recordings for code in r.codes}) == 9
     assert "k-secret" not in out.read_text() + first.stderr + second.stderr

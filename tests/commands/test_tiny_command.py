@@ -3,7 +3,7 @@ import json
 import pytest
 
 from codepref.cli import main
-from codepref.generate.tiny.tasks import read
+from codepref.generate.tiny.tasks import read_task
 
 
 def lines(path):
@@ -16,7 +16,7 @@ def test_prompts_are_written_without_their_truth(tmp_path):
     rows = lines(out)
     assert len({row["prompt_id"] for row in rows}) == 40
     assert all(set(row) == {"prompt_id", "prompt", "entry_point", "source", "licence"} for row in rows)
-    assert {read(row["prompt"]).split for row in rows} == {"build"}
+    assert {read_task(row["prompt"]).split for row in rows} == {"build"}
 
 
 def test_held_out_tasks_bring_reference_and_hidden_tests(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
-from evaluation.compare import mcnemar, shown
-from evaluation.efficiency import ratio, summary
+from evaluation.compare import comparison_text, mcnemar
+from evaluation.efficiency import efficiency_summary, ratio
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ def test_mcnemar_is_the_binomial_test(wins, losses, p):
 
 
 def test_efficiency_metrics():
-    found = summary({"a": (2.0, 1.0), "b": (1.0, 1.0), "c": (1.0, 0.95), "d": (1e-6, 1e-5)})
+    found = efficiency_summary({"a": (2.0, 1.0), "b": (1.0, 1.0), "c": (1.0, 0.95), "d": (1e-6, 1e-5)})
     assert found["speed_up"] == pytest.approx((2 + 1 + 1 / 0.95 + 1) / 4)
     assert found["optimised"] == 0.25
     assert ratio(1e-6, 1e-5) == 1.0
@@ -24,7 +24,7 @@ def test_the_comparison_in_words():
         "benchmark": "mbpp_plus", "problems": 3, "pass@1": [33.3, 66.7], "difference": 33.3, "low": 0.0, "high": 66.7,
         "mcnemar_p": 1.0, "wins": ["Mbpp/2"], "losses": [], "same_fingerprint": False,
     }  # fmt: skip
-    text = shown(found)
+    text = comparison_text(found)
     assert "B - A = +33.3 [+0.0, +66.7] points, McNemar p = 1" in text
     assert "B wins 1: Mbpp/2" in text
     assert "fingerprints differ" in text

@@ -25,21 +25,21 @@ from evaluation.catalogue import NAMES, benchmark
 def test_contamination_flag(tmp_path, content, start):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(content))
-    (note,) = contamination.notes(benchmark("humaneval_plus"), [Problem("HumanEval/0", "", "")], path)
+    (note,) = contamination.contamination_notes(benchmark("humaneval_plus"), [Problem("HumanEval/0", "", "")], path)
     assert note.startswith(start)
-    assert contamination.notes(benchmark("humaneval_plus"), [], None) == []
+    assert contamination.contamination_notes(benchmark("humaneval_plus"), [], None) == []
 
 
 def test_contamination_needs_a_readable_file(tmp_path):
     with pytest.raises(CodeprefError, match="can not be read"):
-        contamination.notes(benchmark("mbpp"), [], tmp_path / "none")
+        contamination.contamination_notes(benchmark("mbpp"), [], tmp_path / "none")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_benchmark_has_a_name_for_people(tmp_path, name):
     path = tmp_path / "manifest.json"
     path.write_text("{}")
-    (note,) = contamination.notes(benchmark(name), [], path)
+    (note,) = contamination.contamination_notes(benchmark(name), [], path)
     assert note.startswith("Contamination unknown")
 
 

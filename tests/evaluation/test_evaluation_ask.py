@@ -4,7 +4,7 @@ import pytest
 from generate.fake_server import FakeServer, prompt_of
 
 from codepref.errors import CodeprefError
-from evaluation.ask import Model, samples
+from evaluation.ask import AskedModel, draw_samples
 from evaluation.benchmark import Problem
 from evaluation.catalogue import benchmark
 
@@ -22,8 +22,8 @@ def answer(prompt, seed, choice):
 
 def test_a_served_chat_model_sees_the_official_prompt(tmp_path):
     with FakeServer(text=answer) as server:
-        model = Model("m", "server", base_url=server.base_url)
-        found = samples(benchmark("humaneval_plus"), [PROBLEM], model, tmp_path)
+        model = AskedModel("m", "server", base_url=server.base_url)
+        found = draw_samples(benchmark("humaneval_plus"), [PROBLEM], model, tmp_path)
         (seen,) = server.seen
     assert seen.body["messages"] == [{"role": "user", "content": f'{TASK}\n```python\ndef f(a):\n    """Doc."""\n```'}]
     assert (seen.body["temperature"], seen.body["max_tokens"]) == (0.0, 768)
@@ -32,10 +32,10 @@ def test_a_served_chat_model_sees_the_official_prompt(tmp_path):
 
 def test_a_served_base_model_goes_on_after_the_prompt(tmp_path):
     with FakeServer(text=answer) as server:
-        model = Model("m", "server", base_url=server.base_url, chat=False, n=3, temperature=0.8)
-        found = samples(benchmark("humaneval_plus"), [PROBLEM], model, tmp_path)
+        model = AskedModel("m", "server", base_url=server.base_url, chat=False, n=3, temperature=0.8)
+        found = draw_samples(benchmark("humaneval_plus"), [PROBLEM], model, tmp_path)
         prompts = {prompt_of(seen.body) for seen in server.seen}
-        again = samples(benchmark("humaneval_plus"), [PROBLEM], model, tmp_path)
+        again = draw_samples(benchmark("humaneval_plus"), [PROBLEM], model, tmp_path)
         assert len(server.seen) == 3
     assert prompts == {PROBLEM.prompt}
     assert [s.program for s in found] == ['def f(a):\n    """Doc."""\n    return a\n'] * 3
@@ -45,7 +45,7 @@ def test_a_served_base_model_goes_on_after_the_prompt(tmp_path):
 def test_a_base_model_is_not_asked_in_words(tmp_path):
     with pytest.raises(CodeprefError, match="take the complete split"):
         problem = dataclasses.replace(PROBLEM, row={"instruct_prompt": "Do it."})
-        samples(benchmark("bigcodebench", "instruct"), [problem], Model("m", "server", chat=False), tmp_path)
+        draw_samples(benchmark("bigcodebench", "instruct"), [problem], AskedModel("m", "server", chat=False), tmp_path)
 
 
 def test_a_local_chat_model_has_its_answer_begun(tmp_path):
@@ -59,7 +59,7 @@ def test_a_local_chat_model_has_its_answer_begun(tmp_path):
     (text,) = prefilled(folder, None, [(None, "question", "answer:\n```python\n")])
     assert text == "<|user|>question<|end|><|assistant|>answer:\n```python\n"
     kind = dataclasses.replace(benchmark("humaneval_plus"), max_tokens=8)
-    (sample,) = samples(kind, [PROBLEM], Model(folder), tmp_path)
+    (sample,) = draw_samples(kind, [PROBLEM], AskedModel(folder), tmp_path)
     assert sample.task_id == "HumanEval/0"
     from codepref.generate.local import release
 

@@ -18,7 +18,7 @@ def test_official_verdicts_are_the_same(shared, tmp_path):
     table = [row for row in table if row["task_id"] not in HEAVY][::3]
     full = {p.task_id: p for p in humaneval.load_plus(shared / "benchmarks" / "HumanEvalPlus-v0.1.10.jsonl.gz")}
     work = [(full[row["task_id"]], [row["solution"]]) for row in table]
-    for row, (graded,) in zip(table, inputs.grade(work, Settings(cache=tmp_path, workers=2)), strict=True):
+    for row, (graded,) in zip(table, inputs.grade_inputs(work, Settings(cache=tmp_path, workers=2)), strict=True):
         assert (graded.base_verdict == "passed") == (row["base_status"] == "pass"), row["task_id"]
         assert (graded.plus_verdict == "passed") == (row["plus_status"] == "pass"), row["task_id"]
 

@@ -5,7 +5,7 @@ import pytest
 from codepref.errors import CodeprefError
 from evaluation.benchmark import Problem
 from evaluation.catalogue import benchmark
-from evaluation.samples import Sample, read, write
+from evaluation.samples import GradedSample, read_samples, write_samples
 
 HUMANEVAL = benchmark("humaneval_plus")
 PROBLEMS = [Problem("HumanEval/0", "def f(a):\n", "", "f"), Problem("HumanEval/1", "def g(a):\n", "", "g")]
@@ -21,17 +21,17 @@ def test_solutions_are_whole_and_completions_follow_the_prompt(tmp_path):
         tmp_path / "s.jsonl", {"task_id": "HumanEval/1", "completion": "    return a\n"},
         {"task_id": "HumanEval/0", "solution": "x = 1"}, {"task_id": "HumanEval/0", "solution": "y = 2"},
     )  # fmt: skip
-    assert read(path, HUMANEVAL, PROBLEMS) == [
-        Sample("HumanEval/0", 0, "x = 1", "x = 1"),
-        Sample("HumanEval/0", 1, "y = 2", "y = 2"),
-        Sample("HumanEval/1", 0, "    return a\n", "def g(a):\n    return a\n"),
+    assert read_samples(path, HUMANEVAL, PROBLEMS) == [
+        GradedSample("HumanEval/0", 0, "x = 1", "x = 1"),
+        GradedSample("HumanEval/0", 1, "y = 2", "y = 2"),
+        GradedSample("HumanEval/1", 0, "    return a\n", "def g(a):\n    return a\n"),
     ]
 
 
 def test_raw_answers_are_cleaned_and_kept(tmp_path):
     raw = "Here:\n```python\ndef f(a):\n    return a\n\nprint(f(1))\n```"
     path = file(tmp_path / "s.jsonl", {"task_id": "HumanEval/0", "solution": raw})
-    (sample,) = read(path, HUMANEVAL, PROBLEMS, clean=True)
+    (sample,) = read_samples(path, HUMANEVAL, PROBLEMS, clean=True)
     assert (sample.raw, sample.program) == (raw, "def f(a):\n    return a\n")
 
 
@@ -42,13 +42,13 @@ def test_answers_to_data_science_problems(tmp_path):
         {"id": 8, "code": ["y"]},
     )
     problems = [Problem("7", "", ""), Problem("8", "", "")]
-    assert [s.program for s in read(path, benchmark("ds1000"), problems)] == ["x = 1\n", "y"]
+    assert [s.program for s in read_samples(path, benchmark("ds1000"), problems)] == ["x = 1\n", "y"]
 
 
 def test_bigcodebench_solutions_are_framed(tmp_path):
     path = file(tmp_path / "s.jsonl", {"task_id": "BigCodeBench/0", "solution": "def task_func():\n    return 1"})
     problem = Problem("BigCodeBench/0", "p", "", "task_func", row={"code_prompt": "import os\ndef task_func():\n"})
-    (sample,) = read(path, benchmark("bigcodebench"), [problem])
+    (sample,) = read_samples(path, benchmark("bigcodebench"), [problem])
     assert sample.program == "import os\ndef task_func():\n\n    pass\ndef task_func():\n    return 1"
 
 
@@ -64,11 +64,11 @@ def test_bigcodebench_solutions_are_framed(tmp_path):
 )
 def test_bad_lines_are_named(tmp_path, row, message):
     with pytest.raises(CodeprefError, match=message):
-        read(file(tmp_path / "s.jsonl", row), HUMANEVAL, PROBLEMS)
+        read_samples(file(tmp_path / "s.jsonl", row), HUMANEVAL, PROBLEMS)
 
 
 def test_what_is_written_can_be_read_by_upstream_and_here(tmp_path):
-    write(tmp_path, "samples", [Sample("HumanEval/0", 0, "raw", "program")])
+    write_samples(tmp_path, "samples", [GradedSample("HumanEval/0", 0, "raw", "program")])
     assert (tmp_path / "samples.jsonl").read_text() == '{"task_id": "HumanEval/0", "solution": "program"}\n'
     assert (tmp_path / "samples.raw.jsonl").read_text() == '{"task_id": "HumanEval/0", "solution": "raw"}\n'
-    assert read(tmp_path / "samples.jsonl", HUMANEVAL, PROBLEMS)[0].program == "program"
+    assert read_samples(tmp_path / "samples.jsonl", HUMANEVAL, PROBLEMS)[0].program == "program"

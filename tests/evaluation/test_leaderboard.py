@@ -25,10 +25,10 @@ def test_published_scores_name_their_source():
 
 
 def test_the_distance_of_a_known_model():
-    (note,) = leaderboard.notes(FOUND)
+    (note,) = leaderboard.distance_notes(FOUND)
     assert note.startswith("Published pass@1 71.3")
     assert "distance -1.3 points, within the tolerance of 2.0" in note
     far = {**FOUND, "score": {"pass@1": {"value": 0.5, "low": 0.4, "high": 0.6}}}
-    assert "BEYOND the tolerance" in leaderboard.notes(far)[0]
-    assert leaderboard.notes({**FOUND, "model": "nobody/nothing"}) == []
-    assert leaderboard.notes({**FOUND, "adapter": "mine"}) == []
+    assert "BEYOND the tolerance" in leaderboard.distance_notes(far)[0]
+    assert leaderboard.distance_notes({**FOUND, "model": "nobody/nothing"}) == []
+    assert leaderboard.distance_notes({**FOUND, "adapter": "mine"}) == []

@@ -8,7 +8,7 @@ from evaluation_tiny import PROBLEMS, RIGHT, data, samples, write_lines
 from codepref.errors import CodeprefError
 from evaluation import compare, results
 from evaluation.catalogue import benchmark
-from evaluation.run import Options, run
+from evaluation.run import Options, run_benchmark
 
 WRONG = [RIGHT[0], "def half(a):\n    return a\n", RIGHT[2]]
 
@@ -27,7 +27,7 @@ PLUS = benchmark("humaneval_plus")
 
 
 def test_a_run_leaves_everything_behind(options):
-    found = run(PLUS, options)
+    found = run_benchmark(PLUS, options)
     folder = options.out / "humaneval_plus"
     assert found["score"]["pass@1"]["value"] == pytest.approx(2 / 3, abs=1e-6)
     assert found["base"]["pass@1"]["value"] == pytest.approx(2 / 3, abs=1e-6)
@@ -37,7 +37,7 @@ def test_a_run_leaves_everything_behind(options):
         found["fingerprint"]
     )
     assert json.loads((folder / "results.json").read_text()) == found
-    rows = results.read_rows(folder / "verdicts.jsonl")
+    rows = results.read_verdicts(folder / "verdicts.jsonl")
     assert [(r["task_id"], r["sample"], r["verdict"], r["base_verdict"], r["plus_verdict"]) for r in rows] == [
         ("HumanEval/900", 0, "passed", "passed", "passed"), ("HumanEval/901", 0, "failed", "failed", "failed"),
         ("HumanEval/902", 0, "passed", "passed", "passed"),
@@ -54,7 +54,7 @@ def test_a_run_leaves_everything_behind(options):
 
 
 def test_a_killed_run_goes_on_by_problem(options, monkeypatch):
-    whole = run(PLUS, options)
+    whole = run_benchmark(PLUS, options)
     path = options.out / "humaneval_plus" / "verdicts.jsonl"
     complete = path.read_text()
     first = complete.splitlines(keepends=True)[0]
@@ -66,7 +66,7 @@ def test_a_killed_run_goes_on_by_problem(options, monkeypatch):
         asked.extend(problem.task_id for problem, _ in work)
         return PLUS.grade(work, settings)
 
-    again = run(dataclasses.replace(PLUS, grade=grade), options)
+    again = run_benchmark(dataclasses.replace(PLUS, grade=grade), options)
     assert asked == ["HumanEval/901", "HumanEval/902"]
     strip = [{k: v for k, v in json.loads(line).items() if k != "cpu_s"} for line in path.read_text().splitlines()]
     assert strip == [{k: v for k, v in json.loads(line).items() if k != "cpu_s"} for line in complete.splitlines()]
@@ -74,16 +74,16 @@ def test_a_killed_run_goes_on_by_problem(options, monkeypatch):
 
 
 def test_another_program_is_judged_anew(options, tmp_path):
-    run(PLUS, options)
+    run_benchmark(PLUS, options)
     better = dataclasses.replace(options, samples=samples(tmp_path, RIGHT))
-    assert run(PLUS, better)["score"]["pass@1"]["value"] == 1.0
+    assert run_benchmark(PLUS, better)["score"]["pass@1"]["value"] == 1.0
 
 
 def test_nothing_is_reported_when_references_fail(options, tmp_path):
     kept = sorted(options.cache.glob("references/*"))
     broken = [dict(PROBLEMS[0]), PROBLEMS[1], {**PROBLEMS[2], "canonical_solution": "    return nothing\n"}]
     with pytest.raises(CodeprefError, match=r"HumanEval/902: its reference failed"):
-        run(PLUS, dataclasses.replace(options, data=write_lines(tmp_path / "broken.jsonl", broken)))
+        run_benchmark(PLUS, dataclasses.replace(options, data=write_lines(tmp_path / "broken.jsonl", broken)))
     row = {
         "task_id": "HumanEval/9", "prompt": "def f(a):\n", "canonical_solution": "    return a\n", "entry_point": "f",
         "test": "def check(candidate):\n    assert candidate(1) == 2\n",
@@ -93,7 +93,7 @@ def test_nothing_is_reported_when_references_fail(options, tmp_path):
     with pytest.raises(
         CodeprefError, match=r"1 of 1 reference solutions fail here, so no score is reported: HumanEval/9"
     ):
-        run(benchmark("humaneval"), wrong)
+        run_benchmark(benchmark("humaneval"), wrong)
     assert not (options.out / "humaneval" / "results.json").exists()
     assert sorted(options.cache.glob("references/*")) == kept  # a mended environment is asked again
 
@@ -101,23 +101,23 @@ def test_nothing_is_reported_when_references_fail(options, tmp_path):
 def test_only_some_tasks(options, tmp_path):
     ids = tmp_path / "ids.json"
     ids.write_text('["HumanEval/902"]')
-    assert run(PLUS, dataclasses.replace(options, ids=ids))["problems"] == 1
+    assert run_benchmark(PLUS, dataclasses.replace(options, ids=ids))["problems"] == 1
     ids.write_text('["HumanEval/1"]')
     with pytest.raises(CodeprefError, match=r"'HumanEval/1' is no task"):
-        run(PLUS, dataclasses.replace(options, ids=ids))
+        run_benchmark(PLUS, dataclasses.replace(options, ids=ids))
 
 
 def test_two_runs_are_compared(options, tmp_path):
-    run(PLUS, options)
+    run_benchmark(PLUS, options)
     other = dataclasses.replace(options, out=tmp_path / "other", samples=samples(tmp_path, RIGHT))
-    run(PLUS, other)
-    found = compare.compare(options.out / "humaneval_plus", other.out / "humaneval_plus")
+    run_benchmark(PLUS, other)
+    found = compare.compare_runs(options.out / "humaneval_plus", other.out / "humaneval_plus")
     assert (found["wins"], found["losses"]) == (["HumanEval/901"], [])
     assert found["difference"] == pytest.approx(100 / 3)
     assert found["mcnemar_p"] == 1.0
     assert found["same_fingerprint"]
     with pytest.raises(CodeprefError, match="no results to compare"):
-        compare.compare(tmp_path, options.out / "humaneval_plus")
+        compare.compare_runs(tmp_path, options.out / "humaneval_plus")
 
 
 @pytest.mark.parametrize(("profile", "verdict"), [("function", "failed"), ("library", "passed")])
@@ -125,7 +125,7 @@ def test_programs_may_use_threads_where_the_profile_says_so(options, tmp_path, p
     threaded = "from concurrent.futures import ThreadPoolExecutor\ndef half(a):\n"
     threaded += "    with ThreadPoolExecutor(1) as pool:\n        return pool.submit(lambda: a / 2).result()\n"
     programs = samples(tmp_path, [RIGHT[0], threaded, RIGHT[2]])
-    found = run(PLUS, dataclasses.replace(options, samples=programs, profile=profile))
-    rows = results.read_rows(options.out / "humaneval_plus" / "verdicts.jsonl")
+    found = run_benchmark(PLUS, dataclasses.replace(options, samples=programs, profile=profile))
+    rows = results.read_verdicts(options.out / "humaneval_plus" / "verdicts.jsonl")
     assert [row["verdict"] for row in rows] == ["passed", verdict, "passed"]
     assert found["fingerprint"]["limits"]["profile"] == profile

@@ -5,10 +5,10 @@ import json
 import pytest
 from inprocess import run
 
-from codepref.commands.tiny import row
+from codepref.commands.tiny import prompt_row
 from codepref.errors import CodeprefError
 from codepref.generate.tiny.steps import STEPS, USUAL
-from codepref.generate.tiny.tasks import read, tasks
+from codepref.generate.tiny.tasks import read_task, tasks
 from evaluation import tiny
 from evaluation.benchmark import Settings
 from evaluation.catalogue import benchmark
@@ -19,16 +19,16 @@ def test_problems_are_held_out_and_split_by_planted_misconceptions():
     assert len({problem.task_id for problem in problems}) == 240
     assert {problem.group for problem in problems} >= set(tiny.GROUPS[:3])
     for problem in problems[:20]:
-        task = read(problem.prompt)
+        task = read_task(problem.prompt)
         assert task.split == "heldout"
         assert tiny.GROUPS.index(problem.group) == sum(STEPS[name].error == USUAL for name, _ in task.steps)
 
 
 def test_a_file_gives_the_same_problems(tmp_path):
     path = tmp_path / "heldout.jsonl"
-    path.write_text("".join(json.dumps(row(task, truth=True)) + "\n" for task in tasks("heldout", 5, 0)))
+    path.write_text("".join(json.dumps(prompt_row(task, truth=True)) + "\n" for task in tasks("heldout", 5, 0)))
     assert tiny.load(path) == tiny.load(None)[:5]
-    path.write_text(json.dumps(row(tasks("heldout", 1, 0)[0], truth=False)) + "\n")
+    path.write_text(json.dumps(prompt_row(tasks("heldout", 1, 0)[0], truth=False)) + "\n")
     with pytest.raises(CodeprefError, match="row 1: no column 'reference'"):
         tiny.load(path)
 

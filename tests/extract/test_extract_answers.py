@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from extract_answers import CASES
 
-from builders.chain.matrix import Selection, candidates
+from builders.chain.matrix import Selection, select_candidates
 from codepref import cli, extract
 from codepref.records import Candidates, Sample, Samples, from_table, to_table
 from codepref.sandbox import Job, Sandbox
@@ -62,7 +62,7 @@ def test_shared_answers_in_a_build():
         )
         for row in rows
     ]
-    shard = candidates(Selection(), to_table(samples, Samples))
+    shard = select_candidates(Selection(), to_table(samples, Samples))
     taken = {row.prompt_id: row.codes[0] for row in from_table(shard.table, Candidates)}
     programs = {name: code.code for name, code in taken.items() if code.sample == 0}
     assert all(code.rule for code in taken.values())

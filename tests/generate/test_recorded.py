@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from codepref.generate.recorded import VERSIONS, Recording, RecordingError, read
+from codepref.generate.recorded import VERSIONS, Recording, RecordingError, read_recordings
 
 ROW = {
     "prompt_id": "p",
@@ -27,8 +27,8 @@ def row(**changes):
 def problem_on_line_2(tmp_path, line):
     path = write(tmp_path / "r.jsonl", ROW, line)
     with pytest.raises(RecordingError) as caught:
-        read(path)
-    good, bad = read(path, skip_bad=True)
+        read_recordings(path)
+    good, bad = read_recordings(path, skip_bad=True)
     assert [r.prompt_id for r in good] == ["p"]
     assert [b.line for b in bad] == [2]
     assert str(caught.value) == str(bad[0])
@@ -40,7 +40,7 @@ def problem_on_line_2(tmp_path, line):
 
 def test_good_lines_by_prompt_id_with_optional_fields(tmp_path):
     second = row(prompt_id="q", codes=["", "x = 'é\\u0000'"], source="s", licence="MIT", generator="g")
-    good, bad = read(write(tmp_path / "r.jsonl", second, "", ROW))
+    good, bad = read_recordings(write(tmp_path / "r.jsonl", second, "", ROW))
     assert bad == []
     assert list(good) == [
         Recording("p", "Write f.", "f", ("def f(): pass",), ("assert f() is None",)),
@@ -52,13 +52,13 @@ def test_good_lines_by_prompt_id_with_optional_fields(tmp_path):
 def test_gzip_is_known_by_its_content(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(gzip.compress(json.dumps(ROW).encode()))
-    assert [r.prompt_id for r in read(path)[0]] == ["p"]
+    assert [r.prompt_id for r in read_recordings(path)[0]] == ["p"]
 
 
 def test_byte_order_mark_and_windows_line_ends(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(ROW).encode() + b"\r\n\r\n")
-    assert len(read(path)[0]) == 1
+    assert len(read_recordings(path)[0]) == 1
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_bad_lines(tmp_path, line, words):
 
 def test_first_of_two_equal_ids_stays_and_a_bad_line_takes_no_id(tmp_path):
     path = write(tmp_path / "r", row(codes=[]), row(prompt="one"), row(prompt="two"))
-    good, bad = read(path, skip_bad=True)
+    good, bad = read_recordings(path, skip_bad=True)
     assert [r.prompt for r in good] == ["one"]
     assert [b.line for b in bad] == [1, 3]
     assert "line 2" in bad[1].problem
@@ -109,13 +109,13 @@ def test_first_of_two_equal_ids_stays_and_a_bad_line_takes_no_id(tmp_path):
 def test_message_lists_ten_and_counts_the_rest(tmp_path):
     path = write(tmp_path / "r.jsonl", ROW, *["{"] * 13)
     with pytest.raises(RecordingError) as caught:
-        read(path)
+        read_recordings(path)
     lines = str(caught.value).split("\n")
     assert len(lines) == 11
     assert lines[0].startswith(f"{path}:2: ")
     assert lines[9].startswith(f"{path}:11: ")
     assert lines[10] == f"... and 3 more bad lines in {path}"
-    assert len(read(path, skip_bad=True)[1]) == 13
+    assert len(read_recordings(path, skip_bad=True)[1]) == 13
 
 
 def test_not_utf8_names_the_byte(tmp_path):
@@ -124,14 +124,14 @@ def test_not_utf8_names_the_byte(tmp_path):
     with pytest.raises(
         RecordingError, match=r"r.jsonl:2: not UTF-8 text \(byte 19 of the line\); save the file as UTF-8"
     ):
-        read(path)
+        read_recordings(path)
 
 
 def test_cut_off_last_line(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_text(json.dumps(ROW) + "\n" + json.dumps(row(prompt_id="q"))[:40])
     with pytest.raises(RecordingError, match=r"r.jsonl:2: not JSON .*cut off here"):
-        read(path)
+        read_recordings(path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
@@ -146,8 +146,8 @@ def test_damaged_gzip(tmp_path, damage):
     path = tmp_path / "r.jsonl.gz"
     path.write_bytes(data)
     with pytest.raises(RecordingError, match="the gzip stream is damaged") as caught:
-        read(path)
-    good, bad = read(path, skip_bad=True)
+        read_recordings(path)
+    good, bad = read_recordings(path, skip_bad=True)
     assert len(bad) == 1
     assert bad[0].line == len(good) + 1
     assert list(good)[:3] == [
@@ -169,7 +169,7 @@ def test_files_that_can_not_be_read_at_all(tmp_path, skip_bad):
         ("empty.gz", "no lines"),
     ]:
         with pytest.raises(RecordingError, match=words) as caught:
-            read(tmp_path / name, skip_bad)
+            read_recordings(tmp_path / name, skip_bad)
         assert str(caught.value).startswith(f"{tmp_path / name}: ")
 
 
@@ -179,7 +179,7 @@ def test_bad_lines_cost_no_memory_for_their_text(tmp_path):
         for i in range(60):
             stream.write(json.dumps(row(prompt_id=f"p{i}", codes=["x" * 500_000, 1])) + "\n")
     tracemalloc.start()
-    _, bad = read(path, skip_bad=True)
+    _, bad = read_recordings(path, skip_bad=True)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(bad) == 60
@@ -189,18 +189,18 @@ def test_bad_lines_cost_no_memory_for_their_text(tmp_path):
 def test_trajectories_have_versions_and_may_share_a_prompt(tmp_path):
     versions = {"versions": ["def f(x", "def f(): pass"]}
     rows = [{key: value for key, value in {**ROW, **versions}.items() if key != "codes"}] * 2
-    good, bad = read(write(tmp_path / "t.jsonl", *rows), codes=VERSIONS)
+    good, bad = read_recordings(write(tmp_path / "t.jsonl", *rows), codes=VERSIONS)
     assert not bad
     assert [item.codes for item in good] == [("def f(x", "def f(): pass")] * 2
     first, again = {**rows[0], "versions": ["2"]}, {**rows[0], "versions": ["1"]}
     other = {**rows[0], "prompt_id": "a"}
-    read_back, _ = read(write(tmp_path / "t.jsonl", first, other, again), codes=VERSIONS)
+    read_back, _ = read_recordings(write(tmp_path / "t.jsonl", first, other, again), codes=VERSIONS)
     assert [item.prompt_id for item in read_back] == ["a", "p", "p"]
     assert [item.codes for item in read_back][1:] == [("2",), ("1",)]  # as in the file
     with pytest.raises(RecordingError, match="unknown key 'versions'"):
-        read(tmp_path / "t.jsonl")
+        read_recordings(tmp_path / "t.jsonl")
     with pytest.raises(RecordingError, match="unknown key 'codes'"):
-        read(write(tmp_path / "r.jsonl", ROW), codes=VERSIONS)
+        read_recordings(write(tmp_path / "r.jsonl", ROW), codes=VERSIONS)
 
 
 def test_memory_does_not_grow_with_the_recordings(tmp_path):
@@ -209,7 +209,7 @@ def test_memory_does_not_grow_with_the_recordings(tmp_path):
         rows = (row(prompt_id=f"p{i * 7919 % count}", codes=["x" * 2000]) for i in range(count))
         path = write(tmp_path / "r.jsonl", *rows)
         tracemalloc.start()
-        good, _ = read(path)
+        good, _ = read_recordings(path)
         assert sum(1 for _ in good) == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

@@ -12,7 +12,7 @@ from codepref.records import Candidates, Costs, Outcomes, from_table
 
 def cells(finished):
     """Every cell of the first shard: prompt, code, test, verdict and stored error."""
-    run = inspection.read(finished)
+    run = inspection.read_run(finished)
     ran = run.stage("outcomes")
     outcomes = from_table(ran.read(0), Outcomes)
     costs = from_table(ran.measured(0), Costs)
@@ -39,7 +39,7 @@ def test_a_failing_cell_says_why_then_and_now(finished, capsys):
     assert f"    {verdict} (" in now and f"error: {error}" in now
     for title in ("plan: ", "steps, in the candidate's process", "trace: "):
         assert f"\n{title}" in said
-    row = next(r for r in from_table(inspection.read(finished).stage("candidates").read(0), Candidates))
+    row = next(r for r in from_table(inspection.read_run(finished).stage("candidates").read(0), Candidates))
     assert row.prompt_id == prompt_id
     assert all(f"    {line}".rstrip() in said for line in row.codes[code].code.splitlines())
 
@@ -50,7 +50,7 @@ def test_an_old_run_without_errors_still_shows_its_verdict(finished, tmp_path):
     for path in folder.glob("stages/outcomes-*/*.measured.arrow"):
         path.unlink()
     prompt_id, code, test, verdict, _ = next(found for found in cells(finished) if found[3] == "failed")
-    said = cell.run_again(inspection.read(folder), prompt_id, code, test)
+    said = cell.run_again(inspection.read_run(folder), prompt_id, code, test)
     assert said.split("\nstored\n")[1].startswith(f"    {verdict}\n\n")
 
 

@@ -53,7 +53,7 @@ def test_stages_of_other_settings_are_told_apart(tmp_path):
     path = write(tmp_path / "g.jsonl", RECORDINGS[:1])
     run(*build(path, tmp_path / "run", "--quiet", "--set", "ranking=pass_count"))
     run(*build(path, tmp_path / "run", "--quiet"))
-    found = inspection.read(tmp_path / "run")
+    found = inspection.read_run(tmp_path / "run")
     assert [stage.name for stage in found.stages] == ["samples", "candidates", "outcomes", "scores", "pairs"]
     assert sorted(stage.name for stage in found.others) == ["pairs", "scores"]
     assert "of other settings, in the same folder" in inspection.overview(found)
@@ -134,6 +134,6 @@ def test_a_finished_stage_without_its_inputs(finished, tmp_path):
     subprocess.run(["cp", "-r", finished, tmp_path / "run"], check=True)
     (path,) = (tmp_path / "run" / "stages").glob("outcomes-*")
     subprocess.run(["rm", "-r", path], check=True)
-    found = inspection.read(tmp_path / "run")
+    found = inspection.read_run(tmp_path / "run")
     with pytest.raises(CodeprefError, match="inputs of stage 'pairs' are missing"):
         found.inputs(found.stage("pairs"))

@@ -8,7 +8,7 @@ import pytest
 
 from codepref import cli
 from codepref.errors import CodeprefError
-from codepref.inspection.lineage import describe, lineage
+from codepref.inspection.lineage import lineage_text, trace_lineage
 
 import releases  # isort: skip
 
@@ -36,7 +36,7 @@ def published(remote, tmp_path):
 
 
 def test_from_the_hub_to_the_code(published):
-    model, base, dataset, generator, code = lineage("org/adapter")
+    model, base, dataset, generator, code = trace_lineage("org/adapter")
     assert [step.what for step in (model, base, dataset, generator, code)] == [
         "model",
         "base",
@@ -51,7 +51,7 @@ def test_from_the_hub_to_the_code(published):
     assert (generator.name, generator.facts["seed"], generator.facts["temperature"]) == ("org/teacher", "7", "1.5")
     assert code.name == "codepref 0.1.0"
     assert "pyarrow" in code.facts["versions"]
-    text = describe([model, base])
+    text = lineage_text([model, base])
     assert text.startswith("model      org/adapter\n")
     assert "revision: abc" in text
 
@@ -60,13 +60,13 @@ def test_inspect_walks_it(published, tmp_path, capsys):
     capsys.readouterr()
     for name in ("org/adapter", str(tmp_path / "adapter")):
         assert cli.main(["inspect", name]) == 0
-        assert capsys.readouterr().out == describe(lineage(name)) + "\n"
+        assert capsys.readouterr().out == lineage_text(trace_lineage(name)) + "\n"
     assert cli.main(["inspect", "org/nothing"]) == 2
     assert "neither a folder nor a repository" in capsys.readouterr().err
 
 
 def test_a_dataset_alone_by_folder_or_tag(published, tmp_path):
-    here, there = lineage(str(tmp_path / "run")), lineage("org/pairs@v1")
+    here, there = trace_lineage(str(tmp_path / "run")), trace_lineage("org/pairs@v1")
     assert [step.facts for step in here] == [step.facts for step in there]
     assert here[0].facts["manifest"] == published
 
@@ -76,19 +76,19 @@ def test_another_manifest_than_the_one_trained_on_is_named(published, tmp_path):
     manifest = json.loads(path.read_text())
     manifest["dataset"]["manifest_sha256"] = "0" * 64
     path.write_text(json.dumps(manifest))
-    dataset = lineage(str(tmp_path / "adapter"))[2]
+    dataset = trace_lineage(str(tmp_path / "adapter"))[2]
     assert dataset.facts["manifest"] == f"CHANGED: {published}, trained on {'0' * 64}"
 
 
 def test_recorded_samples_and_a_dataset_that_is_not_here(remote, tmp_path):
     releases.build(tmp_path / "run", Config(), correctness=releases.pairs())
-    assert lineage(str(tmp_path / "run"))[1].name == "recorded samples, samples.jsonl"
+    assert trace_lineage(str(tmp_path / "run"))[1].name == "recorded samples, samples.jsonl"
     adapter = releases.adapter(tmp_path / "adapter", dataset={"name": "gone", "local": True})
-    assert "not here" in lineage(str(adapter))[2].facts["remark"]
+    assert "not here" in trace_lineage(str(adapter))[2].facts["remark"]
 
 
 def test_no_lineage(remote, tmp_path):
     with pytest.raises(CodeprefError, match="neither a folder nor a repository on the Hub"):
-        lineage("org/nothing")
+        trace_lineage("org/nothing")
     with pytest.raises(CodeprefError, match="no manifest.json"):
-        lineage(str(tmp_path))
+        trace_lineage(str(tmp_path))

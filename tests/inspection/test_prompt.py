@@ -53,7 +53,7 @@ def test_verdicts_have_signs(finished):
 def test_colour_in_a_terminal_only(finished):
     plain = run("inspect", finished, "--prompt", "clear").stdout
     assert "\x1b" not in plain
-    assert trace(inspection.read(finished), "clear") + "\n" == plain
+    assert trace(inspection.read_run(finished), "clear") + "\n" == plain
     main, child = pty.openpty()
     words = [sys.executable, "-m", "codepref.cli", "inspect", str(finished), "--prompt", "clear"]
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
@@ -85,7 +85,7 @@ def test_a_model_can_not_act_on_the_terminal(finished):
 def test_a_published_dataset_shows_its_rows(finished, tmp_path):
     for name in ("manifest.json", "correctness"):
         subprocess.run(["cp", "-r", finished / name, tmp_path], check=True)
-    text = trace(inspection.read(tmp_path), "clear")
+    text = trace(inspection.read_run(tmp_path), "clear")
     assert "matrix: codes down, tests across (+ passed, - not passed)" in text
     assert "+++ chosen" in text
     for test in TESTS:
@@ -111,7 +111,7 @@ def test_programs_made_one_out_of_the_other(tmp_path):
     pair = {"prompt_id": "p", "prompt": "Mend f.", "chosen": GOOD, "rejected": WRONG, "spans": [[1, 2]]}
     stored(store, "pairs", {**pair, "round": 1})
     stored(store, "distinct", {**pair, "round": 1})
-    text = trace(inspection.read(tmp_path), "p")
+    text = trace(inspection.read_run(tmp_path), "p")
     assert text.startswith("prompt p\n    Write f.\n\ncode 0\n    def f(x:\ncode 1\n    def f(x):\n")
     matrix = text[text.index("matrix") :].splitlines()
     assert [re.sub(r"[^+-]", "", line[:16]) for line in matrix[2:5]] == ["", "-+", "++"]

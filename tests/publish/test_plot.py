@@ -11,7 +11,7 @@ def size(data: bytes) -> tuple[int, int]:
 def test_the_same_numbers_give_the_same_bytes(tmp_path):
     series = {"a": [(0, 1.0), (1, 2.0)], "b": [(0, 2.0), (1, 1.0)]}
     for name in ("one.png", "folder/two.png"):
-        plot.lines(tmp_path / name, "title", ("round", "share"), series)
+        plot.line_plot(tmp_path / name, "title", ("round", "share"), series)
     data = (tmp_path / "one.png").read_bytes()
     assert data == (tmp_path / "folder" / "two.png").read_bytes()
     assert size(data) == (921, 518)
@@ -20,11 +20,11 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path):
 
 
 def test_other_numbers_give_another_picture(tmp_path):
-    plot.bars(tmp_path / "one.png", "t", "pass@1", {"base": 0.4, "tuned": 0.6}, {"tuned": (0.5, 0.7)})
-    plot.bars(tmp_path / "two.png", "t", "pass@1", {"base": 0.4, "tuned": 0.6}, {"tuned": (0.4, 0.7)})
+    plot.bar_plot(tmp_path / "one.png", "t", "pass@1", {"base": 0.4, "tuned": 0.6}, {"tuned": (0.5, 0.7)})
+    plot.bar_plot(tmp_path / "two.png", "t", "pass@1", {"base": 0.4, "tuned": 0.6}, {"tuned": (0.4, 0.7)})
     assert (tmp_path / "one.png").read_bytes() != (tmp_path / "two.png").read_bytes()
 
 
 def test_a_series_without_points_is_drawn_empty(tmp_path):
-    plot.lines(tmp_path / "one.png", "t", ("x", "y"), {"a": []})
+    plot.line_plot(tmp_path / "one.png", "t", ("x", "y"), {"a": []})
     assert (tmp_path / "one.png").stat().st_size > 1000

@@ -44,14 +44,14 @@ def edit(path, old, new):
 
 
 def test_what_leaves_a_dataset_folder(folder):
-    files = release.dataset(folder, REPO).files
+    files = release.dataset_release(folder, REPO).files
     assert set(files) == {"README.md", "manifest.json", "exclusions.jsonl", PARQUET, "figures/yield.png"}
     assert release.PLACEHOLDER not in files["README.md"].content.decode()
     assert (folder / "stages").is_dir()
 
 
 def test_what_leaves_a_model_folder(adapter):
-    files = release.model(adapter, "org/adapter").files
+    files = release.model_release(adapter, "org/adapter").files
     assert set(files) == {"README.md", "manifest.json", "adapter_config.json", "adapter_model.safetensors"}
     assert 'PeftModel.from_pretrained(base, "org/adapter")' in files["README.md"].content.decode()
 
@@ -111,7 +111,7 @@ def test_links_to_files_that_are_there_and_elsewhere_are_fine(folder):
     edit(
         folder / "README.md", "By hand.", "![a](figures/yield.png) [b](https://x.org/y) [c](#limits) [d](manifest.json)"
     )
-    assert release.dataset(folder, REPO).files
+    assert release.dataset_release(folder, REPO).files
 
 
 BROKEN_MODELS = {
@@ -150,7 +150,7 @@ def test_a_model_folder_that_is_not_let_out(adapter, name):
     damage, message = BROKEN_MODELS[name]
     damage(adapter)
     with pytest.raises(CodeprefError, match=message.replace("*", r"\*")):
-        release.model(adapter, "org/adapter")
+        release.model_release(adapter, "org/adapter")
 
 
 def test_cards_that_are_shown_pass_the_linter_and_the_clients_own_checks(root):

@@ -33,7 +33,7 @@ WAYS = {"greedy": (), "sampled": ("--n", "8", "--temperature", str(TEMPERATURE))
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainStep:
     """One step: a command of `codepref`, or a function of the run's folder whose result is kept."""
 
     name: str
@@ -54,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` when a step fails; what was finished is kept."""
-    from codepref.generate.tiny.backend import CHECKPOINT, fingerprint
+    from codepref.generate.tiny.backend import CHECKPOINT, checkpoint_fingerprint
 
     _need("torch", "trl", "peft")
     checkpoint = Path(_near(arguments.checkpoint or CHECKPOINT))
-    model = f"tiny-{fingerprint(checkpoint)}"
+    model = f"tiny-{checkpoint_fingerprint(checkpoint)}"
     began = time.monotonic()
     arguments.out.mkdir(parents=True, exist_ok=True)
     planned = list(steps(arguments, checkpoint))
@@ -90,14 +90,14 @@ def _weights(checkpoint: Path) -> int:
     return sum(math.prod(item["shape"]) for name, item in head.items() if name != "__metadata__")
 
 
-def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[Step]:
+def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[ChainStep]:
     """The chain, in order."""
     from codepref.commands.quickstart.page import DATASETS
 
     root, seed = arguments.out, str(arguments.seed)
     prompts = root / "prompts.jsonl"
     draw = ("tiny", "prompts", "--split", "build", "--n", str(arguments.prompts), "--seed", seed, "--out", str(prompts))
-    yield Step("prompts of the tiny model's family", None, draw)
+    yield ChainStep("prompts of the tiny model's family", None, draw)
     extra = {
         "codedpo": (f"pairs_per_prompt={PAIRS}", "efficiency.enabled=true", f"efficiency.share={SHARE}"),
         "codeflow": (),
@@ -108,46 +108,46 @@ def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[Step]:
         settings = tuple(word for item in given for word in ("--set", item))
         where = ("--workers", str(arguments.workers), "--out", str(root / method))
         words = ("build", method, "--config", _near(CONFIGS / method / "tiny.yaml"), *settings, *where)
-        yield Step(f"{title} dataset", method, words)
+        yield ChainStep(f"{title} dataset", method, words)
         if method == "codedpo":
-            yield Step("evidence: what the ranking has to work with", None, call=evidence)
-    yield Step("labels: how often the pairs are right", None, call=labels)
+            yield ChainStep("evidence: what the ranking has to work with", None, call=keep_evidence)
+    yield ChainStep("labels: how often the pairs are right", None, call=keep_labels)
     yield from _evaluation(root, "base", checkpoint, arguments.workers)
     for recipe in ("dpo", "focal_dpo", "kto") if arguments.all else ("dpo",):
         yield from _training(root, recipe, checkpoint, seed)
         yield from _evaluation(root, recipe, root / f"{recipe}-merged", arguments.workers)
-    yield Step("scores", None, call=scores)
+    yield ChainStep("scores", None, call=keep_scores)
 
 
-def _training(root: Path, recipe: str, checkpoint: Path, seed: str) -> Iterator[Step]:
+def _training(root: Path, recipe: str, checkpoint: Path, seed: str) -> Iterator[ChainStep]:
     title, data = MODELS[recipe].removeprefix("after "), {"dpo": "codedpo", "focal_dpo": "codeflow", "kto": "dstc"}
     given = (
         f"model_name_or_path={checkpoint}", f"dataset_name={root / data[recipe]}", f"seed={seed}",
         f"output_dir={root / recipe}",
     )  # fmt: skip
     words = ("train", recipe, "--config", _near(RECIPES / "tiny" / f"{recipe}_lora.yaml"))
-    yield Step(f"{title} training", recipe, words + tuple(word for item in given for word in ("--set", item)))
+    yield ChainStep(f"{title} training", recipe, words + tuple(word for item in given for word in ("--set", item)))
     merge = ("train", "--merge", str(root / recipe), "--out", str(root / f"{recipe}-merged"), "--dtype", "float32")
-    yield Step(f"{title} adapter merged", None, merge)
+    yield ChainStep(f"{title} adapter merged", None, merge)
 
 
-def _evaluation(root: Path, name: str, checkpoint: Path, workers: int) -> Iterator[Step]:
+def _evaluation(root: Path, name: str, checkpoint: Path, workers: int) -> Iterator[ChainStep]:
     for way, options in WAYS.items():
         out = root / "evaluation" / name / way
         words = ("evaluate", "tiny", "--backend", "tiny", "--model", str(checkpoint), *options)
         where = ("--workers", str(workers), "--out", str(out))
-        yield Step(f"held-out tasks {MODELS[name]}, {way}", str(out.relative_to(root)), (*words, *where))
+        yield ChainStep(f"held-out tasks {MODELS[name]}, {way}", str(out.relative_to(root)), (*words, *where))
 
 
-def evidence(root: Path) -> dict[str, Any]:
+def keep_evidence(root: Path) -> dict[str, Any]:
     """What the ranking has to work with, and one prompt to show."""
     from builders.chain.ranking import convergence
     from codepref.commands.quickstart import truth
 
-    found = truth.evidence(root / "codedpo")
+    found = truth.evidence_of(root / "codedpo")
     print(found.words)
     told: dict[str, Any] = {"evidence": {**dataclasses.asdict(found), "weak": found.weak, "words": found.words}}
-    shown = truth.example(root / "codedpo")
+    shown = truth.mixed_example(root / "codedpo")
     if shown is not None:
         codes, tests = convergence(shown.passed)
         told["example"] = {
@@ -157,14 +157,14 @@ def evidence(root: Path) -> dict[str, Any]:
     return told
 
 
-def labels(root: Path) -> dict[str, Any]:
+def keep_labels(root: Path) -> dict[str, Any]:
     """How many pairs of each dataset are right by the hidden tests."""
     from codepref.commands.quickstart import truth
     from codepref.commands.quickstart.page import DATASETS
 
     found = {}
     for folder, _, config in DATASETS:
-        made = truth.labels(_pairs(root / folder / config)[:LABELS_LOOKED_AT])
+        made = truth.label_truth(_pairs(root / folder / config)[:LABELS_LOOKED_AT])
         found[folder] = {"pairs": made.pairs, "right": made.right[0], "inverted": made.inverted}
         print(f"{folder}: {made.right[0]:.0%} of {made.pairs} pairs are right, {made.inverted:.0%} the wrong way round")
     return {"labels": found}
@@ -177,7 +177,7 @@ def _pairs(folder: Path) -> list[dict[str, str]]:
     return [row for file in files for row in pq.read_table(file, columns=["prompt", "chosen", "rejected"]).to_pylist()]
 
 
-def scores(root: Path) -> dict[str, Any]:
+def keep_scores(root: Path) -> dict[str, Any]:
     """Scores of all models, gains over the base, and the page."""
     from evaluation import compare
 
@@ -192,7 +192,9 @@ def scores(root: Path) -> dict[str, Any]:
         told["scores"].append({"name": name, "title": MODELS[name].removeprefix("after "), **each, **about})
         if name == "base":
             continue
-        pairs = {way: compare.compare(root / "evaluation" / "base" / way / "tiny", here / way / "tiny") for way in WAYS}
+        pairs = {
+            way: compare.compare_runs(root / "evaluation" / "base" / way / "tiny", here / way / "tiny") for way in WAYS
+        }
         gain = {way: [pairs[way][key] / 100 for key in ("difference", "low", "high")] for way in WAYS}
         won, lost = len(pairs["greedy"]["wins"]), len(pairs["greedy"]["losses"])
         told["gains"].append({"name": name, **gain, "won": won, "lost": lost})
@@ -210,10 +212,10 @@ class _State:
         self.before = {step["name"]: step for step in known.get("steps", [])} if same else {}
         self.told: dict[str, Any] = {**(known if same else {}), **about, "steps": [], "commands": []}
 
-    def do(self, step: Step, title: str, again: str) -> None:
+    def do(self, step: ChainStep, title: str, again: str) -> None:
         """Runs a step, unless it is known to have been done and nothing before it was done anew."""
         known = self.before.get(step.name)
-        if known is not None and known["words"] == list(step.words) and step.call is not scores:
+        if known is not None and known["words"] == list(step.words) and step.call is not keep_scores:
             print(f"{title}: kept from before", flush=True)
             self._add(step, known["seconds"])
             return
@@ -225,27 +227,27 @@ class _State:
         else:
             _run(self.root, step, again)
         self._add(step, time.monotonic() - began)
-        self._write(page=step.call is scores)
+        self._write(page=step.call is keep_scores)
 
-    def _add(self, step: Step, seconds: float) -> None:
+    def _add(self, step: ChainStep, seconds: float) -> None:
         done = {"name": step.name, "folder": step.folder, "seconds": round(seconds, 1), "words": list(step.words)}
         self.told["steps"].append(done)
         self.told["commands"] += [_typed(step.words)] * bool(step.words)
 
     def _write(self, page: bool) -> None:
-        from codepref.commands.quickstart import page as report
+        from codepref.commands.quickstart.page import write_page
         from codepref.files import write_whole
 
         write_whole(self.path, json.dumps(self.told, indent=1).encode() + b"\n")
         if page:
-            report.write(self.root)
+            write_page(self.root)
 
 
 def _typed(words: Sequence[str]) -> str:
     return shlex.join(["codepref", *words])
 
 
-def _run(root: Path, step: Step, again: str) -> None:
+def _run(root: Path, step: ChainStep, again: str) -> None:
     """A command in a process of its own; what training and evaluation print goes to a file, progress to the terminal.
 
     What CodeDPO's samples answer is not drawn again for the other datasets.

@@ -44,7 +44,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class ShownMatrix:
     """One prompt: its programs and tests, and which passes which."""
 
     prompt_id: str
@@ -64,7 +64,7 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ShownPair:
     """A fast and a slow program for one prompt."""
 
     prompt: str
@@ -76,7 +76,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Repair:
+class ShownRepair:
     """A failing program, what the model was told, and what it made of it."""
 
     prompt: str
@@ -88,15 +88,15 @@ class Repair:
     """Number of tests that `after` passes, which are all."""
 
 
-def opened(folder: Path) -> Run | None:
+def run_if_begun(folder: Path) -> Run | None:
     """The run in a dataset's folder; None where there is none that can be read."""
     try:
-        return inspection.read(folder)
+        return inspection.read_run(folder)
     except CodeprefError:
         return None
 
 
-def rows(run: Run | None, config: str, *columns: str) -> Iterator[dict[str, Any]]:
+def dataset_rows(run: Run | None, config: str, *columns: str) -> Iterator[dict[str, Any]]:
     """The rows of a finished dataset's config, all columns of them or some.
 
     Raises:
@@ -113,16 +113,16 @@ def rows(run: Run | None, config: str, *columns: str) -> Iterator[dict[str, Any]
             raise CodeprefError(f"{path}: can not be read ({said}); build the dataset again") from None
 
 
-def dataset(root: Path, name: str, title: str, config: str) -> Dataset:
+def shown_dataset(root: Path, name: str, title: str, config: str) -> Dataset:
     """One dataset of a run, as far as it has come."""
-    run = opened(root / name)
+    run = run_if_begun(root / name)
     if run is None:
         return Dataset(
             name, title, 0, (), "can not be read" if (root / name / "manifest.json").exists() else "not built"
         )
     stages = [stage for stage in run.stages if stage.done]
     found = [*_pieces(stages), *_cells(stages), *_solved(run), *_pairs(run, stages, config)]
-    count = sum(1 for _ in rows(run, config, "prompt_id"))
+    count = sum(1 for _ in dataset_rows(run, config, "prompt_id"))
     return Dataset(name, title, count, tuple(found), "" if run.state == "finished" else run.state.partition(":")[0])
 
 
@@ -153,7 +153,7 @@ def _cells(stages: Sequence[Stage]) -> Iterator[Yield]:
 
 def _solved(run: Run) -> Iterator[Yield]:
     """Trajectories that are solved by the first answer, and after each repair."""
-    ends = [(row["solved"], len(row["versions"])) for row in rows(run, "trajectories", "solved", "versions")]
+    ends = [(row["solved"], len(row["versions"])) for row in dataset_rows(run, "trajectories", "solved", "versions")]
     for number in range(max((length for _, length in ends), default=0)):
         what = "solved at once" if not number else f"after {number} repair{'s' * (number > 1)}"
         yield Yield(what, len(ends), sum(solved and length <= number + 1 for solved, length in ends))
@@ -165,7 +165,7 @@ def _pairs(run: Run, stages: Sequence[Stage], config: str) -> Iterator[Yield]:
     chain = [stage for stage in stages if stage.name != "efficiency"]
     if config in built and chain:
         excluded = [item for stage in chain for item in stage.excluded()]
-        kept = len({row["prompt_id"] for row in rows(run, config, "prompt_id")})
+        kept = len({row["prompt_id"] for row in dataset_rows(run, config, "prompt_id")})
         yield Yield("prompts with a pair", chain[0].summary()["rows_in"], kept, _counts(excluded, "prompt"))
         left = _counts(excluded, "pair")
         if left:
@@ -190,9 +190,9 @@ def _counts(excluded: Iterable[Exclusion], kind: str) -> tuple[tuple[str, int], 
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def example(
+def shown_example(
     folder: Path, prompt_id: str | None, codes_right: list[bool] | None, tests_right: list[bool] | None
-) -> Matrix | None:
+) -> ShownMatrix | None:
     """One prompt's matrix with its pair: the one asked for, or else the one of highest confidence; None without pairs.
 
     Args:
@@ -201,15 +201,15 @@ def example(
         codes_right: The hidden truth of each row of that prompt's matrix; passed over if the prompt is another.
         tests_right: That of each column.
     """
-    run = opened(folder)
-    found = list(rows(run, "correctness"))
+    run = run_if_begun(folder)
+    found = list(dataset_rows(run, "correctness"))
     if run is None or not found:
         return None
     named = [row for row in found if row["prompt_id"] == prompt_id]
     row = named[0] if named else max(found, key=lambda item: (item["confidence"], item["prompt_id"]))
     texts = _texts(run, row["prompt_id"])
     ends = {row["chosen_id"]: row["chosen"], row["rejected_id"]: row["rejected"]}
-    return Matrix(
+    return ShownMatrix(
         row["prompt_id"],
         row["prompt"],
         tuple({**texts, **ends}.get(code_id, "") for code_id in row["code_ids"]),
@@ -234,22 +234,22 @@ def _texts(run: Run, prompt_id: str) -> dict[str, str]:
     return {}
 
 
-def speed(folder: Path) -> tuple[tuple[float, ...], Pair | None]:
+def speed(folder: Path) -> tuple[tuple[float, ...], ShownPair | None]:
     """All speed-ups of a CodeDPO dataset, ascending, and the pair in their middle."""
-    found = sorted(rows(opened(folder), "efficiency"), key=lambda row: (row["speedup"], row["prompt_id"]))
+    found = sorted(dataset_rows(run_if_begun(folder), "efficiency"), key=lambda row: (row["speedup"], row["prompt_id"]))
     if not found:
         return (), None
     row = found[len(found) // 2]
     times = (row["speedup"], row["chosen_cpu_s"], row["rejected_cpu_s"])
-    return tuple(item["speedup"] for item in found), Pair(row["prompt"], row["chosen"], row["rejected"], *times)
+    return tuple(item["speedup"] for item in found), ShownPair(row["prompt"], row["chosen"], row["rejected"], *times)
 
 
-def repair(folder: Path) -> Repair | None:
+def shown_repair(folder: Path) -> ShownRepair | None:
     """The pair of a CodeFlow dataset with the smallest change, as a repair; None without pairs."""
-    found = [row for row in rows(opened(folder), "pairs") if row["rejected_error"]]
+    found = [row for row in dataset_rows(run_if_begun(folder), "pairs") if row["rejected_error"]]
     if not found:
         return None
     row = min(found, key=lambda item: (item["changed_lines"], item["pair_id"]))
-    return Repair(
+    return ShownRepair(
         row["prompt"], row["rejected"], row["rejected_error"], row["chosen"], row["chosen_round"], len(row["tests"])
     )

@@ -1,6 +1,6 @@
 """A quickstart run as one HTML page that needs nothing but itself: no network, no script, no other file.
 
-`read` gathers what lies in the run's folder into a `Report`, `page` makes HTML of it through
+`read` gathers what lies in the run's folder into a `PageContent`, `page` makes HTML of it through
 `model_cards/report.html.jinja`, `write` does both. The same folder gives the same bytes.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from codepref import templates
 from codepref.commands.quickstart import chart, facts
-from codepref.commands.quickstart.facts import Dataset, Matrix, Pair, Repair
+from codepref.commands.quickstart.facts import Dataset, ShownMatrix, ShownPair, ShownRepair
 from codepref.commands.quickstart.side_by_side import aligned
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
@@ -29,7 +29,7 @@ _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ShownShare:
     """A share or a difference of shares with its 95 % interval."""
 
     value: float
@@ -38,13 +38,13 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Score:
+class ShownScore:
     """Held-out pass@1 of one model."""
 
     name: str
     title: str
-    greedy: Estimate
-    sampled: Estimate
+    greedy: ShownShare
+    sampled: ShownShare
     n: int
     """Samples a task."""
     temperature: float
@@ -56,8 +56,8 @@ class Gain:
     """A trained model's pass@1 less the base's, paired by task."""
 
     name: str
-    greedy: Estimate
-    sampled: Estimate
+    greedy: ShownShare
+    sampled: ShownShare
     won: int
     """Tasks that only the trained model solves greedily."""
     lost: int
@@ -69,12 +69,12 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ShownEvidence:
     """What the ranking had to work with, before training; None where it was not measured."""
 
     prompts: int
-    codes_right: Estimate | None
-    tests_right: Estimate | None
+    codes_right: ShownShare | None
+    tests_right: ShownShare | None
     tests_dead: float | None
     """Share of the tests that no program passes."""
     auc: float | None
@@ -84,7 +84,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Labels:
+class ShownLabels:
     """A dataset's pairs against the hidden tests."""
 
     pairs: int
@@ -93,7 +93,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Step:
+class ShownStep:
     """One step of the run."""
 
     name: str
@@ -119,7 +119,7 @@ class Convergence:
 
 
 @dataclass(frozen=True)
-class Report:
+class PageContent:
     """All that the page shows, as plain data.
 
     ROOT/quickstart.json, each key of which may be missing:
@@ -143,24 +143,24 @@ class Report:
     seed: int | None
     model: str | None
     parameters: int | None
-    steps: tuple[Step, ...]
-    evidence: Evidence | None
-    scores: tuple[Score, ...]
+    steps: tuple[ShownStep, ...]
+    evidence: ShownEvidence | None
+    scores: tuple[ShownScore, ...]
     gains: tuple[Gain, ...]
-    labels: Mapping[str, Labels]
+    labels: Mapping[str, ShownLabels]
     convergence: Convergence | None
     commands: tuple[str, ...]
     datasets: tuple[Dataset, ...]
     curves: tuple[Curve, ...]
-    example: Matrix | None
+    example: ShownMatrix | None
     speedups: tuple[float, ...]
     """CPU time of the slow program over that of the fast one, one an efficiency pair, ascending."""
-    speed: Pair | None
+    speed: ShownPair | None
     """The efficiency pair in the middle."""
-    repair: Repair | None
+    repair: ShownRepair | None
 
 
-def write(root: Path) -> Path:
+def write_page(root: Path) -> Path:
     """Writes ROOT/report.html.
 
     Args:
@@ -173,11 +173,11 @@ def write(root: Path) -> Path:
         CodeprefError: nothing of a run is there, or a file of it is damaged.
     """
     path = root / "report.html"
-    write_whole(path, page(read(root)).encode())
+    write_whole(path, page(read_page_content(root)).encode())
     return path
 
 
-def read(root: Path) -> Report:
+def read_page_content(root: Path) -> PageContent:
     """What lies in the folder of a quickstart run, finished or not.
 
     Raises:
@@ -194,15 +194,15 @@ def read(root: Path) -> Report:
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise CodeprefError(f"{path}: damaged ({type(error).__name__}: {error}); run the quickstart again") from None
     speedups, speed = facts.speed(root / "codedpo")
-    return Report(
+    return PageContent(
         **known,
         convergence=_fitting(wanted.get("convergence"), example),
-        datasets=tuple(facts.dataset(root, *names) for names in DATASETS),
+        datasets=tuple(facts.shown_dataset(root, *names) for names in DATASETS),
         curves=_curves(root),
         example=example,
         speedups=speedups,
         speed=speed,
-        repair=facts.repair(root / "codeflow"),
+        repair=facts.shown_repair(root / "codeflow"),
     )
 
 
@@ -210,7 +210,7 @@ def _known(told: Mapping[str, Any]) -> dict[str, Any]:
     """What `quickstart.json` says itself."""
     model = told.get("model") or {}
     found = told.get("evidence")
-    evidence = found and Evidence(
+    evidence = found and ShownEvidence(
         found["prompts"],
         _estimate(found.get("codes_right")),
         _estimate(found.get("tests_right")),
@@ -223,11 +223,11 @@ def _known(told: Mapping[str, Any]) -> dict[str, Any]:
         "seed": told.get("seed"),
         "model": model.get("name"),
         "parameters": model.get("parameters"),
-        "steps": tuple(Step(s["name"], float(s["seconds"]), s.get("folder")) for s in told.get("steps") or ()),
+        "steps": tuple(ShownStep(s["name"], float(s["seconds"]), s.get("folder")) for s in told.get("steps") or ()),
         "evidence": evidence or None,
-        "scores": tuple(_made(Score, item) for item in told.get("scores") or ()),
+        "scores": tuple(_made(ShownScore, item) for item in told.get("scores") or ()),
         "gains": tuple(_made(Gain, item) for item in told.get("gains") or ()),
-        "labels": {name: _made(Labels, item) for name, item in (told.get("labels") or {}).items()},
+        "labels": {name: _made(ShownLabels, item) for name, item in (told.get("labels") or {}).items()},
         "commands": tuple(map(str, told.get("commands") or ())),
     }
 
@@ -235,19 +235,19 @@ def _known(told: Mapping[str, Any]) -> dict[str, Any]:
 def _made(kind: Callable[..., Any], item: Mapping[str, Any]) -> Any:
     """A record of the keys it knows; others may stand beside them."""
     values = {field.name: item[field.name] for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{key: Estimate(*v) if key in ("greedy", "sampled") else v for key, v in values.items()})
+    return kind(**{key: ShownShare(*v) if key in ("greedy", "sampled") else v for key, v in values.items()})
 
 
-def _estimate(values: Sequence[float] | None) -> Estimate | None:
-    return None if values is None else Estimate(*values)
+def _estimate(values: Sequence[float] | None) -> ShownShare | None:
+    return None if values is None else ShownShare(*values)
 
 
-def _example(root: Path, wanted: Mapping[str, Any]) -> Matrix | None:
+def _example(root: Path, wanted: Mapping[str, Any]) -> ShownMatrix | None:
     truths = [wanted.get(key) for key in ("codes_right", "tests_right")]
-    return facts.example(root / "codedpo", wanted.get("prompt_id"), *truths)
+    return facts.shown_example(root / "codedpo", wanted.get("prompt_id"), *truths)
 
 
-def _fitting(found: Mapping[str, Any] | None, example: Matrix | None) -> Convergence | None:
+def _fitting(found: Mapping[str, Any] | None, example: ShownMatrix | None) -> Convergence | None:
     """The convergence, where it is that of the example."""
     if not found or not example:
         return None
@@ -271,7 +271,7 @@ def _curves(root: Path) -> tuple[Curve, ...]:
     return tuple(made)
 
 
-def page(report: Report) -> str:
+def page(report: PageContent) -> str:
     """The whole page.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from codepref.generate.tiny.tasks import read
+from codepref.generate.tiny.tasks import read_task
 from codepref.inspection import run as inspection
 from codepref.intervals import Interval, bootstrap
 from codepref.store import Stage
@@ -51,21 +51,21 @@ class Evidence:
         return f"{line}: too weak a base, do not expect a gain" if self.weak else line
 
 
-def evidence(run: Path) -> Evidence:
+def evidence_of(run: Path) -> Evidence:
     """The evidence of a finished CodeDPO run on prompts of the family.
 
     Raises:
         CodeprefError: it is none, or not finished.
         NotOfTheFamily: it has prompts of another kind.
     """
-    found = inspection.read(run)
+    found = inspection.read_run(run)
     ready, ran, ranked = (_rows(stage) for stage in found.inputs(found.stage("pairs")))
     names = list(ready)[:LOOKED_AT]
     prompts = [ready[name]["prompt"] for name in names]
     codes = [[item["code"] for item in ready[name]["codes"]] for name in names]
     tests = [[item["test"] for item in ready[name]["tests"]] for name in names]
     truth = right(list(zip(prompts, codes, strict=True)))
-    valid = ragged([([read(prompt).reference], some) for prompt, some in zip(prompts, tests, strict=True)])
+    valid = ragged([([read_task(prompt).reference], some) for prompt, some in zip(prompts, tests, strict=True)])
     passed = [np.array(ran[name]["verdicts"]) == "passed" for name in names]
     areas = [
         area(np.array(ranked[name]["code_scores"], dtype=float), mine)
@@ -102,7 +102,7 @@ class Labels:
     """The other way round."""
 
 
-def labels(pairs: Iterable[Mapping[str, str]]) -> Labels:
+def label_truth(pairs: Iterable[Mapping[str, str]]) -> Labels:
     """The truth of pairs with `prompt`, `chosen` and `rejected`, all of them programs for tasks of the family."""
     listed = list(pairs)
     both = right([(row["prompt"], [row["chosen"], row["rejected"]]) for row in listed])
@@ -129,19 +129,19 @@ class Example:
     tests_right: tuple[bool, ...]
 
 
-def example(run: Path) -> Example | None:
+def mixed_example(run: Path) -> Example | None:
     """Of the first prompts, one whose pair is right and whose programs and tests are most mixed; None without.
 
     Raises:
         CodeprefError: the run is not finished.
     """
-    found = inspection.read(run)
+    found = inspection.read_run(run)
     pairs = found.stage("pairs")
     first = _rows(pairs)
     ready = _rows(found.inputs(pairs)[0])
     names = list(first)[: LOOKED_AT // 2]
     work = [(first[name]["prompt"], [code["code"] for code in ready[name]["codes"]]) for name in names]
-    valid = ragged([([read(first[name]["prompt"]).reference], first[name]["tests"]) for name in names])
+    valid = ragged([([read_task(first[name]["prompt"]).reference], first[name]["tests"]) for name in names])
     best: tuple[float, Example] | None = None
     for name, codes, tests in zip(names, right(work), valid, strict=True):
         row = first[name]

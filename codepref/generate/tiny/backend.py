@@ -15,10 +15,10 @@ from codepref.generate.base import Completion, GenerationError, OnDone, Request,
 from codepref.generate.cache import Cache
 from codepref.generate.cached import CachedLoop, Wanted
 from codepref.generate.tiny import text
-from codepref.generate.tiny.tasks import ENTRY_POINT, NotOfTheFamily, Task, read
+from codepref.generate.tiny.tasks import ENTRY_POINT, NotOfTheFamily, Task, read_task
 
 if TYPE_CHECKING:
-    from codepref.generate.tiny.sampler import Job, Sampler, Written
+    from codepref.generate.tiny.sampler import Sampler, TextJob, Written
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
 FAILING = re.compile(rf"^assert {ENTRY_POINT}\(.*$", re.MULTILINE)
@@ -46,7 +46,7 @@ class TinyGenerator:
         self.config = config
         self.sampling = sampling
         self.stats = Stats()
-        self.name = f"tiny-{fingerprint(Path(config.checkpoint))}"
+        self.name = f"tiny-{checkpoint_fingerprint(Path(config.checkpoint))}"
         self._loop = CachedLoop(cache, run_seed, self.stats)
 
     def generate(self, requests: Sequence[Request], on_done: OnDone | None = None) -> list[list[Completion]]:
@@ -78,12 +78,12 @@ class TinyGenerator:
             for number, written in model.write(jobs, sampling):
                 yield together[number], _completion(tokenizer, jobs[number], written, sampling.stop)
 
-    def _job(self, tokenizer: Any, request: Request, seed: int) -> "Job":
-        from codepref.generate.tiny.sampler import Job
+    def _job(self, tokenizer: Any, request: Request, seed: int) -> "TextJob":
+        from codepref.generate.tiny.sampler import TextJob
 
         asked = model_prompt(request)
         lines = self.config.tests_per_answer if asked.endswith(text.TEST) else None
-        return Job(tuple(tokenizer.encode(asked).ids), seed, lines)
+        return TextJob(tuple(tokenizer.encode(asked).ids), seed, lines)
 
 
 def model_prompt(request: Request) -> str:
@@ -96,13 +96,13 @@ def model_prompt(request: Request) -> str:
         GenerationError: the model was never taught what is asked.
     """
     try:
-        task = read(request.prompt)
+        task = read_task(request.prompt)
     except NotOfTheFamily as error:
         raise NotOfTheFamily(f"prompt {request.prompt_id!r}: {error}") from None
     if request.purpose in ("code", "vote"):
-        return text.code(task.prompt)
+        return text.code_prompt(task.prompt)
     if request.purpose in ("test", "repair"):  # asked to mend a test, it can only write another one
-        return text.test(task.prompt)
+        return text.test_prompt(task.prompt)
     if request.purpose.startswith("refine"):
         return _repair(task, request.prompt)
     raise GenerationError(
@@ -115,10 +115,10 @@ def _repair(task: Task, asked: str) -> str:
     """A repair needs a program and a failing test. Where one is missing, a new program is all that can be asked for."""
     programs = [block for block in fenced_blocks(asked) if defines(block, ENTRY_POINT) and task.prompt not in block]
     failing = FAILING.search(asked.rpartition(programs[-1])[2]) if programs else None
-    return text.repair(task.prompt, programs[-1], failing[0]) if failing else text.code(task.prompt)
+    return text.repair_prompt(task.prompt, programs[-1], failing[0]) if failing else text.code_prompt(task.prompt)
 
 
-def fingerprint(checkpoint: Path) -> str:
+def checkpoint_fingerprint(checkpoint: Path) -> str:
     """Eight hexadecimal digits that tell one checkpoint's weights from another's.
 
     Raises:
@@ -147,7 +147,7 @@ def _loaded(config: TinyConfig) -> "tuple[Sampler, Any]":
     return Sampler(folder, text.SPECIAL.index(text.END), newline, config.threads), tokenizer
 
 
-def _completion(tokenizer: Any, job: "Job", written: "Written", stop: Sequence[str]) -> Completion:
+def _completion(tokenizer: Any, job: "TextJob", written: "Written", stop: Sequence[str]) -> Completion:
     found: str = tokenizer.decode(written.ids, skip_special_tokens=True)
     ends = [found.index(end) for end in stop if end in found]
     reason = "stop" if written.finished or ends else "length"

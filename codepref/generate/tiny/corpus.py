@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 from codepref.generate.tiny import text
-from codepref.generate.tiny.tasks import Task, Value, check, draw, function
+from codepref.generate.tiny.tasks import Task, Value, assert_text, draw, function
 
 LENGTHS = (14, 50, 36)
 """Weights of tasks of one, two and three steps."""
@@ -28,14 +28,17 @@ def documents(rng: random.Random) -> Iterator[Document]:
         task = draw(rng, "train", LENGTHS)
         share = rng.random()
         if share < CODE:
-            yield text.code(task.prompt), task.program(rng, errors=1.0)
+            yield text.code_prompt(task.prompt), task.program(rng, errors=1.0)
         elif share < CODE + TEST:
-            yield text.test(task.prompt), "".join(f"{test}\n" for test in tests(task, rng, rng.randint(3, 5)))
+            yield (
+                text.test_prompt(task.prompt),
+                "".join(f"{test}\n" for test in draw_tests(task, rng, rng.randint(3, 5))),
+            )
         else:
             yield from _repair(task, rng)
 
 
-def tests(task: Task, rng: random.Random, n: int) -> list[str]:
+def draw_tests(task: Task, rng: random.Random, n: int) -> list[str]:
     """`n` assert statements, some of them wrong."""
     found: list[str] = []
     while len(found) < n:
@@ -44,7 +47,7 @@ def tests(task: Task, rng: random.Random, n: int) -> list[str]:
         if rng.random() < WRONG_TESTS:
             value = _wrong(task, rng, nums, value)
         if _size(value) <= LARGEST:
-            found.append(check(nums, value))
+            found.append(assert_text(nums, value))
     return found
 
 
@@ -74,7 +77,7 @@ def _repair(task: Task, rng: random.Random) -> Iterator[Document]:
         failing = failing_test(task, program, rng)
         if failing is not None:
             fixed = task.program(rng, errors=REPAIR_ERRORS)
-            yield text.repair(task.prompt, program, failing), fixed
+            yield text.repair_prompt(task.prompt, program, failing), fixed
             return
 
 
@@ -89,5 +92,5 @@ def failing_test(task: Task, program: str, rng: random.Random) -> str | None:
         except MISHAPS:
             wrong = True
         if wrong and _size(truth) <= LARGEST:
-            return check(nums, truth)
+            return assert_text(nums, truth)
     return None

@@ -34,7 +34,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Cache:
+class KeyValueCache:
     """Keys and values of a batch: (layers, rows, heads, columns, width of a head) each."""
 
     keys: torch.Tensor
@@ -42,13 +42,13 @@ class Cache:
     mask: torch.Tensor
     """(rows, 1, 1, columns), added to attention scores: MASKED over the padding on the left."""
 
-    def rows(self, index: torch.Tensor, filled: int) -> "Cache":
+    def rows(self, index: torch.Tensor, filled: int) -> "KeyValueCache":
         """The cache of some rows, or of rows repeated; only the `filled` first columns are copied."""
         shape = (self.keys.shape[0], len(index), *self.keys.shape[2:])
         keys, values = self.keys.new_empty(shape), self.values.new_empty(shape)
         keys[:, :, :, :filled] = self.keys[:, index, :, :filled]
         values[:, :, :, :filled] = self.values[:, index, :, :filled]
-        return Cache(keys, values, self.mask[index])
+        return KeyValueCache(keys, values, self.mask[index])
 
 
 class Network:
@@ -67,15 +67,15 @@ class Network:
         self.layers = [_layer(tensors, n, self.heads) for n in range(int(shape["num_hidden_layers"]))]
         self.cos, self.sin = _rotations(shape, self.embedding.shape[1] // self.heads, self.positions, dtype)
 
-    def cache(self, pads: torch.Tensor, columns: int) -> Cache:
+    def cache(self, pads: torch.Tensor, columns: int) -> KeyValueCache:
         """An empty cache for rows with `pads` columns of padding on the left."""
         width = self.embedding.shape[1] // self.heads
         shape = (len(self.layers), len(pads), self.heads, columns, width)
         padding = torch.arange(columns)[None, :] < pads[:, None]
         mask = padding.to(self.dtype)[:, None, None, :] * MASKED
-        return Cache(torch.empty(shape, dtype=self.dtype), torch.empty(shape, dtype=self.dtype), mask)
+        return KeyValueCache(torch.empty(shape, dtype=self.dtype), torch.empty(shape, dtype=self.dtype), mask)
 
-    def forward(self, ids: torch.Tensor, cache: Cache, start: int) -> torch.Tensor:
+    def forward(self, ids: torch.Tensor, cache: KeyValueCache, start: int) -> torch.Tensor:
         """Read the columns from `start` on: ids (rows, columns). Fills the cache.
 
         Returns logits of the token after the last column: (rows, vocabulary). Positions count columns, padding

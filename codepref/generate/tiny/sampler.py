@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from codepref.generate.base import Sampling
-from codepref.generate.tiny.network import Cache, Network
+from codepref.generate.tiny.network import KeyValueCache, Network
 
 MARGIN = 1e-4
 """Largest error a cumulative probability may have in float32; the largest seen is 1.5e-6."""
@@ -31,7 +31,7 @@ COMPACT = 0.6
 
 
 @dataclass(frozen=True)
-class Job:
+class TextJob:
     """One text to be written."""
 
     ids: tuple[int, ...]
@@ -68,7 +68,7 @@ class Sampler:
         self.exact = Network(checkpoint, torch.float64)
         self.threads = threads or len(os.sched_getaffinity(0))
 
-    def write(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[tuple[int, Written]]:
+    def write(self, jobs: Sequence[TextJob], sampling: Sampling) -> Iterator[tuple[int, Written]]:
         """All texts, each with the number of its job, as they are done."""
         order = sorted(range(len(jobs)), key=lambda n: (len(jobs[n].ids), jobs[n].ids))
         chosen = [order[start : start + ROWS] for start in range(0, len(order), ROWS)]
@@ -82,7 +82,7 @@ class Sampler:
                 yield from zip(batch, texts, strict=True)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def batch(self, jobs: Sequence[Job], sampling: Sampling) -> list[Written]:
+    def batch(self, jobs: Sequence[TextJob], sampling: Sampling) -> list[Written]:
         """The texts of one batch."""
         longest = max(len(job.ids) for job in jobs)
         room = min(sampling.max_tokens, LONGEST, self.network.positions - longest)
@@ -106,10 +106,10 @@ class Sampler:
                 logits = self.network.forward(torch.from_numpy(chosen)[:, None], cache, longest + step)
         return texts
 
-    def _last_line(self, job: Job, text: Written) -> bool:
+    def _last_line(self, job: TextJob, text: Written) -> bool:
         return text.ids[-1] == self.newline and text.ids.count(self.newline) == job.lines
 
-    def _read(self, jobs: Sequence[Job], longest: int, columns: int) -> tuple[torch.Tensor, Cache]:
+    def _read(self, jobs: Sequence[TextJob], longest: int, columns: int) -> tuple[torch.Tensor, KeyValueCache]:
         """Logits after the prompts and their cache; a prompt that several jobs share is read once."""
         prompts = list(dict.fromkeys(job.ids for job in jobs))
         pads = torch.tensor([longest - len(ids) for ids in prompts])
@@ -121,7 +121,7 @@ class Sampler:
         return logits[index], cache.rows(index, longest)
 
     def _choose(
-        self, logits: torch.Tensor, draws: np.ndarray, sampling: Sampling, rows: Sequence[tuple[Job, Written]]
+        self, logits: torch.Tensor, draws: np.ndarray, sampling: Sampling, rows: Sequence[tuple[TextJob, Written]]
     ) -> np.ndarray:
         """The next token of every row."""
         chosen, sure = choose(logits, draws, sampling)

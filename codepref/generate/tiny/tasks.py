@@ -62,7 +62,7 @@ class Task:
     @property
     def reference(self) -> str:
         """A right program."""
-        return render([STEPS[name].right[0].replace("{k}", str(k)) for name, k in self.steps])
+        return render_program([STEPS[name].right[0].replace("{k}", str(k)) for name, k in self.steps])
 
     def truth(self, nums: Sequence[int]) -> Value:
         """What a right program returns."""
@@ -73,7 +73,7 @@ class Task:
         rng = random.Random(f"hidden {self.description}")
         cases = [[], [0], [5], *(self.numbers(rng) for _ in range(HIDDEN_TESTS - 4))]
         cases.append([rng.randint(-20, 20) for _ in range(40)])
-        return [check(nums, self.truth(nums)) for nums in cases]
+        return [assert_text(nums, self.truth(nums)) for nums in cases]
 
     def numbers(self, rng: random.Random) -> list[int]:
         """A short list of small numbers, some of them next to the task's constants."""
@@ -100,7 +100,7 @@ class Task:
         steps = list(self.steps)
         if len(steps) > 1 and rng.random() < 0.04 * errors:
             del steps[rng.randrange(len(steps) - 1)]
-        return render([_form(rng, name, k, errors, slow) for name, k in steps], rng)
+        return render_program([_form(rng, name, k, errors, slow) for name, k in steps], rng)
 
     def flat(self) -> bool:
         """Whether nearly every input has the same answer."""
@@ -116,7 +116,7 @@ def _form(rng: random.Random, name: str, k: int | None, errors: float, slow: flo
     return rng.choice(forms).replace("{k}", str(k))
 
 
-def render(forms: Sequence[str], rng: random.Random | None = None) -> str:
+def render_program(forms: Sequence[str], rng: random.Random | None = None) -> str:
     """A program out of the forms of its steps."""
     lines = "\n".join(forms).split("\n")
     name = "result" if "result = " in forms[-1] else "nums"
@@ -127,7 +127,7 @@ def render(forms: Sequence[str], rng: random.Random | None = None) -> str:
     return f"def {ENTRY_POINT}(nums):\n" + "".join(f"    {line}\n" for line in lines)
 
 
-def check(nums: Sequence[int], value: Value) -> str:
+def assert_text(nums: Sequence[int], value: Value) -> str:
     """A test: one assert statement."""
     return f"assert {ENTRY_POINT}({list(nums)}) == {value}"
 
@@ -162,7 +162,7 @@ def draw(rng: random.Random, split: Split, lengths: Sequence[float] = (0, 60, 40
         names.append(rng.choice(LAST_STEPS if rng.random() < 0.45 else LIST_STEPS).name)
         if len(set(names)) == length and split_of(names) == split:
             steps = tuple((name, rng.choice(STEPS[name].constants)) for name in names)
-            return Task(steps, describe(rng, steps))
+            return Task(steps, describe_steps(rng, steps))
 
 
 def tasks(split: Split, n: int, seed: int) -> list[Task]:
@@ -176,7 +176,7 @@ def tasks(split: Split, n: int, seed: int) -> list[Task]:
     return list(found.values())
 
 
-def describe(rng: random.Random, steps: Sequence[tuple[str, int | None]]) -> str:
+def describe_steps(rng: random.Random, steps: Sequence[tuple[str, int | None]]) -> str:
     """The steps in English, in one of many wordings."""
     phrases = [rng.choice(STEPS[name].phrases).replace("{k}", str(k)) for name, k in steps]
     if STEPS[steps[-1][0]].result == "list":
@@ -190,7 +190,7 @@ def describe(rng: random.Random, steps: Sequence[tuple[str, int | None]]) -> str
     return text[0].upper() + text[1:] + "."
 
 
-def read(text: str) -> Task:
+def read_task(text: str) -> Task:
     """The task of a text that holds a prompt of this family.
 
     Raises:

@@ -15,16 +15,16 @@ SPECIAL = (NONE, PAD, END, TEST, CODE, FAIL, FIX)
 no id at all."""
 
 
-def code(prompt: str) -> str:
+def code_prompt(prompt: str) -> str:
     """What asks for a program."""
     return prompt
 
 
-def test(prompt: str) -> str:
+def test_prompt(prompt: str) -> str:
     """What asks for tests."""
     return prompt + TEST
 
 
-def repair(prompt: str, program: str, failing: str) -> str:
+def repair_prompt(prompt: str, program: str, failing: str) -> str:
     """What asks for a program that passes a test which `program` fails."""
     return f"{prompt}{CODE}{program}{FAIL}{failing}{FIX}"

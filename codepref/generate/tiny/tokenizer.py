@@ -17,7 +17,7 @@ PIECES = r'def solve\(nums\):|"""|(?:, )?-?\d|\n *|, |[^\d\n",-]+|.'
 """A piece is never merged with its neighbour. The first two keep the edge between prompt and program clean."""
 
 
-def train() -> Any:
+def train_tokenizer() -> Any:
     """The tokenizer (`transformers.PreTrainedTokenizerFast`); the same whatever the model's seed is."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

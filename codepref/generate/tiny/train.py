@@ -75,7 +75,7 @@ def train(config: Training, out: Path, minutes: float | None = None, say: Say = 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    words = tokenizer.train()
+    words = tokenizer.train_tokenizer()
     run = _Run(config, words)
     run.restore(out / STATE)
     deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes

@@ -8,7 +8,7 @@ import evaluate
 
 from codepref.sandbox.calls import callers
 from evaluation.benchmark import Problem, Settings
-from evaluation.efficiency import measure, summary
+from evaluation.efficiency import efficiency_summary, measure
 from evaluation.grade import inputs
 
 _DESCRIPTION = "Speed-up of programs over others on the same inputs, in CPU time, and the share that is >= 10 % faster."
@@ -23,7 +23,7 @@ Returns:
 """
 
 
-class Efficiency(evaluate.Metric):  # type: ignore[misc]
+class EfficiencyMetric(evaluate.Metric):  # type: ignore[misc]
     """Compares pairs of right programs."""
 
     def _info(self) -> Any:
@@ -42,14 +42,14 @@ class Efficiency(evaluate.Metric):  # type: ignore[misc]
                 zip(predictions, references, entry_points, inputs, strict=True)
             )
         ]
-        costs = callers(work, measure, limits())
-        return summary({str(place): cost for place, cost in enumerate(costs)})
+        costs = callers(work, measure, metric_limits())
+        return efficiency_summary({str(place): cost for place, cost in enumerate(costs)})
 
 
 def _problem(place: int, name: str, calls: list[list[Any]]) -> Problem:
     return Problem(str(place), "", "", name, row={"base_input": [], "plus_input": calls})
 
 
-def limits() -> Any:
+def metric_limits() -> Any:
     """Limits of the sandbox."""
-    return inputs.limits(Settings())
+    return inputs.calling_limits(Settings())

@@ -6,7 +6,7 @@ import datasets
 import evaluate
 
 from codepref.sandbox import Job, Limits, execute
-from evaluation.score import scores
+from evaluation.score import pass_at_ks
 
 _DESCRIPTION = (
     "Unbiased pass@k (Chen et al. 2021) of programs on asserts that are judged outside the programs' process."
@@ -49,6 +49,6 @@ class PassAtK(evaluate.Metric):  # type: ignore[misc]
         matrices = execute(jobs, Limits(cpu_s=timeout, screen_s=None), workers=num_workers)
         verdicts = [[row[0].verdict for row in matrix.cells] for matrix in matrices]
         counts = [(len(row), row.count("passed")) for row in verdicts]
-        return {name: score.value for name, score in scores(counts, k).items()}, [
+        return {name: score.value for name, score in pass_at_ks(counts, k).items()}, [
             list(map(str, row)) for row in verdicts
         ]

@@ -34,7 +34,7 @@ def runner(tmp_path):
 
 def test_recordings_come_in_order_of_their_ids(tmp_path, runner):
     path = write(tmp_path / "g.jsonl", LINE, {**LINE, "prompt_id": "a", "generator": "m"}, {**LINE, "prompt_id": "c"})
-    stage = ask.recorded(runner, path, 2, skip_bad=False)
+    stage = ask.recorded_stage(runner, path, 2, skip_bad=False)
     assert [row.prompt_id for row in rows(stage)] == ["a", "b", "c"]
     assert [stage.rows(0), stage.rows(1)] == [2, 1]
     assert [row.generator for row in rows(stage)] == ["m", None, None]
@@ -44,9 +44,9 @@ def test_recordings_come_in_order_of_their_ids(tmp_path, runner):
 def test_bad_lines_stop_everything_or_are_counted(tmp_path, runner):
     path = write(tmp_path / "g.jsonl", LINE, {"prompt_id": "x"})
     with pytest.raises(RecordingError, match=r"g\.jsonl:2: "):
-        ask.recorded(runner, path, 2, skip_bad=False)
+        ask.recorded_stage(runner, path, 2, skip_bad=False)
     assert not (runner.store.root / "stages").exists()
-    stage = ask.recorded(runner, path, 2, skip_bad=True)
+    stage = ask.recorded_stage(runner, path, 2, skip_bad=True)
     assert [(item.kind, item.rule, item.item) for item in stage.excluded()] == [("line", "bad line", 2)]
     assert len(rows(stage)) == 1
 
@@ -68,8 +68,8 @@ def generation(tmp_path, **changes):
 
 
 def generated(runner, path, asked, codes=1, tests=1, seed=0, shard_size=9):
-    source = ask.prompts(runner, path, shard_size)
-    return ask.generated(runner, source, asked, codes=codes, tests=tests, seed=seed)
+    source = ask.prompt_stage(runner, path, shard_size)
+    return ask.generated_stage(runner, source, asked, codes=codes, tests=tests, seed=seed)
 
 
 def test_generated_samples_have_their_seeds(tmp_path, runner):
@@ -112,13 +112,13 @@ def test_bad_templates_are_named(tmp_path, runner, text, message):
     with pytest.raises(CodeprefError, match=message):
         generated(runner, path, generation(tmp_path, code_template=str(template)))
     with pytest.raises(CodeprefError, match=message):
-        ask.render(template, dict.fromkeys(("prompt_id", "prompt", "entry_point"), ""))
+        ask.render_prompt(template, dict.fromkeys(("prompt_id", "prompt", "entry_point"), ""))
 
 
 def test_templates_know_the_prompt():
     values = {"prompt": "Write f.\n", "entry_point": "f", "prompt_id": "x"}
     for name in ("code.jinja", "test.jinja"):
-        text = ask.render(ask.TEMPLATES / name, values)
+        text = ask.render_prompt(ask.TEMPLATES / name, values)
         assert "Write f." in text
         assert "`f`" in text
         assert "{" not in text
@@ -138,15 +138,15 @@ def test_bad_prompts_are_named(tmp_path, runner, line, message):
     path = tmp_path / "prompts.jsonl"
     path.write_text(json.dumps(PROMPTS[0]) + "\n" + line + "\n")
     with pytest.raises(CodeprefError, match=message):
-        ask.prompts(runner, str(path), 9)
+        ask.prompt_stage(runner, str(path), 9)
 
 
 def test_a_run_goes_on_with_another_shard_size(tmp_path, runner):
     """Shards of a run that was killed are not mixed with shards of another size."""
     path = write(tmp_path / "prompts.jsonl", *PROMPTS)
-    stage = ask.prompts(runner, path, 2)
+    stage = ask.prompt_stage(runner, path, 2)
     (stage.path / "done.json").unlink()
-    again = ask.prompts(runner, path, 1)
+    again = ask.prompt_stage(runner, path, 1)
     assert [row.prompt_id for row in rows(again)] == ["f", "g"]
 
 
@@ -167,7 +167,7 @@ def test_samples_of_a_model_on_this_machine(tmp_path, runner):
     assert [(len(row.codes), len(row.tests), row.generator) for row in rows(stage)] == [(2, 1, "model")] * 2
     with Cache(runner.store.root / "requests.sqlite") as cache:
         again = LocalGenerator(LocalConfig(model), sampling, cache)
-        prompt = ask.requests_of(rows(stage)[0], ask.questions(asked, 2, 1))[0]
+        prompt = ask.requests_of(rows(stage)[0], ask.sample_questions(asked, 2, 1))[0]
         assert [c.text for c in again.generate([prompt])[0]] == [sample.text for sample in rows(stage)[0].codes]
         assert again.stats.answers == 0
     make_model(tmp_path / "model", seed=1)
@@ -183,8 +183,8 @@ def test_keys_of_a_local_model_are_strict():
 
 def test_prompts_may_bring_tests(tmp_path, runner):
     line = {"prompt_id": "p", "prompt": "Write f.", "entry_point": "f", "tests": ["assert f(1)", "assert f(2)"]}
-    (row,) = rows(ask.prompts(runner, write(tmp_path / "p.jsonl", line), 2))
+    (row,) = rows(ask.prompt_stage(runner, write(tmp_path / "p.jsonl", line), 2))
     assert [test.text for test in row.tests] == line["tests"]
     path = write(tmp_path / "q.jsonl", {**line, "tests": "assert f(1)"})
     with pytest.raises(CodeprefError, match=r"q\.jsonl:1: tests is a string; write a list of texts"):
-        ask.prompts(runner, path, 2)
+        ask.prompt_stage(runner, path, 2)

@@ -48,7 +48,7 @@ def tasks(tmp_path):
 
 @pytest.fixture
 def index(tmp_path, tasks):
-    return decontaminate.index(gate(tmp_path, [str(tasks)]).tasks.path)
+    return decontaminate.task_index(gate(tmp_path, [str(tasks)]).tasks.path)
 
 
 def test_a_task_is_found_whatever_its_layout_and_name(index):
@@ -92,7 +92,7 @@ def test_boilerplate_does_not_count(tmp_path):
         "nests",
     ]
     path.write_text("".join(json.dumps({"prompt": f"{frame} It is about {word}."}) + "\n" for word in subjects))
-    index = decontaminate.index(gate(tmp_path, [str(path)]).tasks.path)
+    index = decontaminate.task_index(gate(tmp_path, [str(path)]).tasks.path)
     assert index.prompt(f"{frame} Sort the names.", "f") is None
     assert index.prompt(f"{frame} It is about kites.", "f") == ("benchmark text", "framed 0")
 
@@ -131,7 +131,7 @@ def test_a_benchmark_is_read_as_a_dataset_of_the_hub(tmp_path, tasks, monkeypatc
     known = decontaminate.DECONTAMINABLE["humaneval"]
     here = replace(known, data=replace(known.data, hub=str(folder)))  # `load_dataset` opens folders too
     monkeypatch.setitem(decontaminate.DECONTAMINABLE, "humaneval", here)
-    index = decontaminate.index(gate(tmp_path, ["humaneval"]).tasks.path)
+    index = decontaminate.task_index(gate(tmp_path, ["humaneval"]).tasks.path)
     assert index.prompt(PLATEAU, "longest_plateau") == ("benchmark text", "HumanEval Own/0")
 
 
@@ -174,7 +174,7 @@ def test_a_build_that_compared_nothing_says_so(tmp_path):
 @pytest.mark.realdata
 def test_every_humaneval_prompt_is_found_and_none_of_ours(tmp_path, shared, root):
     folder = shared / "benchmarks"
-    index = decontaminate.index(gate(tmp_path, list(decontaminate.DECONTAMINABLE), str(folder)).tasks.path)
+    index = decontaminate.task_index(gate(tmp_path, list(decontaminate.DECONTAMINABLE), str(folder)).tasks.path)
     humaneval = [row for _, row in files.read_rows(folder / "HumanEval.jsonl.gz")]
     assert all(index.prompt(row["prompt"], row["entry_point"]) for row in humaneval)
     rng = random.Random(0)

@@ -7,7 +7,7 @@ from building import build_in
 
 from builders.chain import dry_run
 from builders.chain.ask import Generation
-from builders.chain.estimate import STAGES_CPU_S, Rates, estimate, measured
+from builders.chain.estimate import STAGES_CPU_S, Rates, estimate_build, measured_rates
 from builders.codedpo import method as codedpo
 from builders.codeflow import method as codeflow
 from builders.codeflow.dry_run import TESTS_AN_ANSWER
@@ -51,7 +51,7 @@ def asked(tmp_path):
 def test_a_thousand_times_the_prompts_is_a_thousand_times_the_plan(asked):
     planned = codedpo.plan(asked)
     assert planned.prompts == 3
-    found = figures(estimate(planned, 3_000, asked, rates=RATES))
+    found = figures(estimate_build(planned, 3_000, asked, rates=RATES))
     whole = dry_run.total(planned.works)
     assert number(found["requests"]) == 1_000 * whole.requests
     assert number(found["prompt tokens"]) == 1_000 * whole.prompt_tokens
@@ -69,7 +69,7 @@ def test_price_gpu_and_efficiency_are_those_of_the_configuration(asked):
     generation = replace(asked.generation, price_per_million=Price(0.5, 2.0), gpu_tokens_per_second=100.0)
     config = replace(asked, generation=generation, efficiency=replace(asked.efficiency, enabled=True))
     planned = codedpo.plan(config)
-    text = estimate(planned, 30_000, config, rates=RATES)
+    text = estimate_build(planned, 30_000, config, rates=RATES)
     found = figures(text)
     whole = dry_run.total(planned.works)
     usual = 10_000 * (whole.prompt_tokens * 0.5 + whole.completion_tokens * 2.0) / 1e6
@@ -86,7 +86,7 @@ def test_recorded_samples_ask_nothing(tmp_path):
     for method in (codedpo, dstc):
         config = method.Config(generations=str(path), limits=Limits(cpu_s=0.3))
         planned = method.plan(config)
-        found = figures(estimate(planned, 10 * planned.prompts, config, rates=RATES))
+        found = figures(estimate_build(planned, 10 * planned.prompts, config, rates=RATES))
         assert found["requests"].startswith("0 ")
         assert found["money"].startswith("0 ")
         assert number(found["executions"]) == 10 * planned.cells
@@ -97,7 +97,7 @@ def test_codeflow_counts_runs_on_each_test(asked):
     config = codeflow.Config(prompts=asked.prompts, generation=asked.generation, tests_per_prompt=2, rounds=3)
     planned = codeflow.plan(config)
     assert planned.cells == 3 * 4 * 2 * TESTS_AN_ANSWER
-    found = figures(estimate(planned, 3_000_000, config, rates=RATES))
+    found = figures(estimate_build(planned, 3_000_000, config, rates=RATES))
     assert number(found["executions"]) == 1e6 * planned.cells
     assert "fewer are quicker: --set shard_size=256" in found["shards"]
 
@@ -107,17 +107,19 @@ def test_bytes_a_prompt_of_a_finished_run(tmp_path):
     config = codedpo.Config(generations=str(path), limits=Limits(cpu_s=0.3))
     planned = codedpo.plan(config)
     run = tmp_path / "run"
-    assert "as in the quickstart" in estimate(planned, 100, config, run, RATES)
+    assert "as in the quickstart" in estimate_build(planned, 100, config, run, RATES)
     build_in(codedpo, config, run, quiet=True)
     prompts = next(
         s["rows_in"] for s in json.loads((run / "manifest.json").read_text())["stages"] if s["stage"] == "candidates"
     )
     size = sum(item.stat().st_size for item in run.rglob("*") if item.is_file())
-    assert f"{size / prompts:,.0f} bytes a prompt, measured from {run}" in estimate(planned, 100, config, run, RATES)
+    assert f"{size / prompts:,.0f} bytes a prompt, measured from {run}" in estimate_build(
+        planned, 100, config, run, RATES
+    )
 
 
 def test_rates_are_measured_here():
-    rates = measured(Limits(cpu_s=0.05))
+    rates = measured_rates(Limits(cpu_s=0.05))
     assert 1e-5 < rates.cell_s < 0.1
     assert 1e-5 < rates.sample_s < 0.1
     assert re.fullmatch(r"measured here and now: 3,446 of the quickstart, \d+ of them endless", rates.words)
@@ -127,11 +129,11 @@ def test_what_can_not_be_judged_by(tmp_path, asked, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(CodeprefError, match=f"{empty}: not the folder of a finished build.*omit --out"):
-        estimate(codedpo.plan(asked), 10, asked, empty, RATES)
+        estimate_build(codedpo.plan(asked), 10, asked, empty, RATES)
     gated = replace(asked, prompts=str(tmp_path / "none.jsonl"))
     (tmp_path / "none.jsonl").write_text('{"prompt_id": "a", "prompt": "Write it.", "entry_point": "f"}\n')
     with pytest.raises(CodeprefError, match="no prompt of the input gets past the gates"):
-        estimate(codedpo.plan(gated), 10, gated, rates=RATES)
+        estimate_build(codedpo.plan(gated), 10, gated, rates=RATES)
     with pytest.raises(SystemExit):
         cli.main(["build", "codedpo", "--estimate", "0"])
     assert "--estimate" in capsys.readouterr().err

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from builders.chain.evidence import NOTHING, read
+from builders.chain.evidence import NOTHING, read_stacks
 from codepref.records import Outcomes, to_table
 from codepref.sandbox import execute
 from codepref.sandbox.base import Job
@@ -33,7 +33,7 @@ def test_prompts_are_grouped_by_shape(chunked):
     table = TABLE
     if chunked:
         table = pa.concat_tables([TABLE.slice(k, 1) for k in range(4)])
-    groups = {tuple(group.rows.tolist()): group for group in read(table)}
+    groups = {tuple(group.rows.tolist()): group for group in read_stacks(table)}
     assert set(groups) == {(0, 3), (2,), (1,)}
     both = groups[0, 3]
     assert both.kept.tolist() == [True, True]
@@ -46,17 +46,17 @@ def test_prompts_are_grouped_by_shape(chunked):
 
 
 def test_codes_with_unjudged_cells_are_left_out():
-    (group,) = [group for group in read(TABLE) if group.rows.tolist() == [2]]
+    (group,) = [group for group in read_stacks(TABLE) if group.rows.tolist() == [2]]
     assert group.kept.tolist() == [True, False]
     assert group.evidence.passed.tolist() == [[[True, True]]]
 
 
 def test_a_slice_and_an_empty_table():
-    (group,) = read(TABLE.slice(1, 1))
+    (group,) = read_stacks(TABLE.slice(1, 1))
     assert group.rows.tolist() == [0]
     assert group.evidence.passed.tolist() == [[[True], [False], [False]]]
-    assert list(read(TABLE.slice(0, 0))) == []
-    assert list(read(to_table([], Outcomes))) == []
+    assert list(read_stacks(TABLE.slice(0, 0))) == []
+    assert list(read_stacks(to_table([], Outcomes))) == []
 
 
 def test_what_the_sandbox_gives():
@@ -65,7 +65,7 @@ def test_what_the_sandbox_gives():
     verdicts = [[cell.verdict for cell in line] for line in matrix.cells]
     prints = [[cell.fingerprint for cell in line] for line in matrix.cells]
     table = to_table([outcome("p", verdicts, prints)], Outcomes)
-    (group,) = read(table)
+    (group,) = read_stacks(table)
     assert group.evidence.passed[0].tolist() == [[False, True], [False, True], [False, False], [False, False]]
     outputs = group.evidence.outputs[0]
     assert (outputs[0] == outputs[1]).all()

@@ -7,7 +7,7 @@ import pytest
 from builders.chain import ask, gates
 from builders.chain.ask import rows_of
 from builders.chain.gates import Gates
-from builders.chain.matrix import Execution, Selection, candidates, outcomes
+from builders.chain.matrix import Execution, Selection, run_matrices, select_candidates
 from codepref import ondisk
 from codepref.records import Candidates, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import Limits
@@ -37,7 +37,7 @@ def prompts(runner, tmp_path, shard_size=2):
     path = tmp_path / "prompts.jsonl"
     lines = [json.dumps({"prompt_id": i, "prompt": text, "entry_point": name}) for i, text, name in PROMPTS]
     path.write_text("\n".join(lines))
-    return ask.prompts(runner, str(path), shard_size)
+    return ask.prompt_stage(runner, str(path), shard_size)
 
 
 def left(stage):
@@ -45,7 +45,7 @@ def left(stage):
 
 
 def test_each_prompt_says_something_new(runner, tmp_path):
-    stage = gates.unique(runner, Gates(), prompts(runner, tmp_path))
+    stage = gates.keep_unique(runner, Gates(), prompts(runner, tmp_path))
     assert [row.prompt_id for row in rows_of(stage, Samples)] == ["a", "b", "f"]
     assert left(stage) == {
         "c": ("duplicate", "of a"),
@@ -66,7 +66,7 @@ def test_each_prompt_says_something_new(runner, tmp_path):
     ],
 )
 def test_every_gate_can_be_opened(runner, tmp_path, off, kept):
-    stage = gates.unique(runner, Gates(**off), prompts(runner, tmp_path))
+    stage = gates.keep_unique(runner, Gates(**off), prompts(runner, tmp_path))
     assert "".join(row.prompt_id for row in rows_of(stage, Samples)) == kept
 
 
@@ -74,18 +74,18 @@ def test_of_near_duplicates_one_stays_that_passes_the_other_gates(runner, tmp_pa
     path = tmp_path / "prompts.jsonl"
     rows = [("a", LONG.format(name="tally"), "count"), ("b", LONG.format(name="tally"), "tally")]
     path.write_text("\n".join(json.dumps({"prompt_id": i, "prompt": t, "entry_point": n}) for i, t, n in rows))
-    stage = gates.unique(runner, Gates(near_duplicates=0.6), ask.prompts(runner, str(path), 2))
+    stage = gates.keep_unique(runner, Gates(near_duplicates=0.6), ask.prompt_stage(runner, str(path), 2))
     assert left(stage) == {"a": ("entry point not named", "")}
 
 
 def test_open_gates_are_no_stage(runner, tmp_path):
     source = prompts(runner, tmp_path)
-    assert gates.unique(runner, gates.OPEN, source) is source
+    assert gates.keep_unique(runner, gates.OPEN, source) is source
 
 
 def test_shards_do_not_matter(runner, tmp_path):
-    whole = gates.unique(runner, Gates(), prompts(runner, tmp_path, 6))
-    parts = gates.unique(runner, Gates(), prompts(runner, tmp_path, 1))
+    whole = gates.keep_unique(runner, Gates(), prompts(runner, tmp_path, 6))
+    parts = gates.keep_unique(runner, Gates(), prompts(runner, tmp_path, 1))
     assert list(rows_of(whole, Samples)) == list(rows_of(parts, Samples))
     assert left(whole) == left(parts)
 
@@ -98,8 +98,8 @@ TESTS = ["assert f('') is None", "assert f('ab') == 'a'", "assert f", "assert f(
 def ran():
     row = Samples("p", "Write f.", "f", tuple(map(Sample, CODES)), tuple(map(Sample, TESTS)))
     blank = Samples("q", "Write f.", "f", tuple(map(Sample, CODES)), (Sample(TESTS[0]),))
-    ready = candidates(Selection(), to_table([row, blank], Samples)).table
-    return ready, outcomes(Execution(Limits(cpu_s=0.5)), ready).table
+    ready = select_candidates(Selection(), to_table([row, blank], Samples)).table
+    return ready, run_matrices(Execution(Limits(cpu_s=0.5)), ready).table
 
 
 def test_a_stub_meets_every_test_and_is_not_a_code(ran):
@@ -131,7 +131,7 @@ def test_distinct_rows_across_shards(tmp_path):
     texts = [["a", "b", "a"], ["b", "c"], []]
     tables = [pa.table({"prompt_id": ["p"] * len(part), "text": pa.array(part, pa.string())}) for part in texts]
     source = runner.source("texts", iter([Shard(table) for table in tables]), {}, 5)
-    stage = gates.distinct(runner, "once", source, ("text",), "pair")
+    stage = gates.keep_distinct(runner, "once", source, ("text",), "pair")
     assert [stage.read(index)["text"].to_pylist() for index in range(3)] == [["a", "b"], ["c"], []]
     assert [(item.kind, item.rule) for item in stage.excluded()] == [("pair", "duplicate")] * 2
 
@@ -165,8 +165,8 @@ def test_memory_hardly_grows_with_the_prompts(tmp_path, monkeypatch):
     peaks = []
     for count in (500, 2_500):
         runner, source = long_prompts(tmp_path / str(count), count)
-        peaks.append(peak(lambda: gates.unique(runner, Gates(), source)))  # noqa: B023 - called at once
-        assert gates.unique(runner, Gates(), source).summary()["rows_out"] == count * 4 // 5
-        peaks.append(peak(lambda: gates.distinct(runner, "once", source, ("prompt",), "code")))  # noqa: B023 - as above
+        peaks.append(peak(lambda: gates.keep_unique(runner, Gates(), source)))  # noqa: B023 - called at once
+        assert gates.keep_unique(runner, Gates(), source).summary()["rows_out"] == count * 4 // 5
+        peaks.append(peak(lambda: gates.keep_distinct(runner, "once", source, ("prompt",), "code")))  # noqa: B023 - as above
     assert peaks[2] - peaks[0] < 2_000 * 100  # bytes a prompt; an id and a signature alone take 600
     assert peaks[3] - peaks[1] < 2_000 * 60

@@ -1,4 +1,4 @@
-from builders.chain.matrix import Execution, Selection, candidates, outcomes
+from builders.chain.matrix import Execution, Selection, run_matrices, select_candidates
 from codepref.records import Candidates, Costs, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import VERDICTS, Limits
 
@@ -21,7 +21,7 @@ def shard(codes=CODES, tests=TESTS):
 
 
 def run(config, table):
-    done = candidates(config, table)
+    done = select_candidates(config, table)
     return next(from_table(done.table, Candidates), None), [(e.kind, e.rule, e.item) for e in done.excluded]
 
 
@@ -34,7 +34,7 @@ def test_what_is_taken_and_what_is_left_out():
     assert excluded == [
         ("code", "unparseable", 1),
         ("code", "empty", 2),
-        ("code", "unparseable", 3),  # `Write f.` completed by g is no Python
+        ("code", "no entry point", 3),
         ("test", "duplicate", 1),
         ("test", "no call", 3),
         ("test", "unparseable", 4),
@@ -69,8 +69,8 @@ def test_prompts_that_cannot_be_ranked():
 
 
 def test_the_matrix_has_a_cell_for_every_code_and_test():
-    table = candidates(Selection(), shard()).table
-    done = outcomes(Execution(Limits(cpu_s=0.5)), table)
+    table = select_candidates(Selection(), shard()).table
+    done = run_matrices(Execution(Limits(cpu_s=0.5)), table)
     row = next(from_table(done.table, Outcomes))
     assert row.verdicts == (("passed",) * 3, ("passed",) * 3, ("failed", "passed", "failed"))
     assert {verdict for verdicts in row.verdicts for verdict in verdicts} <= set(VERDICTS)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from builders.chain import ranking
-from builders.chain.evidence import NOTHING, Evidence
+from builders.chain.evidence import NOTHING, MatrixStack
 from builders.chain.ranking import FEATURES, WEIGHTS, confidence, convergence, features, self_validation
 
 FOUR_CODES = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 0, 0]], dtype=bool)
@@ -91,7 +91,7 @@ def evidence(outputs, expected):
     """One prompt from what every code computed and what every test expects; None is no value."""
     cells = [[NOTHING if value is None else value for value in line] for line in outputs]
     passed = [[value == wanted for value, wanted in zip(line, expected, strict=True)] for line in outputs]
-    return Evidence(np.array([passed]), np.array([cells], dtype=np.int64))
+    return MatrixStack(np.array([passed]), np.array([cells], dtype=np.int64))
 
 
 def scores(name, case):
@@ -168,7 +168,7 @@ def cases(draw, prompts=1):
     codes, tests = draw(st.integers(2, 7)), draw(st.integers(1, 6))
     outputs = draw(arrays(np.int64, (prompts, codes, tests), elements=st.integers(NOTHING, 2)))
     expected = draw(arrays(np.int64, (prompts, 1, tests), elements=st.integers(0, 2)))
-    return Evidence((outputs == expected), outputs)
+    return MatrixStack((outputs == expected), outputs)
 
 
 @pytest.mark.parametrize("name", RANKED)
@@ -176,7 +176,7 @@ def cases(draw, prompts=1):
 def test_the_order_of_codes_and_tests_does_not_matter(name, case, seed):
     rng = np.random.default_rng(seed)
     rows, columns = (rng.permutation(size) for size in case.passed.shape[1:])
-    other = Evidence(case.passed[:, rows][:, :, columns], case.outputs[:, rows][:, :, columns])
+    other = MatrixStack(case.passed[:, rows][:, :, columns], case.outputs[:, rows][:, :, columns])
     codes, tests = ranking.rank(name, case)
     new_codes, new_tests = ranking.rank(name, other)
     np.testing.assert_allclose(new_codes, codes[:, rows], rtol=1e-12)
@@ -186,7 +186,7 @@ def test_the_order_of_codes_and_tests_does_not_matter(name, case, seed):
 @pytest.mark.parametrize("name", RANKED)
 @given(case=cases())
 def test_new_names_for_the_outputs_change_nothing(name, case):
-    other = Evidence(case.passed, np.where(case.outputs == NOTHING, NOTHING, 7 - case.outputs))
+    other = MatrixStack(case.passed, np.where(case.outputs == NOTHING, NOTHING, 7 - case.outputs))
     assert (ranking.rank(name, other)[0] == ranking.rank(name, case)[0]).all()
 
 

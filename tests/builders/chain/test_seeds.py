@@ -49,7 +49,7 @@ class Box:
 
 
 def found(where, licence=None):
-    items = list(seeds.read(str(where), licence))
+    items = list(seeds.read_seeds(str(where), licence))
     left_out = [item for item in items if isinstance(item, Exclusion)]
     return [item for item in items if isinstance(item, seeds.Seed)], [(item.rule, item.detail) for item in left_out]
 
@@ -125,14 +125,14 @@ def test_the_key_is_that_of_both_lists():
 def test_a_seed_is_taken_once_and_the_limit_holds(tmp_path, runner):
     path = tmp_path / "f.jsonl"
     path.write_text("".join(json.dumps({"source": code}) + "\n" for code in [FUNCTIONS[0], *FUNCTIONS]))
-    stage = seeds.seeds(runner, str(path), None, 3, 2)
+    stage = seeds.seed_stage(runner, str(path), None, 3, 2)
     assert [seed.name for seed in rows_of(stage, seeds.Seed)] == ["shift_by_3", "shift_by_5", "shift_by_7"]
     assert [(item.kind, item.rule) for item in stage.excluded()] == [("seed", "duplicate")]
     assert (stage.summary()["rows_in"], stage.summary()["rows_out"], stage.summary()["shards"]) == (4, 3, 2)
-    assert seeds.seeds(runner, str(path), "MIT", 3, 2).key != stage.key
+    assert seeds.seed_stage(runner, str(path), "MIT", 3, 2).key != stage.key
     path.write_text(json.dumps({"source": "x = 1"}))
     with pytest.raises(CodeprefError, match="no usable function among 1 pieces"):
-        seeds.seeds(runner, str(path), None, None, 2)
+        seeds.seed_stage(runner, str(path), None, None, 2)
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,8 @@ def test_hard_texts_keep_their_words():
 def test_templates_show_what_they_promise(tmp_path, runner):
     from builders.chain.ask import Generation, requests_of
 
-    ask_concepts, ask_task = seeds.questions(Generation(), 2)
-    seed = next(rows_of(seeds.seeds(runner, str(write_seeds(tmp_path / "s.jsonl")), None, 1, 1), seeds.Seed))
+    ask_concepts, ask_task = seeds.task_questions(Generation(), 2)
+    seed = next(rows_of(seeds.seed_stage(runner, str(write_seeds(tmp_path / "s.jsonl")), None, 1, 1), seeds.Seed))
     (request,) = requests_of(seed, [ask_concepts])
     assert FUNCTIONS[0].rstrip() in request.prompt
     assert (request.prompt_id, request.purpose, request.n) == (seed.seed_id, "concepts", 1)

@@ -66,7 +66,7 @@ def script(path, taken, tasks):
 
 def scripted(tmp_path, **changes):
     where = write_seeds(tmp_path / "seeds.jsonl")
-    taken = [item for item in seeds.read(str(where)) if isinstance(item, seeds.Seed)]
+    taken = [item for item in seeds.read_seeds(str(where)) if isinstance(item, seeds.Seed)]
     number = dict(zip([seed.seed_id for seed in taken], (3, 5, 7, 9), strict=True))
     answers = script(tmp_path / "script.jsonl", taken, lambda seed: [task_text(number[seed.seed_id])])
     values = {"tasks_per_seed": TASKS, "codes_per_prompt": CODES, "tests_per_prompt": TESTS, "shard_size": 3}
@@ -289,7 +289,7 @@ def test_functions_of_real_packages(tmp_path, shared):
     lines = [row for _, row in itertools.islice(read_rows(shared / "seeds" / "functions.jsonl.gz"), 0, 900, 150)]
     path = tmp_path / "seeds.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in lines))
-    taken = [item for item in seeds.read(str(path)) if isinstance(item, seeds.Seed)]
+    taken = [item for item in seeds.read_seeds(str(path)) if isinstance(item, seeds.Seed)]
     assert len(taken) == len(lines) == 6
 
     def tasks(seed):

@@ -14,10 +14,10 @@ import pytest
 from building import build_in
 
 from builders.chain import ranking
-from builders.chain.scoring import Ranking, scores
+from builders.chain.scoring import Ranking, score_matrices
 from builders.codedpo import method as codedpo
 from builders.codedpo.method import Config
-from builders.codedpo.pairs import Pair, PairRule, pairs
+from builders.codedpo.pairs import CodePair, CodePairRule, pair_extremes
 from codepref import config
 from codepref.errors import CodeprefError
 from codepref.records import Candidate, Candidates, Outcomes, Scores, Test, from_table, to_table
@@ -116,6 +116,8 @@ def test_the_manifest_accounts_for_every_prompt(built):
         ("samples", 7, 7),
         ("candidates", 7, 5),
         ("outcomes", 5, 5),
+        ("informative_tests", 5, 5),
+        ("informative_runs", 5, 5),
         ("scores", 5, 5),
         ("pairs", 5, 4),
     ]
@@ -222,15 +224,15 @@ def tables(verdicts, codes=None):
 def test_an_unjudged_cell_is_never_a_label():
     P, F, U = "passed", "failed", "unjudged"
     ready, ran = tables([[P, P], [F, P], [U, P], [F, F]])
-    ranked = scores(Ranking(), ready, ran)
+    ranked = score_matrices(Ranking(), ready, ran)
     row = next(from_table(ranked.table, Scores))
     assert np.isnan(row.code_scores[2])
     assert [(e.rule, e.item) for e in ranked.excluded] == [("unjudged", 2)]
     without, _ = ranking.self_validation(np.array([[1, 1], [0, 1], [0, 0]], bool))
     np.testing.assert_allclose([row.code_scores[i] for i in (0, 1, 3)], without, rtol=1e-11)
-    pair = next(from_table(pairs(PairRule(), ready, ran, ranked.table).table, Pair))
+    pair = next(from_table(pair_extremes(CodePairRule(), ready, ran, ranked.table).table, CodePair))
     assert (pair.chosen_index, pair.rejected_index) == (0, 3)
-    ranked = scores(Ranking(), *tables([[P], [U], [U]]))
+    ranked = score_matrices(Ranking(), *tables([[P], [U], [U]]))
     assert ranked.table.num_rows == 0
     assert ranked.excluded[-1].rule == "fewer than 2 judged codes"
 
@@ -239,10 +241,10 @@ def test_ties_by_length_then_by_lot():
     P, F = "passed", "failed"
     codes = ["a b c d e", "a b c", "a b c", "a", "a b c d", "a b c d e f g"]
     ready, ran = tables([[P], [P], [P], [F], [F], [F]], codes)
-    ranked = scores(Ranking(), ready, ran).table
+    ranked = score_matrices(Ranking(), ready, ran).table
     chosen, rejected = set(), set()
     for seed in range(20):
-        pair = next(from_table(pairs(PairRule(seed), ready, ran, ranked).table, Pair))
+        pair = next(from_table(pair_extremes(CodePairRule(seed), ready, ran, ranked).table, CodePair))
         chosen.add(pair.chosen_index)
         rejected.add(pair.rejected_index)
     assert chosen == {1, 2}  # of median length, both drawn at times
@@ -251,7 +253,7 @@ def test_ties_by_length_then_by_lot():
 
 def test_the_schedule_reaches_the_scores():
     ready, ran = tables([["passed", "passed"], ["failed", "passed"]])
-    row = next(from_table(scores(Ranking(0.5, 2, "tests_first"), ready, ran).table, Scores))
+    row = next(from_table(score_matrices(Ranking(0.5, 2, "tests_first"), ready, ran).table, Scores))
     assert row.code_scores == (2.6875, 1.75)
 
 

@@ -58,7 +58,7 @@ def published(root):
     ],
 )
 def test_the_bytes_of_a_build_with_that_ranking(folder, tmp_path, monkeypatch, nothing_runs, changes):
-    run = inspection.read(folder / "run")
+    run = inspection.read_run(folder / "run")
     name, *more = changes
     before = published(folder / "run")
     codedpo.rerank(run, name.partition("=")[2], more, tmp_path / "again")
@@ -78,7 +78,7 @@ def test_the_bytes_of_a_build_with_that_ranking(folder, tmp_path, monkeypatch, n
 
 
 def test_what_is_said_of_the_pairs(folder, nothing_runs):
-    run = inspection.read(folder / "run")
+    run = inspection.read_run(folder / "run")
     stages = sorted(path.name for path in (folder / "run" / "stages").iterdir())
     text = codedpo.rerank(run, "self_validation")
     assert "self_validation; nothing was executed" in text
@@ -99,7 +99,7 @@ def test_what_is_said_of_the_pairs(folder, nothing_runs):
 
 def test_pairs_that_differ_are_counted(folder, nothing_runs):
     """`random` with its seeds: every kind of difference comes up, and every pair is counted once."""
-    run = inspection.read(folder / "run")
+    run = inspection.read_run(folder / "run")
     stored = {row["prompt_id"]: row for row in run.stage("pairs").read(0).to_pylist()}
     assert stored
     met = set()
@@ -113,7 +113,7 @@ def test_pairs_that_differ_are_counted(folder, nothing_runs):
 
 
 def test_the_run_itself_is_not_overwritten(folder):
-    run = inspection.read(folder / "run")
+    run = inspection.read_run(folder / "run")
     with pytest.raises(CodeprefError, match="this is the run itself"):
         codedpo.rerank(run, "pass_count", (), folder / "run")
 

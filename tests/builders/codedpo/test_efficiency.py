@@ -14,13 +14,13 @@ from builders.codedpo.efficiency import (
     EfficiencyPair,
     Measurement,
     clear,
-    confidence,
-    efficiency,
     entrants,
+    measure_efficiency,
     most_executions,
+    speed_confidence,
 )
 from builders.codedpo.method import Config
-from builders.codedpo.timing import Comparison
+from builders.codedpo.timing import CostComparison
 from codepref.records import Candidate, Candidates, Outcomes, Scores, Test, from_table, to_table
 from codepref.sandbox import Job, Limits, Sandbox
 
@@ -54,7 +54,7 @@ def rows(codes, tests, *, matrix=None, scores=None):
 
 def stage(rule, *records):
     tables = [to_table([record], type(record)) for record in records]
-    shard = efficiency(Measurement(rule, LIMITS), *tables)
+    shard = measure_efficiency(Measurement(rule, LIMITS), *tables)
     return list(from_table(shard.table, EfficiencyPair)), [(item.rule, item.kind) for item in shard.excluded]
 
 
@@ -126,7 +126,9 @@ def test_only_the_share_that_is_drawn_is_measured():
     tables = [to_table(records, type(records[0])) for records in many]
 
     def rules(share):
-        return [item.rule for item in efficiency(Measurement(Efficiency(share=share), LIMITS), *tables).excluded]
+        return [
+            item.rule for item in measure_efficiency(Measurement(Efficiency(share=share), LIMITS), *tables).excluded
+        ]
 
     assert rules(1.0) == ["too few trusted tests"] * 400
     assert 60 < rules(0.25).count("too few trusted tests") < 140
@@ -158,15 +160,15 @@ def test_codes_without_a_score_take_no_part():
 
 def test_a_difference_counts_outside_the_noise_alone():
     rule = Efficiency(ratio=1.3)
-    assert clear(rule, Comparison(0, 1, 1.0, 1.29, 1.1, 10)).startswith("no difference")
-    assert clear(rule, Comparison(0, 1, 1.0, 1.4, 1.5, 10)).startswith("within noise")
-    assert clear(rule, Comparison(0, 1, 1.0, 1.4, 1.2, 10)) is None
+    assert clear(rule, CostComparison(0, 1, 1.0, 1.29, 1.1, 10)).startswith("no difference")
+    assert clear(rule, CostComparison(0, 1, 1.0, 1.4, 1.5, 10)).startswith("within noise")
+    assert clear(rule, CostComparison(0, 1, 1.0, 1.4, 1.2, 10)) is None
 
 
 def test_confidence_starts_at_a_coin_toss():
-    assert confidence(1.3, 1.3) == 0.5
-    assert confidence(1.3, 1.0) == 1.0
-    assert 0.5 < confidence(1.3, 1.1) < confidence(3.0, 1.1) < 1.0
+    assert speed_confidence(1.3, 1.3) == 0.5
+    assert speed_confidence(1.3, 1.0) == 1.0
+    assert 0.5 < speed_confidence(1.3, 1.1) < speed_confidence(3.0, 1.1) < 1.0
 
 
 def test_the_ratio_has_a_floor():

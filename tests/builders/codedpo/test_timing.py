@@ -4,7 +4,7 @@ import math
 import pytest
 
 from builders.codedpo import timing
-from builders.codedpo.timing import Workload, compare, spread
+from builders.codedpo.timing import Workload, compare_costs, spread
 from codepref.sandbox import Limits, Sandbox
 
 LINEAR = "def f(x):\n    return len(set(x)) != len(x)\n"
@@ -25,7 +25,7 @@ def sandbox():
 
 
 def test_linear_beats_quadratic(sandbox):
-    found = compare(sandbox, Workload("f", (f"f({NUMBERS})", "f([1, 1])")), [QUADRATIC, LINEAR])
+    found = compare_costs(sandbox, Workload("f", (f"f({NUMBERS})", "f([1, 1])")), [QUADRATIC, LINEAR])
     assert (found.fast, found.slow) == (1, 0)
     assert found.speedup > max(10, found.noise)
     assert found.rounds == timing.ROUNDS
@@ -33,14 +33,14 @@ def test_linear_beats_quadratic(sandbox):
 
 def test_the_extremes_of_many_are_found(sandbox):
     codes = [f"def f(n):\n    for _ in range({k} * n):\n        pass\n" for k in (2, 9, 1, 4)]
-    found = compare(sandbox, Workload("f", ("f(500)",)), codes)
+    found = compare_costs(sandbox, Workload("f", ("f(500)",)), codes)
     assert (found.fast, found.slow) == (2, 1)
     assert 4 < found.speedup < 14
 
 
 def test_half_as_much_work_again_is_seen(sandbox):
     codes = [f"def f(n):\n    t = 0\n    for i in range({k} * n):\n        t ^= i\n    return t\n" for k in (3, 2)]
-    found = compare(sandbox, Workload("f", ("f(1000)",)), codes)
+    found = compare_costs(sandbox, Workload("f", ("f(1000)",)), codes)
     assert found.fast == 1
     assert found.speedup > max(1.15, found.noise)
     assert found.rounds == 2 * timing.ROUNDS  # a close thing is measured for longer
@@ -49,21 +49,21 @@ def test_half_as_much_work_again_is_seen(sandbox):
 def test_a_cache_of_an_earlier_run_does_not_help(sandbox):
     body = "    for _ in range(2000):\n        pass\n    return n\n"
     cached = f"import functools\n@functools.cache\ndef f(n):\n{body}"
-    found = compare(sandbox, Workload("f", ("f(1)",)), [cached, f"def f(n):\n{body}"])
+    found = compare_costs(sandbox, Workload("f", ("f(1)",)), [cached, f"def f(n):\n{body}"])
     assert found.speedup < 1.3
 
 
 def test_codes_that_do_not_end_well_take_no_part(sandbox):
     raises, leaves = "def f(n):\n    raise ValueError(n)\n", "import os\ndef f(n):\n    os._exit(0)\n"
     work = Workload("f", ("f([1])",))
-    assert compare(sandbox, work, [raises, LINEAR]) is None
-    found = compare(sandbox, work, [raises, QUADRATIC, leaves, LINEAR])
+    assert compare_costs(sandbox, work, [raises, LINEAR]) is None
+    found = compare_costs(sandbox, work, [raises, QUADRATIC, leaves, LINEAR])
     assert {found.fast, found.slow} == {1, 3}
 
 
 def test_a_code_may_name_things_as_it_likes(sandbox):
     code = "range = compile = exec = _b = _names = None\ndef f(x):\n    return x\n"
-    assert compare(sandbox, Workload("f", ("f(1)",)), [code, code + "# again\n"]) is not None
+    assert compare_costs(sandbox, Workload("f", ("f(1)",)), [code, code + "# again\n"]) is not None
 
 
 @pytest.mark.parametrize("half", [2, 3, 5])

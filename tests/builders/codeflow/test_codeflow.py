@@ -13,7 +13,7 @@ from building import build_in
 from tokenizers_trained import FAMILIES
 
 from builders.codeflow import method as codeflow
-from builders.codeflow.linediff import diff, lines
+from builders.codeflow.linediff import diff, lines_of
 from codepref import config
 from codepref.errors import CodeprefError
 from codepref.focus import token_mask
@@ -163,9 +163,9 @@ def tokenizer_of(family):
 def test_every_row_gives_every_tokenizer_a_mask(built, family):
     for row in load(built[0]).values():
         rejected = row["rejected"]
-        minus = diff(lines(row["chosen"]), lines(rejected)).minus
+        minus = diff(lines_of(row["chosen"]), lines_of(rejected)).minus
         shown = [rejected[first:last] for first, last in row["rejected_spans"]]
-        assert shown == [lines(rejected)[number] for number in minus]
+        assert shown == [lines_of(rejected)[number] for number in minus]
         for head, tail in (
             (row["prompt"], ""),
             (f"<|im_start|>{row['prompt']}<|im_end|>\n```python\n", "```<|im_end|>\n"),

@@ -24,14 +24,14 @@ def history(*verdicts):
 
 def test_rounds(runner, tmp_path):
     rows = [history("passed"), history("failed", "passed"), history("failed", "failed"), history("failed")]
-    text = card.rounds(tmp_path, stage(runner, "histories", to_table(rows, History)))
+    text = card.solved_by_round(tmp_path, stage(runner, "histories", to_table(rows, History)))
     assert "Of 4 trajectories." in text
     assert "| 0 | 1 | 25.0 % | 36.7 % |\n| 1 | 2 | 50.0 % | 54.7 % |\n| 2 | - | - | 61.5 % |" in text
     assert (tmp_path / "rounds.png").stat().st_size > 1000
 
 
 def test_no_trajectory_at_all(runner, tmp_path):
-    text = card.rounds(tmp_path, stage(runner, "histories", to_table([], History)))
+    text = card.solved_by_round(tmp_path, stage(runner, "histories", to_table([], History)))
     assert "| 0 | - | - | 36.7 % |" in text
 
 
@@ -70,4 +70,4 @@ def test_balance(runner, labels, words):
     import re
 
     table = pa.table({"label": pa.array(labels, pa.bool_())})
-    assert re.fullmatch(words + "(?s:.*)", card.balance(stage(runner, "kto", table)))
+    assert re.fullmatch(words + "(?s:.*)", card.class_balance(stage(runner, "kto", table)))

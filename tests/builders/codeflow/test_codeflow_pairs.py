@@ -4,7 +4,14 @@ import pytest
 
 from builders.codeflow import pairs as pairing
 from builders.codeflow.filters import Filters
-from builders.codeflow.pairs import Labelled, Pair, PairRule, labelled, pairs, rejected_versions
+from builders.codeflow.pairs import (
+    LabelledVersion,
+    RepairPair,
+    RepairPairRule,
+    label_versions,
+    pair_versions,
+    rejected_versions,
+)
 from builders.codeflow.trajectories import History, Version
 from codepref.records import from_table, to_table
 
@@ -25,14 +32,15 @@ def history(*bodies, last="passed", name="t"):
 
 
 def built(rule, *rows):
-    shard = pairs(None, rule, to_table(rows, History))
-    return list(from_table(shard.table, Pair)), shard.excluded
+    shard = pair_versions(None, rule, to_table(rows, History))
+    return list(from_table(shard.table, RepairPair)), shard.excluded
 
 
 def test_which_version_is_rejected():
     row = history("x", "x - 1", "x", "x * 2", "x + 1")
     bodies = {
-        choice: [item.code for item in rejected_versions(PairRule(choice), row)] for choice in ("first", "last", "all")
+        choice: [item.code for item in rejected_versions(RepairPairRule(choice), row)]
+        for choice in ("first", "last", "all")
     }
     assert bodies == {
         "first": [code("x")],
@@ -42,13 +50,13 @@ def test_which_version_is_rejected():
     drawn = Counter(
         item.code
         for n in range(300)
-        for item in rejected_versions(PairRule("random"), history("x", "y", "z", "x + 1", name=str(n)))
+        for item in rejected_versions(RepairPairRule("random"), history("x", "y", "z", "x + 1", name=str(n)))
     )
     assert set(drawn) == {code("x"), code("y"), code("z")}
     assert min(drawn.values()) > 70
-    seeds = {rejected_versions(PairRule("random", seed=n), row)[0].code for n in range(20)}
+    seeds = {rejected_versions(RepairPairRule("random", seed=n), row)[0].code for n in range(20)}
     assert seeds == {code("x"), code("x - 1"), code("x * 2")}
-    assert rejected_versions(PairRule("random"), row) == rejected_versions(PairRule("random"), row)
+    assert rejected_versions(RepairPairRule("random"), row) == rejected_versions(RepairPairRule("random"), row)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +72,7 @@ def test_which_version_is_rejected():
     ],
 )  # fmt: skip
 def test_trajectories_without_a_pair(row, rule):
-    found, excluded = built(PairRule(), row)
+    found, excluded = built(RepairPairRule(), row)
     assert not found
     assert [(item.kind, item.rule) for item in excluded if item.kind == "prompt"] == [("prompt", rule)]
     assert [(item.rule, item.item) for item in excluded if item.kind == "code"] == (
@@ -73,7 +81,7 @@ def test_trajectories_without_a_pair(row, rule):
 
 
 def test_a_pair():
-    (pair,), excluded = built(PairRule(), history("x", "x + 1"))
+    (pair,), excluded = built(RepairPairRule(), history("x", "x + 1"))
     assert not excluded
     assert (pair.prompt, pair.chosen, pair.rejected) == ("Write f.", code("x + 1"), code("x"))
     assert [pair.chosen[a:b] for a, b in pair.chosen_spans] == ["    return x + 1"]
@@ -87,13 +95,13 @@ def test_a_pair():
 
 def test_finer_spans():
     for focus, shown in (("token", ["y"]), ("ast", ["y"])):
-        (pair,), _ = built(PairRule(focus=focus), history("x + y", "x + 1"))
+        (pair,), _ = built(RepairPairRule(focus=focus), history("x + y", "x + 1"))
         assert [pair.rejected[a:b] for a, b in pair.rejected_spans] == shown
         assert pair.focus == focus
 
 
 def test_filters_are_counted_by_pair():
-    found, excluded = built(PairRule("all"), history("x+1", "x", "x + 1"))
+    found, excluded = built(RepairPairRule("all"), history("x+1", "x", "x + 1"))
     assert [item.rejected for item in found] == [code("x")]
     assert [(item.kind, item.rule, item.item) for item in excluded] == [("pair", "same syntax tree", 0)]
 
@@ -102,10 +110,10 @@ def test_insertions():
     short = Version("def f(x):\n    return x\n", 0, "", ("failed", "failed"), "e", None, None, None)
     long = Version("def f(x):\n    x += 1\n    return x\n", 1, "", ("passed", "passed"), "", None, None, None)
     row = History("p", "t", "Write f.", "f", ("a", "b"), (short, long))
-    found, excluded = built(PairRule(), row)
+    found, excluded = built(RepairPairRule(), row)
     assert not found
     assert [(item.rule, item.detail) for item in excluded] == [("empty D-", "1 lines inserted")]
-    (pair,), _ = built(PairRule(filters=Filters(insertions="next_line")), row)
+    (pair,), _ = built(RepairPairRule(filters=Filters(insertions="next_line")), row)
     assert pair.insertion_only
     assert pair.changed_lines == 0
     assert [pair.rejected[a:b] for a, b in pair.rejected_spans] == ["    return x"]
@@ -113,7 +121,7 @@ def test_insertions():
 
 def test_labels_come_from_solved_trajectories():
     table = to_table([history("x", "y", "x + 1"), history("x + 1"), history("x", "y", last="failed")], History)
-    rows = list(from_table(labelled(None, table).table, Labelled))
+    rows = list(from_table(label_versions(None, table).table, LabelledVersion))
     assert [(row.completion, row.label, row.round) for row in rows] == [
         (code("x"), False, 0),
         (code("y"), False, 1),
@@ -123,6 +131,6 @@ def test_labels_come_from_solved_trajectories():
 
 
 def test_a_row_has_a_text_for_every_column():
-    for record in (pairing.Pair, pairing.Labelled):
+    for record in (pairing.RepairPair, pairing.LabelledVersion):
         hints = record.__annotations__
         assert all(hint.__metadata__ for hint in hints.values())

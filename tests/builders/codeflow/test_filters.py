@@ -5,7 +5,7 @@ from tokenizers_trained import FAMILIES
 
 from builders.codeflow import filters
 from builders.codeflow.filters import Filters, Sizes, rule, same_tree, silent_lines
-from builders.codeflow.linediff import diff, lines
+from builders.codeflow.linediff import diff, lines_of
 from builders.codeflow.spans import located
 from codepref.errors import CodeprefError
 
@@ -13,7 +13,9 @@ GOOD = 'def f(x):\n    """Adds."""\n    # one more\n    y = x + 1\n    return y\
 
 
 def hit(rejected, chosen=GOOD, config=None, sizes=None):
-    found = rule(config or Filters(), chosen, rejected, diff(lines(chosen), lines(rejected)), sizes or Sizes(1, 1))
+    found = rule(
+        config or Filters(), chosen, rejected, diff(lines_of(chosen), lines_of(rejected)), sizes or Sizes(1, 1)
+    )
     return found and found[0]
 
 

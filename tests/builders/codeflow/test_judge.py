@@ -3,8 +3,8 @@ import json
 import pytest
 
 from builders.chain.ask import Generation
-from builders.codeflow.judge import Case, Judge, Opinion, cases_of, judged, kept
-from builders.codeflow.pairs import Pair, PairRule, pairs
+from builders.codeflow.judge import Case, Judge, Opinion, cases_of, judge_pairs, kept
+from builders.codeflow.pairs import RepairPair, RepairPairRule, pair_versions
 from builders.codeflow.trajectories import History, Version
 from codepref.records import from_table, to_table
 from codepref.stages import Runner
@@ -22,7 +22,9 @@ def history(name, body):
 @pytest.fixture
 def drawn(tmp_path):
     runner = Runner(Store(tmp_path / "run"), quiet=True)
-    shard = pairs(None, PairRule(), to_table([history("a", "x"), history("b", "y"), history("c", "z")], History))
+    shard = pair_versions(
+        None, RepairPairRule(), to_table([history("a", "x"), history("b", "y"), history("c", "z")], History)
+    )
     return runner, runner.source("pairs", iter([Shard(shard.table)]), {}, 3)
 
 
@@ -37,8 +39,8 @@ def test_the_judge_decides_and_its_answer_stays(drawn, tmp_path):
             for name, text in zip(ids, answers, strict=True)
         )
     )
-    *_, opinions, last = judged(runner, Judge(Generation(script=str(script))), stage, 0)
-    rows = list(from_table(last.read(0), Pair))
+    *_, opinions, last = judge_pairs(runner, Judge(Generation(script=str(script))), stage, 0)
+    rows = list(from_table(last.read(0), RepairPair))
     assert [(row.prompt_id, row.judge) for row in rows] == [("a", answers[0])]
     assert [(item.prompt_id, item.kind, item.rule) for item in opinions.excluded()] == [
         ("b", "pair", "differs in format"),
@@ -61,5 +63,5 @@ def test_pairs_keep_their_order(drawn):
     _, stage = drawn
     table = stage.read(0)
     opinions = [Opinion(name, f"said {n}", n != 1) for n, name in enumerate(table["pair_id"].to_pylist())]
-    rows = list(from_table(kept(None, table, to_table(opinions[::-1], Opinion)).table, Pair))
+    rows = list(from_table(kept(None, table, to_table(opinions[::-1], Opinion)).table, RepairPair))
     assert [(row.prompt_id, row.judge) for row in rows] == [("a", "said 0"), ("c", "said 2")]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders.codeflow.linediff import Diff, common, diff, lines, spans
+from builders.codeflow.linediff import Diff, common, diff, lines_of, spans
 
 LINES = st.lists(st.sampled_from(["a", "b", "", "  a", "x = 1", "é🙂", "\tb "]), max_size=9)
 BREAKS = st.sampled_from(["\n", "\r\n"])
@@ -53,9 +53,9 @@ def test_swapped_programs_give_the_swapped_answer(left, right):
 @settings(max_examples=200, deadline=None)
 @given(texts(), texts())
 def test_d_minus_is_empty_iff_rejected_is_a_subsequence(chosen, rejected):
-    found = diff(lines(chosen), lines(rejected))
-    assert (not found.minus) == is_subsequence(lines(rejected), lines(chosen))
-    assert (not found.plus) == is_subsequence(lines(chosen), lines(rejected))
+    found = diff(lines_of(chosen), lines_of(rejected))
+    assert (not found.minus) == is_subsequence(lines_of(rejected), lines_of(chosen))
+    assert (not found.plus) == is_subsequence(lines_of(chosen), lines_of(rejected))
 
 
 def without(text, places):
@@ -82,13 +82,13 @@ def rebuilt(shared, text, places):
 @settings(max_examples=200, deadline=None)
 @given(texts(), texts())
 def test_spans_rebuild_both_texts(chosen, rejected):
-    found = diff(lines(chosen), lines(rejected))
+    found = diff(lines_of(chosen), lines_of(rejected))
     plus, minus = spans(chosen, found.plus), spans(rejected, found.minus)
     shared = without(chosen, plus)
     assert shared == without(rejected, minus)
     if "\r" not in chosen + rejected:
-        assert rebuilt(shared, chosen, plus) == lines(chosen)
-        assert rebuilt(shared, rejected, minus) == lines(rejected)
+        assert rebuilt(shared, chosen, plus) == lines_of(chosen)
+        assert rebuilt(shared, rejected, minus) == lines_of(rejected)
     for text, places in ((chosen, plus), (rejected, minus)):
         assert all("\n" not in text[first:last] for first, last in places)
         assert all(text[last : last + 1] in ("", "\r", "\n") for _, last in places)
@@ -115,7 +115,7 @@ def test_never_fewer_common_lines_than_difflib(left, right):
     ],
 )
 def test_examples(chosen, rejected, plus, minus):
-    assert diff(lines(chosen), lines(rejected)) == Diff(plus, minus)
+    assert diff(lines_of(chosen), lines_of(rejected)) == Diff(plus, minus)
 
 
 def test_spans_of_lines():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders.codeflow.linediff import lines, spans
+from builders.codeflow.linediff import lines_of, spans
 from builders.codeflow.spans import located
 
 CHOSEN = "def f(x, y):\n    if x <= y + 1:\n        return x\n    return None\n"
@@ -73,7 +73,7 @@ def test_every_changed_line_has_a_span_and_no_other(focus, chosen, rejected):
         assert all(any(a <= first and last <= b for a, b in whole) for first, last in places)
         assert all(any(a <= first and last <= b for first, last in places) for a, b in whole)
         assert list(places) == sorted(places)
-        assert len(lines(text)) >= len(numbers)
+        assert len(lines_of(text)) >= len(numbers)
 
 
 @settings(max_examples=100, deadline=None)

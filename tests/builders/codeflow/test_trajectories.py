@@ -11,7 +11,7 @@ from builders.codeflow.trajectories import (
     joined,
     keep_informative,
     trajectories,
-    verified,
+    verify_versions,
 )
 from codepref.records import Sample, Samples, from_table, to_table
 from codepref.sandbox import Limits
@@ -51,7 +51,7 @@ def test_trouble_of_ours_is_no_failure(verdicts, state):
 
 
 def test_versions_are_run_up_to_the_first_that_passes():
-    (found,), excluded = run(verified, QUICK, row(*map(version, (WRONG, HALF, RIGHT, WRONG))))
+    (found,), excluded = run(verify_versions, QUICK, row(*map(version, (WRONG, HALF, RIGHT, WRONG))))
     assert [item.verdicts for item in found.versions] == [
         ("failed", "failed"),
         ("passed", "failed"),
@@ -66,7 +66,7 @@ def test_versions_are_run_up_to_the_first_that_passes():
 
 def test_what_was_run_is_not_run_again_and_what_is_no_program_never():
     old = version(WRONG, ("passed", "failed"))  # not what running it would give
-    (found,), _ = run(verified, QUICK, row(old, version("text", problem="empty"), version(HALF, number=2)))
+    (found,), _ = run(verify_versions, QUICK, row(old, version("text", problem="empty"), version(HALF, number=2)))
     assert [item.verdicts for item in found.versions] == [("passed", "failed"), (), ("passed", "failed")]
     assert failing(found) == [found.versions[0], found.versions[2]]
 
@@ -76,7 +76,7 @@ def test_recorded_answers_become_versions():
     samples = Samples("p", "def f(x):\n", "f", tuple(map(Sample, answers)), tuple(map(Sample, TESTS)), "m", "s", "MIT")
     shard = begun(None, to_table([samples], Samples))
     (found,) = from_table(shard.table, History)
-    assert [item.problem for item in found.versions] == ["", "unparseable", "unparseable", ""]  # no completions
+    assert [item.problem for item in found.versions] == ["", "unparseable", "no entry point", ""]  # no completions
     assert found.versions[0].code == WRONG
     assert found.versions[1].code == answers[1]
     assert [item.round for item in found.versions] == [0, 1, 2, 3]
@@ -85,7 +85,7 @@ def test_recorded_answers_become_versions():
     shard = begun(None, to_table([Samples("p", "", "f", tuple(map(Sample, answers)), (Sample("none"),))], Samples))
     assert shard.table.num_rows == 0
     assert [(item.stage, item.rule) for item in shard.excluded] == [
-        ("versions", "no call"),
+        ("versions", "no assert"),
         ("versions", "no tests"),
     ]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from builders.chain.ask import TEMPLATES, Generation
 from builders.chain.matrix import Execution
-from builders.dstc.answers import Pair, concatenated, program, verified
+from builders.dstc.answers import AnswerPair, concatenated, joined_program, verify_pairs
 from codepref import extract
 from codepref.records import from_table, to_table
 from codepref.sandbox import Limits
@@ -26,10 +26,10 @@ TESTS = [
 
 def test_bare_answers_are_the_texts_themselves():
     assert concatenated(CODE, None, fenced=False) == CODE
-    assert program(concatenated(CODE, None, fenced=False), TESTS[0]) == f"{CODE}\n{TESTS[0]}"
+    assert joined_program(concatenated(CODE, None, fenced=False), TESTS[0]) == f"{CODE}\n{TESTS[0]}"
     whole = concatenated(CODE, TESTS[0], fenced=False)
     assert whole == f"{CODE}\n{TESTS[0]}"
-    assert program(whole, TESTS[0]).startswith(whole)
+    assert joined_program(whole, TESTS[0]).startswith(whole)
 
 
 def test_the_code_comes_first():
@@ -47,9 +47,9 @@ def test_blocks_come_back_as_they_were(code, test):
 @pytest.mark.parametrize("code", [CODE, FENCE])
 @pytest.mark.parametrize("test", TESTS)
 def test_the_program_is_the_blocks_in_order(code, test):
-    whole = program(concatenated(code, test), "not this one")
+    whole = joined_program(concatenated(code, test), "not this one")
     assert ast.dump(ast.parse(whole)) == ast.dump(ast.parse(code + test))
-    assert program(concatenated(code, None), test) == code + "\n" + test
+    assert joined_program(concatenated(code, None), test) == code + "\n" + test
 
 
 @pytest.mark.parametrize("code", [CODE, FENCE])
@@ -91,8 +91,8 @@ def test_pairs_that_do_not_hold_as_one_program_are_left_out():
         pair("other", CODE, good, CODE, shadowed),
         pair("alone", CODE, good, CODE, bad, concatenate=False),
     ]
-    shard = verified(Execution(Limits(cpu_s=0.3)), to_table(rows, Pair))
-    assert [row.prompt_id for row in from_table(shard.table, Pair)] == ["right", "loops", "other", "alone"]
+    shard = verify_pairs(Execution(Limits(cpu_s=0.3)), to_table(rows, AnswerPair))
+    assert [row.prompt_id for row in from_table(shard.table, AnswerPair)] == ["right", "loops", "other", "alone"]
     assert [(item.prompt_id, item.rule) for item in shard.excluded] == [
         ("chosen", "chosen fails as one program"),
         ("rejected", "rejected passes as one program"),

@@ -16,7 +16,7 @@ from building import build_in
 
 from builders.chain.gates import Gates
 from builders.dstc import method as dstc
-from builders.dstc.answers import Labelled, Pair
+from builders.dstc.answers import AnswerPair, LabelledAnswer
 from builders.dstc.method import Config
 from codepref import config, extract
 from codepref.errors import CodeprefError
@@ -57,7 +57,7 @@ def hashes(folder):
 
 
 def rows_of(folder, name):
-    record = Pair if name.endswith("dpo") else Labelled
+    record = AnswerPair if name.endswith("dpo") else LabelledAnswer
     data = datasets.load_dataset(str(folder), name, split="train")
     return list(from_table(data.data.table, record))
 
@@ -121,19 +121,19 @@ def test_evaluation_would_read_the_code_alone(built):
 
 def paired(desirable, undesirable):
     """A row of `dpo` out of the two of `kto`."""
-    known = {name: getattr(desirable, name) for name in Pair.__dataclass_fields__ if hasattr(desirable, name)}
+    known = {name: getattr(desirable, name) for name in AnswerPair.__dataclass_fields__ if hasattr(desirable, name)}
     sides = {}
     for side, row in (("chosen", desirable), ("rejected", undesirable)):
         sides |= {side: row.completion, f"{side}_code_index": row.code_index, f"{side}_test_index": row.test_index}
-    return Pair(**known, **sides)
+    return AnswerPair(**known, **sides)
 
 
 def split(pair):
     """The rows of `kto` out of one of `dpo`."""
-    known = {name: getattr(pair, name) for name in Labelled.__dataclass_fields__ if hasattr(pair, name)}
+    known = {name: getattr(pair, name) for name in LabelledAnswer.__dataclass_fields__ if hasattr(pair, name)}
     for side in ("chosen", "rejected"):
         indices = {f"{kind}_index": getattr(pair, f"{side}_{kind}_index") for kind in ("code", "test")}
-        yield Labelled(**known, **indices, completion=getattr(pair, side), label=side == "chosen")
+        yield LabelledAnswer(**known, **indices, completion=getattr(pair, side), label=side == "chosen")
 
 
 def test_each_export_is_rebuilt_from_the_other(built):
@@ -263,7 +263,7 @@ def test_the_dry_run_counts(built):
 
 
 def test_columns_are_told(built):
-    for record in (Pair, Labelled):
+    for record in (AnswerPair, LabelledAnswer):
         assert all(hint.metadata[0] if hasattr(hint, "metadata") else hint.__metadata__[0] for hint in _hints(record))
 
 

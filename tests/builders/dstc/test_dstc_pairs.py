@@ -4,14 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from builders.chain.scoring import Ranking, scores
+from builders.chain.scoring import Ranking, score_matrices
 from builders.dstc import pairs as selection
-from builders.dstc.answers import Pair
-from builders.dstc.pairs import PairRule, pairs
+from builders.dstc.answers import AnswerPair
+from builders.dstc.pairs import AnswerPairRule, pair_answers
 from codepref.records import Candidate, Candidates, Outcomes, Test, content_id, from_table, to_table
 
 P, F, U = "passed", "failed", "unjudged"
-RULE = PairRule("Solve {{ prompt }} as {{ entry_point }} ({{ prompt_id }}).")
+RULE = AnswerPairRule("Solve {{ prompt }} as {{ entry_point }} ({{ prompt_id }}).")
 
 
 def tables(verdicts, codes=None, tests=None, ranking="pass_count"):
@@ -31,12 +31,12 @@ def tables(verdicts, codes=None, tests=None, ranking="pass_count"):
     lines = tuple(map(tuple, verdicts))
     ready = to_table([candidates], Candidates)
     ran = to_table([Outcomes("p", lines, (("plain",) * len(tests),) * len(codes), lines)], Outcomes)
-    return ready, ran, scores(Ranking(name=ranking), ready, ran).table
+    return ready, ran, score_matrices(Ranking(name=ranking), ready, ran).table
 
 
 def run(rule, *given):
-    shard = pairs(rule, *given)
-    rows = list(from_table(shard.table, Pair))
+    shard = pair_answers(rule, *given)
+    rows = list(from_table(shard.table, AnswerPair))
     return (rows[0] if rows else None), [item.rule for item in shard.excluded]
 
 
@@ -152,8 +152,8 @@ def test_random_picks_are_seeded_and_reach_every_cell():
 def test_random_does_not_depend_on_this_machine():
     codes = (Candidate("a", "x", 0, None, 1), Candidate("b", "y", 1, None, 1))
     tests = (Test("c", "t", 0, None), Test("d", "u", 1, None))
-    picks = selection.select(
-        PairRule("", "random", seed=5), tests, codes, np.array([[True, True], [True, False]]), [0, 0]
+    picks = selection.select_picks(
+        AnswerPairRule("", "random", seed=5), tests, codes, np.array([[True, True], [True, False]]), [0, 0]
     )
     lots = {
         cell: hashlib.sha256(f"5:{'ab'[cell[0]]}:{'cd'[cell[1]]}".encode()).digest()[:6]

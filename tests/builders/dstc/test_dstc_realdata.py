@@ -9,7 +9,7 @@ from building import build_in
 
 from benchmarks import codet_humaneval
 from builders.dstc import method as dstc
-from builders.dstc.answers import Labelled
+from builders.dstc.answers import LabelledAnswer
 from codepref import config, extract
 from codepref.records import Candidates, from_table
 from codepref.sandbox import Job, Limits, Sandbox
@@ -40,7 +40,7 @@ def build(folder, root, name):
 def plain(folder, root):
     manifest = build(folder, root, "paper")
     rows = datasets.load_dataset(str(folder / "run"), "kto", split="train", keep_in_memory=True)
-    return manifest, list(from_table(rows.data.table, Labelled))
+    return manifest, list(from_table(rows.data.table, LabelledAnswer))
 
 
 def test_all_82_tasks_are_accounted_for(plain):
@@ -80,4 +80,4 @@ def test_the_best_configuration_beats_minimax_on_hidden_truth(plain, folder, roo
         mine = [right[row.prompt_id, row.codes[row.code_index]] for row in answers if row.label]
         return sum(mine) / len(mine)
 
-    assert chosen_right(list(from_table(data.data.table, Labelled))) > chosen_right(rows)
+    assert chosen_right(list(from_table(data.data.table, LabelledAnswer))) > chosen_right(rows)

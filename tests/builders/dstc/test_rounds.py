@@ -265,7 +265,7 @@ def test_rounds_that_could_not_go_on_are_refused_first(tmp_path, generation, tra
     with pytest.raises(CodeprefError, match=said):
         build_in(dstc, config, tmp_path / "run", quiet=True)
     with pytest.raises(CodeprefError, match=said):
-        rounds.check(generation, train)
+        rounds.check_rounds(generation, train)
 
 
 def test_a_command_that_is_not_there(tmp_path):
@@ -280,12 +280,12 @@ def test_a_local_model_gets_the_adapter(tmp_path):
     adapter = rounds.Adapter(1, "round1-abc", "0" * 64)
     later = rounds.sampling_from(generation, "unused", adapter, tmp_path)
     assert later.local == LocalConfig("org/base", adapter=str(tmp_path / "adapters" / "round1-abc"))
-    assert rounds.model(generation) == "org/base"
-    assert rounds.model(later) == later.local.adapter
+    assert rounds.name_of_model(generation) == "org/base"
+    assert rounds.name_of_model(later) == later.local.adapter
 
 
 def test_the_default_command_names_what_it_needs():
-    rounds.check(SERVER, Config().train)
+    rounds.check_rounds(SERVER, Config().train)
     line = " ".join(Config().train)
     assert all(f"={{{name}}}" in line for name in ("dataset", "config", "adapter", "model"))
 

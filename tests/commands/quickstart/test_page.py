@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     """A run's folder, only to be read."""
     root = tmp_path_factory.mktemp("report") / "run"
     report_run.make(root)
-    pair = report.read(root).example
+    pair = report.read_page_content(root).example
     updates = [[1.0, 0.5 * score + 0.5, score] for score in pair.code_scores], [[1.0, 2.0, 4.0]] * len(pair.tests)
     told = copy.deepcopy(report_run.TOLD)
     told["example"] = {
@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def html(folder):
-    return report.write(folder).read_text(encoding="utf-8")
+    return report.write_page(folder).read_text(encoding="utf-8")
 
 
 class Reader(HTMLParser):
@@ -58,7 +58,7 @@ class Reader(HTMLParser):
 
 
 def said(root):
-    return Reader(report.page(report.read(root))).text
+    return Reader(report.page(report.read_page_content(root))).text
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_the_page_says_what_happened_and_what_it_does_not_show(html):
 
 
 def test_one_prompt_is_shown_all_the_way(folder, html):
-    found, text = report.read(folder), Reader(html).text
+    found, text = report.read_page_content(folder), Reader(html).text
     assert found.example.codes[found.example.chosen] in report_run.CODES
     assert "by the hidden tests the chosen one is right and the rejected one wrong" in text
     assert sum(map(sum, found.example.passed)) == html.count('class="pass"')
@@ -115,7 +115,7 @@ def test_the_page_needs_nothing_but_itself(html):
 
 def test_the_same_folder_gives_the_same_bytes(folder, html, tmp_path):
     shutil.copytree(folder, tmp_path / "elsewhere")
-    assert report.write(tmp_path / "elsewhere").read_text(encoding="utf-8") == html
+    assert report.write_page(tmp_path / "elsewhere").read_text(encoding="utf-8") == html
     assert str(tmp_path) not in html and not list(folder.glob("*.part*"))
 
 
@@ -164,19 +164,21 @@ def test_more_trained_models_stand_beside_the_first(partial):
 
 
 def test_a_truth_of_another_prompt_is_not_shown(partial):
-    found = report.read(partial(example={"prompt_id": "gone", "codes_right": [True] * 5, "tests_right": [True] * 5}))
+    found = report.read_page_content(
+        partial(example={"prompt_id": "gone", "codes_right": [True] * 5, "tests_right": [True] * 5})
+    )
     assert found.example.prompt_id == "p<1>" and found.example.codes_right is None
 
 
 def test_what_is_no_run_is_one_line(tmp_path, partial):
     with pytest.raises(CodeprefError, match=r"neither quickstart\.json nor a dataset here; give the folder"):
-        report.write(tmp_path)
+        report.write_page(tmp_path)
     root = partial(gains=[{"name": "dpo"}])
     with pytest.raises(CodeprefError, match=r"quickstart\.json: damaged \(KeyError: 'greedy'\); run the quickstart"):
-        report.write(root)
+        report.write_page(root)
     (root / report.FILE).write_text("[1")
     with pytest.raises(CodeprefError, match=r"quickstart\.json: damaged"):
-        report.write(root)
+        report.write_page(root)
     assert not list(root.glob("*.part*"))
 
 
@@ -186,11 +188,11 @@ def test_a_damaged_part_of_a_run_is_named(partial):
     assert "CodeFlow: can not be read." in said(root)
     (root / "dpo" / "manifest.json").write_text('{"result": {"curve": {"loss": [1]}}}')
     with pytest.raises(CodeprefError, match=r"dpo/manifest\.json: damaged \(TypeError: .*\); train again"):
-        report.read(root)
+        report.read_page_content(root)
     (file,) = (root / "codedpo" / "correctness").iterdir()
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(CodeprefError, match=r"parquet: can not be read \(.*\); build the dataset again"):
-        report.read(root)
+        report.read_page_content(root)
 
 
 # --- in a browser ---

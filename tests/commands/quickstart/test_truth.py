@@ -10,7 +10,7 @@ from building import build_in
 from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.commands.quickstart import truth
-from codepref.commands.tiny import row
+from codepref.commands.tiny import prompt_row
 from codepref.generate.tiny.tasks import tasks
 from evaluation import tiny
 
@@ -28,9 +28,9 @@ def test_labels_count_right_and_inverted_pairs():
     found = tasks("build", 4, 0)
     both = [{"prompt": task.prompt, "chosen": task.reference, "rejected": WRONG} for task in found[:3]]
     turned = {"prompt": found[3].prompt, "chosen": WRONG, "rejected": found[3].reference}
-    made = truth.labels([*both, turned])
+    made = truth.label_truth([*both, turned])
     assert (made.pairs, made.right[0], made.inverted) == (4, 0.75, 0.25)
-    assert truth.labels([]).pairs == 0
+    assert truth.label_truth([]).pairs == 0
 
 
 def test_area_is_the_probability_of_outranking():
@@ -44,7 +44,7 @@ def test_area_is_the_probability_of_outranking():
 def run(root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("truth")
     path = folder / "prompts.jsonl"
-    path.write_text("".join(json.dumps(row(task, truth=False)) + "\n" for task in tasks("build", 10, 1)))
+    path.write_text("".join(json.dumps(prompt_row(task, truth=False)) + "\n" for task in tasks("build", 10, 1)))
     given = [f"prompts={path}", "codes_per_prompt=8", "tests_per_prompt=12", "pairs_per_prompt=3"]
     settings = config.load(codedpo.Config, root / "builders" / "configs" / "codedpo" / "tiny.yaml", given)
     build_in(codedpo, settings, folder / "run", quiet=True)
@@ -52,7 +52,7 @@ def run(root, tmp_path_factory):
 
 
 def test_evidence_of_a_real_run(run):
-    found = truth.evidence(run)
+    found = truth.evidence_of(run)
     assert found.prompts == 10
     assert 0.2 < found.codes_right[0] < 0.8
     assert 0.2 < found.tests_right[0] < 0.9
@@ -70,7 +70,7 @@ def test_a_weak_base_is_said_to_be_weak():
 
 
 def test_the_example_is_a_prompt_whose_pair_is_right(run):
-    found = truth.example(run)
+    found = truth.mixed_example(run)
     assert found is not None
     assert found.passed.shape == (len(found.codes_right), len(found.tests_right))
     assert any(found.codes_right)

@@ -8,7 +8,7 @@ from evaluation import humaneval, mbpp
 from evaluation.benchmark import Settings
 from evaluation.catalogue import benchmark
 from evaluation.grade import asserts
-from evaluation.samples import read
+from evaluation.samples import read_samples
 
 SETTINGS = Settings(cpu_s=1.0)
 EQUAL = "class E:\n    def __eq__(s, o): return True\n    def __ne__(s, o): return False\n"
@@ -44,7 +44,7 @@ def test_humaneval_programs_and_cheats(tmp_path):
         "import os\ndef f(a):\n    os._exit(0)\n",
         "def f(a):\n    return 2\n",
     ]
-    (found,) = asserts.grade([(problem, programs)], SETTINGS)
+    (found,) = asserts.grade_asserts([(problem, programs)], SETTINGS)
     assert [(g.verdict, g.mode) for g in found] == [
         ("passed", "plain"), ("failed", "plain"), ("failed", "plain"), ("crashed", "plain"), ("failed", "plain")
     ]  # fmt: skip
@@ -61,7 +61,7 @@ def test_mbpp_setup_comes_after_the_code_and_imports_before(tmp_path):
     }  # fmt: skip
     problems = mbpp.load(lines(tmp_path / "data.jsonl", [late, early]))
     assert [problem.entry_point for problem in problems] == ["depth", "up"]
-    found = list(asserts.grade([(p, [p.reference]) for p in problems], SETTINGS))
+    found = list(asserts.grade_asserts([(p, [p.reference]) for p in problems], SETTINGS))
     assert [graded[0].verdict for graded in found] == ["passed", "passed"]
 
 
@@ -75,7 +75,7 @@ def test_upstreams_own_example_gives_half(shared):
     folder = shared / "benchmarks"
     human_eval = benchmark("humaneval")
     problems = human_eval.load(folder / "HumanEval-example_problem.jsonl")
-    samples = read(folder / "HumanEval-example_samples.jsonl", human_eval, problems)
+    samples = read_samples(folder / "HumanEval-example_samples.jsonl", human_eval, problems)
     (found,) = human_eval.grade([(problems[0], [sample.program for sample in samples])], SETTINGS)
     assert [graded.verdict == "passed" for graded in found].count(True) == 3 == len(found) / 2
 

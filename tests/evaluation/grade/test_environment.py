@@ -26,7 +26,7 @@ def test_the_environment_is_made_once_with_its_pins(tmp_path, monkeypatch):
 
 
 def test_a_python_that_is_nowhere_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "find", lambda version: None)
+    monkeypatch.setattr(environment, "find_python", lambda version: None)
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     with pytest.raises(CodeprefError, match=r"ds1000 needs Python 3\.10, which is not on this machine"):
         environment.prepare("ds1000", tmp_path)

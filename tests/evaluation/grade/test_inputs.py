@@ -25,13 +25,13 @@ def problems(tmp_path_factory):
 
 
 def verdicts(problem, programs, settings):
-    (found,) = inputs.grade([(problem, programs)], settings)
+    (found,) = inputs.grade_inputs([(problem, programs)], settings)
     return [(graded.base_verdict, graded.plus_verdict) for graded in found]
 
 
 def test_references_pass(problems, settings):
     work = [(problem, [program]) for problem, program in zip(problems, RIGHT, strict=True)]
-    assert [graded[0].verdict for graded in inputs.grade(work, settings)] == ["passed"] * 3
+    assert [graded[0].verdict for graded in inputs.grade_inputs(work, settings)] == ["passed"] * 3
 
 
 def test_cheats_score_nothing(problems, settings):
@@ -132,7 +132,7 @@ def test_a_reference_that_fails_is_named(problems, settings):
 
 def test_one_and_two_workers_agree(problems, settings):
     work = [(problem, [*RIGHT, "def add(a, b):\n    return a - b\n"]) for problem in problems]
-    one, two = (list(inputs.grade(work, dataclasses.replace(settings, workers=n))) for n in (1, 2))
+    one, two = (list(inputs.grade_inputs(work, dataclasses.replace(settings, workers=n))) for n in (1, 2))
     strip = [[(g.verdict, g.base_verdict, g.plus_verdict, g.error) for g in row] for row in one]
     assert strip == [[(g.verdict, g.base_verdict, g.plus_verdict, g.error) for g in row] for row in two]
     assert len(PROBLEMS) == len(strip)

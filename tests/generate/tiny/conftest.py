@@ -15,4 +15,4 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def trained_tokenizer():
-    return tokenizer.train()
+    return tokenizer.train_tokenizer()

@@ -7,7 +7,7 @@ import pytest
 
 from codepref.generate.tiny import corpus, text
 from codepref.generate.tiny.corpus import LARGEST, MISHAPS, WRONG_TESTS, documents, failing_test
-from codepref.generate.tiny.tasks import Task, function, read
+from codepref.generate.tiny.tasks import Task, function, read_task
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_three_kinds_of_documents(found):
 
 
 def test_only_tasks_for_pre_training(found):
-    assert {read(prompt).split for prompt, _ in found} == {"train"}
+    assert {read_task(prompt).split for prompt, _ in found} == {"train"}
 
 
 def test_completions_are_programs_or_tests(found):
@@ -44,7 +44,7 @@ def test_a_repair_begins_with_a_program_that_fails_the_test_it_shows(found):
             continue
         program, failing = re.search(r"<\|code\|>(.*)<\|fail\|>(.*)<\|fix\|>", prompt, re.DOTALL).groups()
         nums, expected = re.fullmatch(r"assert solve\((.*)\) == (.*)", failing).groups()
-        assert eval(expected) == read(prompt).truth(eval(nums))
+        assert eval(expected) == read_task(prompt).truth(eval(nums))
         with contextlib.suppress(MISHAPS):
             assert function(program)(eval(nums)) != eval(expected)
 
@@ -52,7 +52,9 @@ def test_a_repair_begins_with_a_program_that_fails_the_test_it_shows(found):
 def test_some_tests_are_wrong_and_none_is_beyond_the_model():
     rng = random.Random(2)
     task = Task((("double", None), ("sum", None)), "Double every number and return the sum.")
-    values = [re.fullmatch(r"assert solve\((.*)\) == (.*)", test).groups() for test in corpus.tests(task, rng, 1000)]
+    values = [
+        re.fullmatch(r"assert solve\((.*)\) == (.*)", test).groups() for test in corpus.draw_tests(task, rng, 1000)
+    ]
     wrong = sum(eval(value) != task.truth(eval(nums)) for nums, value in values)
     assert WRONG_TESTS / 3 < wrong / 1000 < WRONG_TESTS * 1.3
     assert all(abs(eval(value)) <= LARGEST for _, value in values)

@@ -20,7 +20,7 @@ def hub():
 @pytest.fixture(scope="module")
 def ids():
     words = AutoTokenizer.from_pretrained(CHECKPOINT)
-    return [words(text.test(task.prompt))["input_ids"] for task in tasks("heldout", 4, 0)]
+    return [words(text.test_prompt(task.prompt))["input_ids"] for task in tasks("heldout", 4, 0)]
 
 
 def test_the_checkpoint_is_small_and_complete():

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from codepref.generate import Sampling
 from codepref.generate.tiny import sampler, text
 from codepref.generate.tiny.backend import CHECKPOINT
-from codepref.generate.tiny.sampler import MARGIN, Job, Sampler, choose, uniforms
+from codepref.generate.tiny.sampler import MARGIN, Sampler, TextJob, choose, uniforms
 from codepref.generate.tiny.tasks import tasks
 
 WARM = Sampling(temperature=0.9, max_tokens=60)
@@ -28,8 +28,10 @@ def model():
 
 @pytest.fixture(scope="module")
 def jobs():
-    prompts = [form(task.prompt) for task in tasks("heldout", 12, 0) for form in (text.code, text.test)]
-    return [Job(tuple(WORDS.encode(prompt).ids), 1000 * n + k) for n, prompt in enumerate(prompts) for k in range(5)]
+    prompts = [form(task.prompt) for task in tasks("heldout", 12, 0) for form in (text.code_prompt, text.test_prompt)]
+    return [
+        TextJob(tuple(WORDS.encode(prompt).ids), 1000 * n + k) for n, prompt in enumerate(prompts) for k in range(5)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +79,13 @@ def test_cumulative_shares_are_as_exact_as_the_margin_says(model, jobs):
 
 def test_seeds_make_texts(model, jobs):
     prompt = jobs[0].ids
-    found = written(model, [Job(prompt, seed) for seed in (1, 2, 3, 1)], Sampling(temperature=1.5, max_tokens=40))
+    found = written(model, [TextJob(prompt, seed) for seed in (1, 2, 3, 1)], Sampling(temperature=1.5, max_tokens=40))
     assert found[0] == found[3]
     assert len({tuple(ids) for ids in found}) == 3
 
 
 def test_at_temperature_0_the_seed_does_not_matter(model, jobs):
-    found = written(model, [Job(jobs[0].ids, seed) for seed in range(4)], Sampling(temperature=0))
+    found = written(model, [TextJob(jobs[0].ids, seed) for seed in range(4)], Sampling(temperature=0))
     assert len({tuple(ids) for ids in found}) == 1
 
 
@@ -99,7 +101,7 @@ def test_a_text_ends_after_as_many_lines_as_it_may_have(model, jobs):
     tests = [job for job in jobs if WORDS.decode(list(job.ids), skip_special_tokens=False).endswith(text.TEST)][:20]
     whole = written(model, tests, WARM)
     for lines in (1, 2):
-        cut = written(model, [Job(job.ids, job.seed, lines) for job in tests], WARM)
+        cut = written(model, [TextJob(job.ids, job.seed, lines) for job in tests], WARM)
         assert all(one == other[: len(one)] for one, other in zip(cut, whole, strict=True))
         assert [WORDS.decode(ids).count("\n") for ids in cut] == [lines] * 20
 

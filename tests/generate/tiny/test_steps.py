@@ -4,7 +4,7 @@ import pytest
 
 from codepref.generate.tiny.corpus import MISHAPS
 from codepref.generate.tiny.steps import STEPS
-from codepref.generate.tiny.tasks import Task, function, render
+from codepref.generate.tiny.tasks import Task, function, render_program
 
 CASES = [(step, k) for step in STEPS.values() for k in step.constants]
 
@@ -27,14 +27,14 @@ def test_every_right_form_is_right_and_every_mistake_shows(step, k):
     inputs = lists(step, k)
     truth = [Task(((step.name, k),), "").truth(nums) for nums in inputs]
     for form in (*step.right, *step.slow):
-        run = function(render([form.replace("{k}", str(k))]))
+        run = function(render_program([form.replace("{k}", str(k))]))
         for nums, expected in zip(inputs, truth, strict=True):
             given = list(nums)
             value = run(given)
             assert (value, type(value)) == (expected, type(expected)), form
             assert given == nums, "the argument is left alone"
     for form in step.wrong:
-        program = render([form.replace("{k}", str(k))])
+        program = render_program([form.replace("{k}", str(k))])
         assert any(outcome(program, nums) != value for nums, value in zip(inputs, truth, strict=True)), form
 
 

@@ -3,7 +3,17 @@ import random
 import pytest
 
 from codepref.generate.tiny.steps import STEPS
-from codepref.generate.tiny.tasks import NotOfTheFamily, Task, describe, draw, function, read, render, split_of, tasks
+from codepref.generate.tiny.tasks import (
+    NotOfTheFamily,
+    Task,
+    describe_steps,
+    draw,
+    function,
+    read_task,
+    render_program,
+    split_of,
+    tasks,
+)
 from codepref.sandbox import Job, execute
 
 SPLITS = ("train", "build", "heldout")
@@ -41,16 +51,16 @@ def test_tasks_are_the_same_for_the_same_seed_and_all_different():
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_task_is_read_back_from_its_prompt(split):
     for task in tasks(split, 400, 3):
-        assert read(f"Solve this.\n\n{task.prompt}\n\nUse Python.") == task
+        assert read_task(f"Solve this.\n\n{task.prompt}\n\nUse Python.") == task
         assert task.split == split
 
 
 def test_wordings_vary():
     rng = random.Random(2)
     steps = (("first", 2), ("double", None), ("sum", None))
-    texts = {describe(rng, steps) for _ in range(200)}
+    texts = {describe_steps(rng, steps) for _ in range(200)}
     assert len(texts) > 60
-    assert {read(Task(steps, text).prompt).steps for text in texts} == {steps}
+    assert {read_task(Task(steps, text).prompt).steps for text in texts} == {steps}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +75,7 @@ def test_wordings_vary():
 )
 def test_what_is_not_of_the_family_is_said_in_one_line(prompt):
     with pytest.raises(NotOfTheFamily, match="only knows its own family") as caught:
-        read(prompt)
+        read_task(prompt)
     assert "\n" not in str(caught.value)
 
 
@@ -77,7 +87,7 @@ def test_hidden_tests_accept_the_reference_and_reject_mistakes():
         name, k = task.steps[0]
         forms = [rng.choice(STEPS[name].wrong).replace("{k}", str(k))]
         forms += [STEPS[n].right[0].replace("{k}", str(c)) for n, c in task.steps[1:]]
-        wrong.append(render(forms))
+        wrong.append(render_program(forms))
     jobs = [
         Job(task.task_id, (task.reference, task.program(rng), program), tuple(task.hidden_tests()), "solve")
         for task, program in zip(chosen, wrong, strict=True)

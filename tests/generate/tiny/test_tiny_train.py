@@ -16,7 +16,7 @@ def _small(monkeypatch, trained_tokenizer):
     monkeypatch.setattr(train, "BATCH_TOKENS", 512)
     monkeypatch.setattr(train, "WARM_UP", 5)
     monkeypatch.setattr(train, "COOL_DOWN", 5)
-    monkeypatch.setattr(tokenizer, "train", lambda: trained_tokenizer)
+    monkeypatch.setattr(tokenizer, "train_tokenizer", lambda: trained_tokenizer)
     yield
     torch.use_deterministic_algorithms(False)
 
