@@ -196,7 +196,7 @@ class Surroundings:
         end = time.monotonic() + SETTLE_S
         while (left := self._running() - own) and time.monotonic() < end:
             time.sleep(0.1)
-        found += [f"process {pid} is left running" for pid in left]
+        found += [f"process {pid} is left running: {_command_of(pid)}" for pid in left]
         for place, names in self.kept.items():
             found += [f"{place}/{name} is left" for name in sorted(set(self._names(place)) - names)]
         return found
@@ -213,6 +213,15 @@ class Surroundings:
         for process in self.processes:
             process.kill()
             process.wait()
+
+
+def _command_of(pid: int) -> str:
+    """State and command line, for people."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return f"{state} {Path(f'/proc/{pid}/cmdline').read_bytes().replace(bytes(1), b' ')[:150]!r}"
+    except OSError:
+        return "gone by now"
 
 
 def choose(rows: Sequence[Row], args: argparse.Namespace) -> list[Row]:

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from codepref.sandbox.play import Play
+from codepref.sandbox.play import Play, Stop, TooDeep
 from codepref.sandbox.proxies import Remote
 from codepref.sandbox.worker import table, wire, writing
 
@@ -230,6 +230,8 @@ def check(data: bytes, world: wire.World, listener: Listener) -> str:
         found, came = wire.decode(data, world), "value"
     except wire.Malformed:
         found, came = None, "malformed"
+    except (Stop, TooDeep):  # how a play ends when it needs, or can not have, the hash of the candidate's object
+        found, came = None, "stopped"
     except BaseException as error:
         listener.on = False
         raise Breach(f"raised {type(error).__name__}: {error}") from None

@@ -7,7 +7,6 @@ million rows are never in memory, and the processes of a run share the file. Wha
 import hashlib
 import itertools
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from trl import ScriptArguments
 
 from codepref.errors import CodeprefError
+from codepref.files import replacing, write_whole
 
 BATCH = 500
 """Rows that are held at once."""
@@ -141,18 +141,13 @@ def _write(folder: Path, found: source.Source, arguments: DataArguments, kind: s
         raise CodeprefError(_nothing_left(found.name, report))
     schema = _schema(first)
     rest = itertools.chain([first], made)
-    part = folder / f"rows.part{os.getpid()}"
-    try:
-        with part.open("wb") as file, pa.ipc.new_stream(file, schema) as writer:
-            while batch := list(itertools.islice(rest, BATCH)):
-                digest.update(json.dumps(batch, sort_keys=True).encode())
-                report["kept"] += len(batch)
-                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
-        part.replace(folder / "rows.arrow")
-        part.write_text(json.dumps({**report, "notes": dict(notes), "sha256": digest.hexdigest()}), encoding="utf-8")
-        part.replace(folder / "report.json")
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(folder / "rows.arrow") as part, part.open("wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        while batch := list(itertools.islice(rest, BATCH)):
+            digest.update(json.dumps(batch, sort_keys=True).encode())
+            report["kept"] += len(batch)
+            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
+    text = json.dumps({**report, "notes": dict(notes), "sha256": digest.hexdigest()})
+    write_whole(folder / "report.json", text.encode())
 
 
 def _schema(row: rows.Row) -> pa.Schema:

@@ -31,14 +31,9 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes
 ELSEWHERE = {"dataset_name", "model_name_or_path", "model_revision", "model_init_kwargs"}
 MACHINE = {"output_dir", "hub_token", "hub_model_id", "resume_from_checkpoint", "report_to", "project", "run_name"}
 NOISE = {
-    "debug",
-    "resume_changed",
-    "disable_tqdm",
-    "dataloader_pin_memory",
-    "pad_to_multiple_of",
-    "logging_steps",
+    "debug", "resume_changed", "disable_tqdm", "dataloader_pin_memory", "pad_to_multiple_of", "logging_steps",
     "use_cpu",
-}
+}  # fmt: skip
 TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
 """Keys of the trainer that the card shows whether or not they have their default."""
 USER_ERROR, INTERRUPTED = 2, 130

@@ -20,6 +20,7 @@ from datasets.exceptions import DatasetsError
 from huggingface_hub.errors import HFValidationError
 
 from codepref.errors import CodeprefError
+from codepref.files import BadLine, json_lines, json_word
 
 KINDS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 """Ends of file names that are read."""
@@ -150,29 +151,14 @@ def _first_character(path: Path) -> bytes:
 
 
 def _of_lines(path: Path) -> Iterator[Raw]:
-    with _bytes(path) as file:
-        for number, line in enumerate(file, 1):
-            data = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-            if data.strip():
-                yield _parsed(f"{path.name}, line {number}", data)
-
-
-def _parsed(place: str, data: bytes) -> Raw:
-    try:
-        return _object(place, json.loads(data.decode("utf-8")))
-    except UnicodeDecodeError as error:
-        at = f"byte 0x{data[error.start]:02x} at column {error.start + 1}"
-        return Raw(place, None, f"not UTF-8 ({at}); save the file as UTF-8, such as: iconv -f latin1 -t utf-8")
-    except json.JSONDecodeError as error:
-        return Raw(place, None, f"not JSON ({error.msg} at column {error.colno}); give one JSON object a line")
-    except RecursionError:
-        return Raw(place, None, "nested too deep; give one flat JSON object a line")
-
-
-def _object(place: str, value: Any) -> Raw:
-    if isinstance(value, dict):
-        return Raw(place, value)
-    return Raw(place, None, f"a {type(value).__name__}, not a row; give JSON objects with named columns")
+    for number, item in json_lines(path):
+        place = f"{path.name}, line {number}"
+        if not isinstance(item, BadLine):
+            yield Raw(place, item)
+        elif "gzip" in item.problem:
+            raise CodeprefError(str(item))  # nobody knows how many lines are lost with it
+        else:
+            yield Raw(place, None, f"{item.problem}; {item.remedy}")
 
 
 def _of_list(path: Path) -> Iterator[Raw]:
@@ -193,7 +179,12 @@ def _of_list(path: Path) -> Iterator[Raw]:
                 value, end, whole = error, 0, False
             if whole:
                 text, number = text[end:], number + 1
-                yield _object(place, value)
+                fault = (
+                    ""
+                    if isinstance(value, dict)
+                    else f"{json_word(value)}, not a row; give JSON objects with named columns"
+                )
+                yield Raw(place, None if fault else value, fault)
                 continue
             if ended or len(text) > LONGEST:
                 yield Raw(place, None, f"not JSON ({value}); give one JSON object a line")

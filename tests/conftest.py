@@ -1,6 +1,5 @@
 import os
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 
@@ -10,9 +9,6 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="codepref-hf-")
-
-# A run in the background (`nohup`, `&`) ignores SIGINT, and so would every program that a test starts and interrupts.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"

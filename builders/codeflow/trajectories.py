@@ -123,8 +123,10 @@ def tests_in(row: Samples, stage: str) -> tuple[tuple[str, ...], list[Exclusion]
 
 
 def version(row: Samples | History, sample: Sample, number: int) -> Version:
-    """A version out of a model's answer, not run yet."""
+    """A version out of a model's answer, not run yet. Versions are whole programs, never completions of the prompt."""
     (found,) = programs_in([(sample.text, row.prompt, row.entry_point)])
+    if isinstance(found, extract.Extracted) and found.rule.startswith("completion"):
+        found = extract.Rejected("no entry point", "a completion of the prompt, no whole program")
     if isinstance(found, extract.Rejected):
         said = no_program(found, row.entry_point)
         return Version(sample.text, number, found.rule, (), said, sample.seed, None, None)

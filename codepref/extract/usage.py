@@ -7,6 +7,7 @@ without those statements are the next candidates, and running them decides (`cod
 """
 
 import ast
+import functools
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ def missing(source: str, entry_point: str) -> set[str]:
         return set()
 
 
+@functools.lru_cache(maxsize=64)
 def _read(source: str) -> _Program | None:
     tree = program(source)
     if tree is None:

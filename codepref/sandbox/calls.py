@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Limits, Verdict
+from codepref.sandbox.judges import referee_for
 from codepref.sandbox.plan import TRUE
 from codepref.sandbox.process import Answer, Setup, Unit, WorkerProcess
 from codepref.sandbox.seccomp import lonely_filter
 from codepref.sandbox.supervisor import _HERE, HEAVY, Sandbox
-from codepref.sandbox.trial import FULL_BYTES, GRACE_S, WHY, Ended, ended, exit_words, imported, records
+from codepref.sandbox.trial import FULL_BYTES, GRACE_S, NOT_STARTED, WHY, Ended, ended, exit_words, imported, records
 
 OPAQUE = marshal.dumps(..., 2)
 """Stands for a returned object that is not plain data, which equals nothing."""
@@ -133,17 +134,14 @@ class Caller(Sandbox):
     def compare(self, comparisons: Sequence[Comparison]) -> list[bool]:
         """Whether each condition holds. One that raises, or does not end within its limits, does not hold."""
         found = [False] * len(comparisons)
-        for numpy in (False, True):
-            places = [i for i, item in enumerate(comparisons) if _wants_numpy(item) == numpy]
+        kinds = [referee_for(item.prelude, item.values) for item in comparisons]
+        for referee in set(kinds):
+            places = [place for place, kind in enumerate(kinds) if kind == referee]
             items = [(comparisons[i].prelude, comparisons[i].condition, list(comparisons[i].values)) for i in places]
-            answers = self._ask_referee("judge", items, JUDGE_CPU_S, numpy) if items else []
+            answers = self._judges.ask("judge", items, JUDGE_CPU_S, referee)
             for i, answer in zip(places, answers, strict=True):
                 found[i] = answer is not None and answer[0] == TRUE
         return found
-
-
-def _wants_numpy(item: Comparison) -> bool:
-    return "numpy" in item.prelude or any(b"numpy" in value for value in item.values)
 
 
 def _read(answer: Answer, calls: Calls) -> list[Returned]:
@@ -220,6 +218,8 @@ def _end(answer: Answer) -> tuple[Verdict, str]:
 
 def _ending(process: Ended, group_s: float) -> tuple[Verdict, str]:
     """Why a group did not come to its end, from its own process."""
+    if process.why == worker.NOT_STARTED:
+        return "unjudged", NOT_STARTED
     if process.why == worker.OUTPUT_LIMIT or (process.status == 0 and len(process.records) > FULL_BYTES):
         return "output", "more output than the limit allows"
     if process.why != worker.ENDED:

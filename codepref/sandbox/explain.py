@@ -61,7 +61,7 @@ def _read(data: bytes) -> Any:
 def operation_words(operation: bytes) -> str:
     """An operation as a line, such as `call: f, 1`."""
     try:
-        kind, operands, keywords = _read(operation)
+        kind, operands, keywords, _ = _read(operation)
     except (Malformed, ValueError, TypeError):
         return "?"
     arguments = [*map(_words, operands), *(f"{name}={_words(value)}" for name, value in keywords.items())]

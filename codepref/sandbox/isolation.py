@@ -5,21 +5,19 @@ entered, and nothing may be forked, in a process that has threads. SPEC is JSON,
 
     supervisor -> this process -> worker (PID 1 of its PID namespace) -> candidates
 
-This process watches the request pipe: when the supervisor is gone, the worker is killed, and with PID 1 everything in
-its namespace. Order matters: folders are bound while we may still read them (an interpreter often lies in a home that
-others can not enter), then privileges are dropped, then the worker is executed.
+This process watches the request pipe (outside.py): when the supervisor is gone, the worker is killed, and with PID 1
+everything in its namespace. Order matters: folders are bound while we may still read them (an interpreter often lies in
+a home that others can not enter), then privileges are dropped, then the worker is executed.
 """
 
 # Thin wrappers of system calls, in a script whose start-up time counts, so os.path it is.
-# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH116, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH116, PTH120, PTH123, PTH211
 import contextlib
 import ctypes
 import errno
 import fcntl
 import json
 import os
-import select
-import shutil
 import signal
 import stat
 import struct
@@ -38,7 +36,6 @@ REQUESTS, ANSWERS = 10, 11
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 SCRATCH = "/tmp"
 HOST_NAME = b"sandbox"
-MEMORY_TICK_MS = 100
 
 
 class Spec(TypedDict):
@@ -263,64 +260,6 @@ def execute(spec: Spec, layers: list[str]) -> None:
     os.execve(command[0], command, spec["environment"])
 
 
-def tree(pid: int) -> list[list[int]]:
-    """Descendants of a process by generation; a candidate's daemons are among them, as the worker adopts them."""
-    generations = [[pid]]
-    while generations[-1]:
-        children: list[int] = []
-        for parent in generations[-1]:
-            with contextlib.suppress(OSError):
-                for thread in os.listdir(f"/proc/{parent}/task"):
-                    with open(f"/proc/{parent}/task/{thread}/children") as file:
-                        children += map(int, file.read().split())
-        generations.append(children)
-    return generations[1:-1]
-
-
-def resident(pid: int) -> int:
-    """Bytes of private memory, with those that a fork still shares with its parent."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/statm") as file:
-        fields = file.read().split()
-        return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
-    return 0
-
-
-def share(pid: int) -> int:
-    """Bytes of memory, each page divided by the number of processes that have it; slower to find."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/smaps_rollup") as file:
-        return sum(int(line.split()[1]) << 10 for line in file if line.startswith("Pss:"))
-    return resident(pid)
-
-
-def bound_memory(worker: int, limit: int) -> None:
-    """Kills a candidate whose processes together use more than `limit` bytes; rlimits only bound each of them."""
-    generations = tree(worker)
-    pids = [pid for generation in generations for pid in generation]
-    if len(pids) > 2 and sum(map(resident, pids)) > limit and sum(map(share, pids)) > limit:
-        for generation in generations[1:]:  # the first one is the worker's own
-            for pid in generation:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-
-
-def watch(worker: int, requests: int, folders: list[str], memory_mb: int) -> None:
-    """Waits for the worker; kills it when nobody is left to send requests; removes `folders` afterwards."""
-    with contextlib.suppress(OSError):
-        os.closerange(3, requests)
-        os.closerange(requests + 1, 4096)
-    poll = select.poll()
-    poll.register(requests, 0)  # only the hang-up is of interest, the worker reads the data
-    pidfd = os.pidfd_open(worker)
-    poll.register(pidfd, select.POLLIN)
-    while not (ready := poll.poll(MEMORY_TICK_MS if memory_mb else None)):
-        bound_memory(worker, memory_mb << 20)
-    if requests in dict(ready):
-        os.kill(worker, signal.SIGKILL)
-    os.waitpid(worker, 0)
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def main(spec: Spec) -> None:
     """Forks the worker at the level asked for; errors go to stderr as one line."""
     root, namespaces = os.geteuid() == 0, spec["level"] == "namespaces"
@@ -332,7 +271,10 @@ def main(spec: Spec) -> None:
         unshare(_NEWPID)
     worker = os.fork()
     if worker:
-        return watch(worker, spec["requests"], [] if namespaces else spec["writable"], spec["memory_mb"])
+        sys.path.append(os.path.dirname(__file__))
+        from outside import watch  # type: ignore[import-not-found]  # here: the worker need not wait for it
+
+        return watch(spec, worker)  # type: ignore[no-any-return]
     os.setsid()  # kill(0) reaches a whole process group, even across PID namespaces
     if namespaces:
         layers = enter(spec, root)

@@ -191,14 +191,24 @@ def direct(test: ast.expr) -> Plan | None:
     if isinstance(test, ast.Tuple) and test.elts:
         return Plan("blind", [])  # `assert (f(1) == 2, "message")` is always true
     places = [node for node in ast.walk(test) if is_candidate_call(node)]
+    if len(places) == 2 and isinstance(test, ast.Compare) and [test.left, *test.comparators] == places:
+        return compared(test, places)
     if len(places) != 1 or not is_pure(test, places[0]):
         return None
     steps: list[tuple[str, Any]] = [("eval", ast.unparse(places[0]))]
     kind, expected = compare(test, places[0])
     if kind != "judge":
         return Plan(kind, steps, "", expected)
-    condition = ast.unparse(_Replacer(places[0]).visit(test))
+    condition = ast.unparse(_Replacer(places).visit(test))
     return Plan("blind", []) if is_always_true(condition) else Plan("judge", steps, condition)
+
+
+def compared(test: ast.Compare, places: list[ast.AST]) -> Plan | None:
+    """The plan of a comparison of two calls, which are both made before their values are looked at."""
+    if isinstance(test.ops[0], (ast.Is, ast.IsNot)):
+        return None
+    steps: list[tuple[str, Any]] = [("eval", ast.unparse(place)) for place in places]
+    return Plan("judge", steps, ast.unparse(_Replacer(places).visit(test)))
 
 
 def is_candidate_call(node: ast.AST) -> bool:
@@ -264,15 +274,16 @@ def _is_identity(test: ast.expr) -> bool:
 
 
 class _Replacer(ast.NodeTransformer):
-    """Puts `_v(0)` in the place of the call."""
+    """Puts `_v(k)` in the place of call k."""
 
-    def __init__(self, place: ast.AST) -> None:
-        self.place = place
+    def __init__(self, places: list[ast.AST]) -> None:
+        self.places = places
 
     def visit(self, node: ast.AST) -> Any:
         """The node, or what stands for the value."""
-        if node is self.place:
-            return ast.Call(ast.Name("_v", ast.Load()), [ast.Constant(0)], [])
+        for number, place in enumerate(self.places):
+            if node is place:
+                return ast.Call(ast.Name("_v", ast.Load()), [ast.Constant(number)], [])
         return self.generic_visit(node)
 
 

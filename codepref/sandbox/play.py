@@ -10,27 +10,28 @@ the beginning: a test of one call needs two plays, a loop over a table of cases 
 
 import ast
 import builtins
+import contextlib
 import marshal
 import math
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from codepref.sandbox.proxies import CalledThing, Global, Hole, Iterating, Remote, Thing, own_value
+from codepref.sandbox.proxies import Awaiting, CalledThing, Global, Hole, Iterating, Remote, Thing, own_value
 from codepref.sandbox.rewrite import HOOK, KNOWN, free_names, rewritten
 from codepref.sandbox.worker import table, wire
 from codepref.sandbox.worker.image import describe
 from codepref.sandbox.worker.operations import RAISED as OPERATION_RAISED
 from codepref.sandbox.worker.runner import TEST_FILE, Outline, Runner, Unrunnable
-from codepref.sandbox.worker.wire import Malformed, World
+from codepref.sandbox.worker.wire import Malformed, NotPlain, World
 from codepref.sandbox.worker.writing import Registry, Writer, encode, global_bytes, known_bytes
 
 PASSED, FAILED, RAISED, ASKS, INSEPARABLE, BLIND, LARGE, UNREADABLE = range(8)
 """How a play ended. ASKS: more answers are needed. INSEPARABLE: the test gives the candidate what can not be sent."""
 FIRST_GUESSES = 32
 MOST_OPERATIONS = 20_000
-_NEXT = b"(\x03\x00\x00\x00" + encode("next")
+_NEXT = b"(\x04\x00\x00\x00" + encode("next")
 
 
 class Outcome(NamedTuple):
@@ -76,6 +77,9 @@ class Play(World):
         self.operations, self.answers, self.ended = operations, answers, ended
         self.most = max(FIRST_GUESSES, 2 * len(answers)) + len(answers)
         self.asked: list[bytes] = []
+        self.remembered: dict[int, bytes] = {}
+        self.reached: set[int] = set()
+        """Lines of the asserts that were reached."""
         self.guessing = False
         self.own = False
         self.entry_point: str | None = None
@@ -89,7 +93,8 @@ class Play(World):
 
     def object(self, number: int, type_name: str, flags: int) -> Any:
         """Something that stands for an object of the candidate."""
-        kind = Iterating if flags & wire.ITERATOR else CalledThing if flags & wire.CALLABLE else Thing
+        kinds = ((wire.ITERATOR, Iterating), (wire.AWAITABLE, Awaiting), (wire.CALLABLE, CalledThing))
+        kind = next((kind for flag, kind in kinds if flags & flag), Thing)
         return kind(self, type_name, flags)
 
     def made(self, name: str, parts: Any) -> Any:
@@ -132,10 +137,11 @@ class Play(World):
         if any(isinstance(operand, Remote) and operand.codepref_flags & wire.DEEP for operand in operands):
             raise TooDeep
         writer = Writer(self.registry, self.say)
-        writer.begin(3)
+        writer.begin(4)
         writer.put(kind, 0)
         writer.put_items(operands, list, 1)
         writer.put_items(keywords or {}, dict, 1)
+        writer.put_items(self.changed_here(writer), list, 1)
         operation = b"".join(writer.parts)
         place = len(self.asked)
         if place >= (self.most if self.guessing else MOST_OPERATIONS):
@@ -143,12 +149,32 @@ class Play(World):
         self.asked.append(operation)
         if not self.guessing and place < len(self.answers) and operation == self.operations[place]:
             self.own = self.own or own
-            return self.answer(self.answers[place])
+            try:
+                return self.answer(self.answers[place])
+            finally:
+                self.remembered = self.contents()
         if self.ended and place >= len(self.answers):
             self.guessing = True
             raise Stop
         self.guessing = True
         return Hole()
+
+    def contents(self) -> dict[int, bytes]:
+        """Every mutable object that both sides know, as it is now here."""
+        found = {}
+        for number, value in list(self.registry.kept.items()):
+            if type(value) in (list, dict, set, bytearray):
+                with contextlib.suppress(Stop, Inseparable, NotPlain):
+                    found[number] = Writer(self.registry, self.say).message(value)
+        return found
+
+    def changed_here(self, writer: Writer) -> list[Any]:
+        """Known objects that the test has changed since the last answer, but those that go along anyway."""
+        if not self.remembered or self.guessing:
+            return []
+        now = self.contents()
+        places = [number for number, data in now.items() if self.remembered.get(number, data) != data]
+        return [self.registry.kept[number] for number in places if number not in writer.written]
 
     def guesses(self) -> list[bytes]:
         """Every operation asked for; who asks an iterator for an item will mostly ask for more."""
@@ -183,7 +209,8 @@ class Play(World):
     def hooks(self) -> dict[str, Any]:
         """The judge's own functions, under names that no text can spell, and builtins that know proxies."""
         return {
-            HOOK + "guessing": lambda: self.guessing, HOOK + "is_same": self.is_same, HOOK + "type_of": self.type_of,
+            HOOK + "guessing": lambda: self.guessing, HOOK + "reached": self.reached.add,
+            HOOK + "is_same": self.is_same, HOOK + "type_of": self.type_of,
             HOOK + "known": self.known_name, HOOK + "with_source": with_source, HOOK + "source_of": source_of,
             HOOK + "Exception": Exception, HOOK + "distance": distance, "print": lambda *_, **__: None,
             "isinstance": self.isinstance, "issubclass": self.issubclass,
@@ -293,25 +320,6 @@ def refilled(known: Any, value: Any) -> Any:
     return known
 
 
-class Blank(Play):
-    """A play in which every operation has the same kind of answer: for finding tests that check nothing."""
-
-    def __init__(self, answer: Callable[[], Any]) -> None:
-        super().__init__((), (), False)
-        self.blank = answer
-
-    def ask(self, kind: str, operands: list[Any], keywords: dict[str, Any] | None = None, *, own: bool = False) -> Any:
-        """The one answer; raises `Stop` for a test that asks for ever."""
-        self.asked.append(kind.encode())
-        if len(self.asked) > 10 * FIRST_GUESSES:
-            raise Stop
-        return self.blank()
-
-    def known_name(self, name: str) -> Any:
-        """The judge's own."""
-        return known_value(name)
-
-
 class Script:
     """A test, parsed and compiled once for several plays; raises `SyntaxError` and `ValueError` as `compile`."""
 
@@ -320,6 +328,7 @@ class Script:
         self.entry_point = entry_point
         self.free = free_names(tree)
         self.outline = Outline(tree)
+        self.asserts = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)}
         self.code = compile(rewritten(tree, self.free & KNOWN.keys()), TEST_FILE, "exec", dont_inherit=True)
 
     def run(self, stage: Play) -> None:
@@ -332,18 +341,6 @@ class Script:
         if self.entry_point:
             namespace.setdefault(self.entry_point, Global(stage, self.entry_point))
         Runner(namespace, self.entry_point).run(self.outline, self.code)
-
-    def is_blind(self) -> bool:
-        """True if the test passes whatever the code returns."""
-        answers: tuple[Callable[[], Any], ...] = (lambda: Hole(truth=False), lambda: Hole(truth=True), lambda: None)
-        return all(map(self._passes, answers))
-
-    def _passes(self, answer: Callable[[], Any]) -> bool:
-        try:
-            self.run(Blank(answer))
-        except (Exception, Stop, Inseparable, SystemExit):
-            return False
-        return True
 
 
 def main_module() -> types.ModuleType:

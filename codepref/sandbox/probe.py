@@ -10,13 +10,18 @@ from codepref.sandbox import isolation, seccomp
 from codepref.sandbox.base import Job, SandboxUnavailable
 from codepref.sandbox.supervisor import Sandbox
 
-_JOB = Job("probe", ("def f(x):\n    return x + 1\n",), ("assert f(1) == 2", "assert f(1) == 3"), "f")
+_TESTS = ("assert f(1) == 2", "assert f(1) == 3")
+_CODES = (
+    "def f(x):\n    return x + 1\n",
+    "class K:\n    pass\ndef f(x):\n    return x + 1\n",  # a class is made: it gets a process of its own
+)
+_JOB = Job("probe", _CODES, _TESTS, "f")
 _FLAGS = {"user": 0x10000000, "pid": 0x20000000, "mount": 0x20000, "net": 0x40000000}
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Primitives of the kernel, each tried in a process of its own, and the outcome of two cells run for real."""
+    """Primitives of the kernel, each tried in a process of its own, and the outcome of four cells run for real."""
 
     user_namespace: bool
     pid_namespace: bool
@@ -29,9 +34,9 @@ class Probe:
     rlimits: bool
     python: str
     layers: tuple[str, ...]
-    """Layers in force while the two cells ran; empty if they could not."""
+    """Layers in force while the cells ran; empty if they could not."""
     works: bool
-    """True if the passing cell passed and the failing one failed."""
+    """True if the passing cells passed and the failing ones failed, in a shared process and in one of their own."""
     start_s: float
     """Seconds from nothing to a sandbox that answers."""
     problem: str
@@ -77,9 +82,16 @@ def _really_run(python: str | None) -> tuple[tuple[str, ...], bool, float, str]:
     try:
         with Sandbox(python=python) as sandbox:
             start_s = time.monotonic() - begin
-            verdicts = [cell.verdict for cell in sandbox.run(_JOB).cells[0]]
+            cells = [cell for row in sandbox.run(_JOB).cells for cell in row]
             layers = sandbox.layers
     except SandboxUnavailable as error:
         return (), False, time.monotonic() - begin, str(error)
-    works = verdicts == ["passed", "failed"]
-    return layers, works, start_s, "" if works else f"a passing and a failing cell were judged {', '.join(verdicts)}"
+    verdicts = [cell.verdict for cell in cells]
+    works = verdicts == ["passed", "failed"] * len(_CODES)
+    if works:
+        return layers, True, start_s, ""
+    reason = next((cell.error for cell in cells if cell.verdict not in ("passed", "failed")), "")
+    problem = (
+        f"a passing and a failing cell, in a shared process and in one of their own, were judged {', '.join(verdicts)}"
+    )
+    return layers, False, start_s, f"{problem} ({reason})" if reason else problem

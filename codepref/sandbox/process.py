@@ -112,19 +112,21 @@ def _wait(fd: int, patience_s: float) -> bool:
 class WorkerProcess:
     """Owner of one worker, which starts at once; `ready` waits for it. `layers` are those the worker reported."""
 
-    LEVELS = ("namespaces", "landlock", "none")
+    LEVELS = ("namespaces", "landlock", "seccomp", "none")
+    """Ways to keep files out of reach, the best first; `seccomp`: no file can be named, for programs that need none."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._level = ""
         self._process: subprocess.Popen[bytes] | None = None
         self.layers: tuple[str, ...] = ()
-        self._launch(self.LEVELS[0])
+        self._levels = [level for level in self.LEVELS if level != "seccomp" or not setup.library]
+        self._launch(self._levels[0])
 
     def ready(self) -> None:
         """Waits until the worker answers; raises `SandboxUnavailable` with the reason of every level that was tried."""
         reasons = []
-        for level in [self._level] if self._level else self.LEVELS:
+        for level in [self._level] if self._level else self._levels:
             if self._process is None:
                 self._launch(level)
             try:
@@ -133,11 +135,11 @@ class WorkerProcess:
                 reasons.append(f"{level}: {error}")
                 self.close()
                 continue
-            if "mount-namespace" in layers or "landlock" in layers or self._setup.unisolated:
+            if not {"mount-namespace", "landlock", "no-files"}.isdisjoint(layers) or self._setup.unisolated:
                 self._level, self.layers = level, layers
                 return
             self.close()
-            reasons.append(f"{level}: neither a mount namespace nor Landlock is available")
+            reasons.append(f"{level}: nothing keeps the files of the user out of reach")
         remedy = "allow user namespaces (or run as root), or pass allow_unisolated=True (--allow-unisolated)"
         raise SandboxUnavailable(f"no isolated worker could be started ({'; '.join(reasons)}): {remedy}")
 
@@ -205,14 +207,16 @@ class WorkerProcess:
 
     def _worker_settings(self, level: str, writable: list[str]) -> dict[str, Any]:
         setup = self._setup
+        files, lonely = level != "seccomp", level != "namespaces"
         path = list(map(self._places(level).inside, setup.interpreter.path))
         return {
             "path": path, "preload": list(setup.preload), "library": setup.library,
             "writable": writable, "scratch_mb": SCRATCH_MB, "memory_mb": setup.limits.memory_mb,
             "output_bytes": setup.limits.output_bytes, "pages": self._pages(),
-            "filter": seccomp.candidate_filter(setup.library), "lonely": level != "namespaces",
-            "lonely_filter": seccomp.lonely_filter(setup.library) if level != "namespaces" else b"",
-            "thread_filter": seccomp.lonely_filter(True) if level != "namespaces" else seccomp.thread_filter(),
+            "filter": seccomp.candidate_filter(setup.library), "lonely": lonely,
+            "lonely_filter": seccomp.lonely_filter(setup.library, files=files) if lonely else b"",
+            "thread_filter": seccomp.lonely_filter(True, files=files) if lonely else seccomp.thread_filter(),
+            "no_files": not files,
         }  # fmt: skip
 
     def _pages(self) -> int:

@@ -52,6 +52,21 @@ class Hole:
     def __iter__(self) -> Any:
         return iter(())
 
+    def __await__(self) -> Any:
+        yield from ()
+        return Hole(self.codepref_truth)
+
+    def send(self, _: Any) -> Any:
+        """As of a coroutine."""
+        raise StopIteration(Hole(self.codepref_truth))
+
+    def throw(self, error: BaseException, *_: Any) -> Any:
+        """As of a coroutine."""
+        raise error
+
+    def close(self) -> None:
+        """Nothing to close."""
+
     def __bool__(self) -> bool:
         return self.codepref_truth
 
@@ -161,7 +176,7 @@ class Remote:
         return Difference(self, "ne", other)
 
     def __hash__(self) -> int:
-        found = self.codepref_play.ask("hash", [self], own=True)
+        found = self.codepref_play.ask("hash", [self])
         return found if isinstance(found, int) else 0
 
     def __instancecheck__(self, instance: Any) -> bool:
@@ -215,6 +230,23 @@ class Iterating(Thing):
 
     def __next__(self) -> Any:
         return self.codepref_play.ask("next", [self])
+
+
+class Awaiting(Thing):
+    """A coroutine, as asyncio takes it: running it is an operation."""
+
+    __slots__ = ()
+
+    def send(self, _: Any) -> Any:
+        """Ends with the coroutine's result."""
+        raise StopIteration(self.codepref_play.ask("await", [self]))
+
+    def throw(self, error: BaseException, *_: Any) -> Any:
+        """As of a coroutine."""
+        raise error
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 class CalledThing(Thing, Called):

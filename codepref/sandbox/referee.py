@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from codepref.sandbox.blind import is_blind
 from codepref.sandbox.plan import FALSE, JUDGE_BUILTINS, NEEDS, PLAN, RAISED, TRUE, plan
 from codepref.sandbox.play import ASKS, BLIND, INSEPARABLE, Outcome, Script, packed, play
 from codepref.sandbox.worker import serve
@@ -26,7 +27,7 @@ from codepref.sandbox.worker.image import describe
 from codepref.sandbox.worker.report import Report
 from codepref.sandbox.worker.wire import Malformed, World, decode
 
-_PRELOADED = ("ast", "unittest", "asyncio", "random", "copy", "json", "string", "enum", "dataclasses", "textwrap")
+_PRELOADED = ("ast", "inspect", "random", "copy", "json", "string", "enum", "dataclasses", "textwrap")
 _BUILTINS = {name: getattr(builtins, name) for name in sorted(JUDGE_BUILTINS)} | {"__import__": __import__}
 _DEPTH = 2000
 
@@ -69,7 +70,7 @@ def rehearse(test: str, entry_point: str | None) -> Outcome:
     outcome = play(script, (), (), False)
     if outcome.status == INSEPARABLE:
         return outcome
-    if outcome.status != ASKS or not outcome.operations or script.is_blind():
+    if outcome.status != ASKS or not outcome.operations or is_blind(script):
         return Outcome(BLIND)
     return outcome
 

@@ -104,7 +104,8 @@ class Rewriter(ast.NodeTransformer):
         """An assert that may be guessed past."""
         self.generic_visit(node)
         check = ast.If(ast.UnaryOp(ast.Not(), _call("guessing")), [ast.Raise(None, None)], [])
-        return ast.Try([node], [ast.ExceptHandler(_name("Exception"), None, [check])], [], [])
+        reached = ast.Expr(_call("reached", ast.Constant(node.lineno)))
+        return ast.Try([reached, node], [ast.ExceptHandler(_name("Exception"), None, [check])], [], [])
 
     def visit_Compare(self, node: ast.Compare) -> Any:
         """Identity of two objects."""

@@ -82,6 +82,9 @@ _STREAM = {"socketpair": (1, 0xF, (1,))}
 _OUTSIDE = ("chmod", "fchmod", "fchmodat", "utime", "utimes", "utimensat", "truncate", "getxattr", "lgetxattr",
             "fgetxattr", "listxattr", "llistxattr", "flistxattr", "link", "linkat", "flock", "setpgid")  # fmt: skip
 """Refused where no mount namespace hides the files of the user and Landlock does not know the call."""
+_BY_NAME = ("open", "openat", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink",
+            "readlinkat", "statfs", "chdir")  # fmt: skip
+"""Everything of the function profile that is given the name of a file."""
 _TRUNCATE, _ACCESS_MODE = 0x200, 3
 
 
@@ -146,11 +149,11 @@ def candidate_filter(library: bool, machine: str = "") -> bytes:
     return b"".join(program) + _search(sorted(searched))
 
 
-def lonely_filter(threads: bool, machine: str = "") -> bytes:
+def lonely_filter(threads: bool, machine: str = "", *, files: bool = True) -> bytes:
     """Second filter for each candidate where no namespaces are: no processes, signals to itself alone, no prctl, and
     nothing that changes or locks a file by its name or past Landlock.
 
-    `threads`: clone stays allowed with the flag that makes a thread.
+    `threads`: clone stays allowed with the flag that makes a thread. Without `files` no file can be named at all.
     """
     known = _numbers(machine)
     if known is None:
@@ -158,7 +161,10 @@ def lonely_filter(threads: bool, machine: str = "") -> bytes:
     column = known[0]
     every = _BASE | _LIBRARY
     program = [_op(_LOAD, 0)]
-    program += [_when(every[name][column], _REFUSE) for name in ("prctl", "fork", "vfork", *_OUTSIDE)]
+    program += [
+        _when(every[name][column], _REFUSE)
+        for name in ("prctl", "fork", "vfork", *_OUTSIDE, *(() if files else _BY_NAME))
+    ]
     program += [_when(every[name][column], _is_only(0, _ALL, (OWN_PID,))) for name in ("kill", "tgkill")]
     for name, place in (("open", 1), ("openat", 2)):  # empties a file that was opened for reading
         flags = _op(_LOAD, 16 + 8 * place)

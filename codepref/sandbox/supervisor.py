@@ -4,51 +4,37 @@ Three kinds of process: the worker (candidates), at need a worker with heavy lib
 and comparisons; never sees a candidate). This process parses nothing untrusted but small plain data.
 """
 
-import contextlib
-import marshal
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
-from codepref.sandbox import play, worker
 from codepref.sandbox.base import Cell, Job, Limits, Matrix, Mode, Profile
 from codepref.sandbox.interpreter import Interpreter, interpreter, own
-from codepref.sandbox.plan import IDLE, PLAN, WHOLE, Plan
-from codepref.sandbox.process import Setup, Unit, WorkerProcess
+from codepref.sandbox.judges import Judges
+from codepref.sandbox.judging import Findings, judge
+from codepref.sandbox.plan import IDLE, WHOLE, Plan
+from codepref.sandbox.planning import Item, Planner, played_plan
+from codepref.sandbox.process import Setup, WorkerProcess
 from codepref.sandbox.trial import (
     SKIPPED,
     Program,
     Trace,
     distinct,
     imported,
-    records,
     run_alone,
     run_cells,
     run_shared,
     unsure,
 )
-from codepref.sandbox.value import Malformed, decode
 from codepref.sandbox.verdict import (
     Finding,
-    Judgement,
-    answers_of,
-    find,
-    judge_needed,
-    play_needed,
-    read_outcome,
 )
-from codepref.sandbox.worker.table import NUMPY_MARK
 
 Lane = Literal["fast", "code", "strict"]
 Packed = tuple[str, tuple[str, ...], tuple[int, ...], list[list[tuple[Finding, Mode, float]]]]
 """Job, layers, blind tests and rows of a matrix."""
-Item = tuple[str, str | None]
-"""A test and its entry point."""
-_Findings = dict[tuple[int, int], Finding]
-_Outcome = tuple[int, int, tuple[bytes | None, ...], bytes]
 HEAVY = ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "sympy", "networkx", "torch", "tensorflow")
 """Libraries whose import costs more than a fork; preloaded in a second worker when a candidate imports one."""
 _PRELOAD = {"matplotlib": "matplotlib.pyplot"}
@@ -62,18 +48,8 @@ for name, path in ("codepref", {str(_HERE.parent)!r}), ("codepref.sandbox", {str
 from codepref.sandbox import referee
 referee.main()
 """
-_JUDGE_CPU_S, _PLAN_CPU_S, _PLAY_CPU_S = 1.0, 2.0, 4.0
 MOST_ROUNDS = 40
 """Plays of one cell, each of which asks for what the last answers led to."""
-_FIND = """
-import importlib.util
-def lacks(name):
-    try:
-        return importlib.util.find_spec(name) is None
-    except (ImportError, ValueError):
-        return True
-absent = [name for name in {names!r} if lacks(name)]
-"""
 
 
 class Sandbox:
@@ -112,15 +88,15 @@ class Sandbox:
         self._preload, self._unisolated, self._proc = tuple(preload), allow_unisolated, proc
         self._heavy: WorkerProcess | None = None
         self._heavy_names: frozenset[str] = frozenset()
-        self._numpy_referee: WorkerProcess | None = None
         self._closed = False
-        self._installed: dict[str, bool] = {}
         self._worker = self._start(self._preload)
-        self._referee = self._start_referee(()) if self._needs_referee else None
+        self._judges = Judges(self._start_referee, limits.wall_s)
+        self._planner = Planner(self._judges, mode, lambda program: run_alone(self._worker, [program], limits))
+        if self._needs_referee:
+            self._judges.begin()
         try:
             self._worker.ready()
-            if self._referee is not None:
-                self._referee.ready()
+            self._judges.ready()
         except BaseException:
             self.close()
             raise
@@ -151,7 +127,8 @@ class Sandbox:
     def close(self) -> None:
         """Ends every process of this sandbox and waits until they are gone."""
         self._closed = True
-        for process in (self._worker, self._referee, self._heavy, self._numpy_referee):
+        self._judges.close()
+        for process in (self._worker, self._heavy):
             if process is not None:
                 process.close()
 
@@ -185,119 +162,17 @@ class Sandbox:
 
     def _run_jobs(
         self, jobs: Sequence[Job]
-    ) -> tuple[list[list[Plan]], list[Program], dict[tuple[int, int], int], _Findings]:
+    ) -> tuple[list[list[Plan]], list[Program], dict[tuple[int, int], int], Findings]:
         """Plans by job and test, programs, the program of each (job, code), and the finding of every cell."""
         if self._closed:
             raise ValueError("the sandbox is closed")
-        plans = self._plan(jobs)
+        plans = self._planner.plans(jobs)
         tests = {(j, t): (test, job.entry_point) for j, job in enumerate(jobs) for t, test in enumerate(job.tests)}
         programs, owners = _programs(jobs, plans)
         self._run(programs)
         findings = self._settle(programs, tests)
         self._confirm(programs, findings, tests)
         return plans, programs, owners, findings
-
-    # ------------------------------------------------------------------------------------------------ planning
-
-    def _plan(self, jobs: Sequence[Job]) -> list[list[Plan]]:
-        """A plan for every test; equal tests of one entry point share theirs."""
-        items = list({(test, job.entry_point): None for job in jobs for test in job.tests})
-        how = "whole" if self._mode == "official" else "plan"
-        answers = self._ask_referee(how, items, _PLAN_CPU_S)
-        plans = {item: _read_plan(answer, item) for item, answer in zip(items, answers, strict=True)}
-        plans.update(self._rehearse([item for item in items if plans[item].kind == "play"]))
-        absent = self._absent({name for made in plans.values() for name in made.modules})
-        for item, made in plans.items():
-            lacking = sorted(absent.intersection(made.modules))
-            if lacking:
-                plans[item] = Plan("missing", [], lacking[0])
-        return [[plans[test, job.entry_point] for test in job.tests] for job in jobs]
-
-    def _rehearse(self, items: Sequence[Item]) -> dict[Item, Plan]:
-        """Plans of tests that are played: with their first operations, or that they can not be played."""
-        questions = [("rehearse", item, _wants_numpy(item[0], ())) for item in items]
-        plans: dict[Item, Plan] = {}
-        whole: list[Item] = []
-        for item, answer in zip(items, self._ask_each(questions), strict=True):
-            outcome = play.Outcome(play.INSEPARABLE)
-            if answer is not None:
-                with contextlib.suppress(Malformed, ValueError):
-                    outcome = read_outcome(answer)
-            if outcome.status == play.ASKS:
-                plans[item] = played_plan(outcome.operations)
-            elif outcome.status == play.BLIND:
-                plans[item] = Plan("blind", [])
-            else:
-                whole.append(item)
-        for item, answer in zip(whole, self._ask_referee("whole", whole, _PLAN_CPU_S), strict=True):
-            plans[item] = _read_plan(answer, item)
-        return plans
-
-    def _absent(self, modules: set[str]) -> set[str]:
-        """Those of the packages that the candidates' interpreter does not have."""
-        unknown = sorted(modules - self._installed.keys())
-        if unknown:
-            probe = Program(0, _FIND.format(names=unknown), [Plan("eq", [("eval", "absent")])], [1])
-            run_alone(self._worker, [probe], self._limits)
-            found: Any = []
-            value = probe.traces[0].values[:1]
-            with contextlib.suppress(Malformed):
-                found = decode(value[0]) if value and value[0] is not None else []
-            self._installed.update((name, name not in found) for name in unknown)
-        return {name for name in modules if not self._installed[name]}
-
-    def _ask_referee(
-        self, kind: str, items: Sequence[tuple[object, ...]], cpu_s: float, numpy: bool = False
-    ) -> list[Judgement | None]:
-        """One answer an item; an item that ends its process is asked once more alone, then left without answer."""
-        answers: list[Judgement | None] = [None] * len(items)
-        todo = list(range(len(items)))
-        process = self._asked(numpy)
-        while todo:
-            payload = marshal.dumps((kind, [items[i] for i in todo]), 2)
-            unit = Unit(payload, cpu_s, cpu_s, self._limits.wall_s, len(todo))
-            (answer,) = process.ask([unit])
-            done = list(records(answer.records))
-            for place, record in zip(todo, done, strict=False):
-                answers[place] = record[3], record[5]
-            alone = len(todo) == 1
-            todo = todo[len(done) :]
-            if todo and not alone and not (answer.complete and done):
-                culprit = todo.pop(0)
-                answers[culprit] = self._ask_referee(kind, [items[culprit]], cpu_s, numpy)[0]
-            elif alone:
-                break
-        return answers
-
-    def _ask_each(self, questions: Sequence[tuple[str, Any, bool]]) -> list[Judgement | None]:
-        """One answer a question `(kind, item, whether it needs numpy)`, each from a process of its own.
-
-        A process that a test's text took over could answer this one question, as the answer is taken by its place here.
-        """
-        answers: list[Judgement | None] = [None] * len(questions)
-        for numpy in (False, True):
-            places = [place for place, question in enumerate(questions) if question[2] == numpy]
-            units = []
-            for place in places:
-                kind, item, _ = questions[place]
-                units.append(Unit(marshal.dumps((kind, item), 2), _PLAY_CPU_S, _PLAY_CPU_S, self._limits.wall_s, 1))
-            if units:
-                for place, answer in zip(places, self._asked(numpy).ask(units), strict=True):
-                    record = next(records(answer.records), None)
-                    answers[place] = None if record is None else (record[3], record[5])
-        return answers
-
-    def _asked(self, numpy: bool) -> WorkerProcess:
-        """The referee with or without numpy, started when it is first needed."""
-        found = self._numpy_referee if numpy else self._referee
-        if found is None:
-            found = self._start_referee(("numpy",) if numpy else ())
-            found.ready()
-            if numpy:
-                self._numpy_referee = found
-            else:
-                self._referee = found
-        return found
 
     # ------------------------------------------------------------------------------------------------- running
 
@@ -320,7 +195,7 @@ class Sandbox:
                     run_shared(process, group, self._limits)
             run_alone(process, heavy, self._limits)
 
-    def _confirm(self, programs: Sequence[Program], findings: _Findings, tests: dict[tuple[int, int], Item]) -> None:
+    def _confirm(self, programs: Sequence[Program], findings: Findings, tests: dict[tuple[int, int], Item]) -> None:
         """Runs time-outs under a shorter limit again with the full one, unless they are known to be final."""
 
         def passed(number: int, test: int) -> bool:
@@ -355,9 +230,9 @@ class Sandbox:
 
     # ------------------------------------------------------------------------------------------------- judging
 
-    def _settle(self, programs: Sequence[Program], tests: dict[tuple[int, int], Item]) -> _Findings:
+    def _settle(self, programs: Sequence[Program], tests: dict[tuple[int, int], Item]) -> Findings:
         """Finding of every cell. Tests that ask for more are run and played again until they have what they need."""
-        findings = self._judge(programs, tests)
+        findings = judge(self._judges, programs, tests)
         left = [(program, test) for program in programs for test in range(len(program.plans))]
         for _ in range(MOST_ROUNDS):
             left = [(program, test) for program, test in left if findings[program.number, test].again]
@@ -370,7 +245,7 @@ class Sandbox:
             ]
             self._run(others)
             asked = {(number, 0): tests[program.job, test] for number, (program, test) in enumerate(left)}
-            judged = self._judge(others, asked, by_number=True)
+            judged = judge(self._judges, others, asked, by_number=True)
             for other, (program, test) in zip(others, left, strict=True):
                 program.traces[test], findings[program.number, test] = other.traces[0], judged[other.number, 0]
                 program.plans = [*program.plans[:test], other.plans[0], *program.plans[test + 1 :]]
@@ -382,14 +257,14 @@ class Sandbox:
         return findings
 
     def _next_plans(
-        self, cells: Sequence[tuple[Program, int]], findings: _Findings, tests: dict[tuple[int, int], Item]
+        self, cells: Sequence[tuple[Program, int]], findings: Findings, tests: dict[tuple[int, int], Item]
     ) -> list[list[Plan]]:
         """Plans with the operations that the last play asked for; of a direct test, its first play.
 
         Equal plans are one object.
         """
         direct = list({tests[p.job, t]: None for p, t in cells if p.plans[t].kind != "play"})
-        first = self._rehearse(direct)
+        first = self._planner.rehearse(direct)
         made: dict[object, list[Plan]] = {}
         plans = []
         for program, test in cells:
@@ -400,52 +275,6 @@ class Sandbox:
             else:
                 plans.append(made.setdefault(item, [first[item]]))
         return plans
-
-    def _judge(
-        self, programs: Iterable[Program], tests: dict[tuple[int, int], Item], by_number: bool = False
-    ) -> _Findings:
-        """Finding of every cell; equal outcomes of one test are judged once. `tests`: by job (or number) and place."""
-        known: dict[_Outcome, Finding] = {}
-        conditions: dict[_Outcome, tuple[Plan, Trace]] = {}
-        plays: dict[_Outcome, tuple[Plan, Trace, Item]] = {}
-        outcomes: dict[tuple[int, int], _Outcome] = {}
-        for program in programs:
-            for test, plan in enumerate(program.plans):
-                trace = program.traces[test]
-                outcome = (id(plan), trace.state, trace.values, trace.note)
-                outcomes[program.number, test] = outcome
-                if outcome in known or outcome in conditions or outcome in plays:
-                    continue
-                if trace.state == SKIPPED:
-                    known[outcome] = _skipped(plan)
-                elif play_needed(plan, trace):
-                    plays[outcome] = plan, trace, tests[program.number if by_number else program.job, test]
-                elif judge_needed(plan, trace):
-                    conditions[outcome] = plan, trace
-                else:
-                    known[outcome] = find(plan, trace, None)
-        self._judge_conditions(conditions, known)
-        self._judge_plays(plays, known)
-        return {place: known[outcome] for place, outcome in outcomes.items()}
-
-    def _judge_conditions(self, unknown: dict[_Outcome, tuple[Plan, Trace]], known: dict[_Outcome, Finding]) -> None:
-        for numpy in (False, True):
-            part = {o: pair for o, pair in unknown.items() if _wants_numpy("", pair[1].values) == numpy}
-            items = [(("", *_condition(plan)), list(trace.values)) for plan, trace in part.values()]
-            questions = [(head[0], head[1], values) for head, values in items]
-            answers = self._ask_referee("judge", questions, _JUDGE_CPU_S, numpy) if questions else []
-            for (outcome, (plan, trace)), answer in zip(part.items(), answers, strict=True):
-                known[outcome] = find(plan, trace, answer or (_STALLED, b""))
-
-    def _judge_plays(self, unknown: dict[_Outcome, tuple[Plan, Trace, Item]], known: dict[_Outcome, Finding]) -> None:
-        questions = []
-        for plan, trace, (test, entry_point) in unknown.values():
-            answers = answers_of(trace)
-            operations = [operation for _, operation in plan.steps]
-            item = test, entry_point, operations, answers, trace.state != worker.VALUE
-            questions.append(("play", item, _wants_numpy(test, answers)))
-        for (outcome, (plan, trace, _)), answer in zip(unknown.items(), self._ask_each(questions), strict=True):
-            known[outcome] = find(plan, trace, answer or (_STALLED, b""))
 
 
 def matrix(packed: Packed) -> Matrix:
@@ -470,31 +299,6 @@ def layers(python: str | None = None) -> tuple[str, ...]:
         worker.close()
 
 
-_STALLED = 99
-_UNSPLIT = Finding("unjudged", "", "the test can not be judged outside the code's process; use mode auto or official")
-
-
-def _skipped(plan: Plan) -> Finding:
-    if plan.kind == "blind":
-        return Finding("unjudged", "", "blind: the test checks nothing that the code returns")
-    if plan.kind == "missing":
-        return Finding("unjudged", "", f"the test needs {plan.condition}, which is not installed")
-    return _UNSPLIT
-
-
-def _condition(plan: Plan) -> tuple[str]:
-    """The condition of a plan as text; a comparison of a value that is too large to be looked at here."""
-    if plan.kind == "judge":
-        return (plan.condition,)
-    return (_CONDITIONS[plan.kind].format(expected=repr(plan.expected)),)
-
-
-_CONDITIONS = {
-    "eq": "_v(0) == {expected}", "ne": "_v(0) != {expected}", "is": "_v(0) is {expected}",
-    "isnot": "_v(0) is not {expected}", "truth": "_v(0)", "not": "not _v(0)",
-}  # fmt: skip
-
-
 def _check_word(name: str, word: str, allowed: tuple[str, ...]) -> None:
     if word not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {word!r}")
@@ -512,25 +316,3 @@ def _programs(jobs: Sequence[Job], plans: Sequence[list[Plan]]) -> tuple[list[Pr
             heavy = "import" in source and not imported(source).isdisjoint(HEAVY)
             programs.append(Program(len(programs), source, plans[j], evaluations, j, len(sources), heavy))
     return programs, owners
-
-
-def _wants_numpy(test: str, values: Iterable[bytes | None]) -> bool:
-    return bool(_NUMPY.search(test)) or any(value is not None and NUMPY_MARK in value for value in values)
-
-
-_NUMPY = re.compile(r"\b(?:np|numpy)\b")
-
-
-def played_plan(operations: Iterable[bytes]) -> Plan:
-    """The plan of a test whose play has asked for these operations."""
-    return Plan("play", [("op", operation) for operation in operations])
-
-
-def _read_plan(answer: Judgement | None, item: Item) -> Plan:
-    """A plan from the referee; a test that no parser survives is left to the candidate's interpreter."""
-    if answer is not None and answer[0] == PLAN:
-        try:
-            return Plan(*decode(answer[1]))
-        except (Malformed, ValueError, TypeError):
-            pass
-    return Plan("broken", [("whole", list(item))])

@@ -5,6 +5,7 @@ bytes, or how it ended. Nothing is compared here; that is verdict.py.
 """
 
 import marshal
+import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,8 @@ WHY = {worker.CPU_LIMIT: "CPU limit", worker.WALL_LIMIT: "wall limit", worker.LO
 """Why a process was killed, in words."""
 FULL_BYTES = 8 << 20
 """The pages of a process hold at least so much beyond the output limit; one that ended with less ended itself."""
+NOT_STARTED = "no process could be started for it: the machine or its user has too many"
+BROKEN = "the worker broke down"
 _OUT_OF_TIME = (signal.SIGKILL, signal.SIGXCPU)
 """Wait statuses of a process that the kernel ended at its limit."""
 MOST_CPU_S = 1e6
@@ -136,6 +139,8 @@ class Ended(NamedTuple):
 
     def reason(self, limits: Limits) -> tuple[int, str]:
         """State and words for a test that it did not finish."""
+        if self.why == worker.NOT_STARTED:
+            return LOST, NOT_STARTED
         if self.why == worker.OUTPUT_LIMIT or (self.status == 0 and len(self.records) > FULL_BYTES):
             return worker.TOO_LARGE, "more output than the limit allows"
         if self.why != worker.ENDED:
@@ -150,7 +155,7 @@ def ended(data: bytes) -> Ended:
     if len(data) < worker.ENDING.size:
         return Ended(0, worker.ENDED, 0.0, 0.0, b"")
     status, why, least_s, cpu_s = worker.ENDING.unpack_from(data)
-    why = why if why in WHY or why == worker.OUTPUT_LIMIT else worker.ENDED
+    why = why if why in WHY or why in (worker.OUTPUT_LIMIT, worker.NOT_STARTED) else worker.ENDED
     return Ended(status, why, _seconds(least_s), _seconds(cpu_s), data[worker.ENDING.size :])
 
 
@@ -281,6 +286,8 @@ def _lost(answer: Answer, limit_s: float) -> Trace:
     """Trace of a cell that took the process before its own with it, the one that compiles and imports."""
     if answer.lost:
         return Trace(LOST, 0.0, (), b"the worker was lost three times")
+    if os.WIFEXITED(answer.status) and os.WEXITSTATUS(answer.status) == worker.TROUBLE:
+        return Trace(LOST, 0.0, (), BROKEN.encode())
     if answer.why != worker.ENDED:
         return Trace(TIMEOUT, answer.cpu_s, (), WHY.get(answer.why, "limit").encode())
     return Trace(CRASH, answer.cpu_s, (), exit_words(answer.status).encode())

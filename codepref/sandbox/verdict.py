@@ -52,7 +52,7 @@ def is_hard(data: bytes | None) -> bool:
 
 def judge_needed(plan: Plan, trace: Trace) -> bool:
     """True if the supervisor can not decide this itself: an expression, or a value too large to touch."""
-    if trace.state != worker.VALUE or plan.kind in WHOLE or trace.values[0] is None:
+    if trace.state != worker.VALUE or plan.kind in WHOLE or None in trace.values:
         return False
     return plan.kind == "judge" or is_hard(trace.values[0])
 

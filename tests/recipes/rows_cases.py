@@ -5,6 +5,7 @@ tiny checkpoint and prints a table: file, method, exit code, the line that was s
 """
 
 import contextlib
+import gzip
 import json
 import os
 import subprocess
@@ -117,11 +118,11 @@ CASES = {
     "spans_behind.jsonl": ("focal_dpo", spans([[10, 999]]), "line 3: chosen_spans has [10, 999]; give [start, stop] within"),
     "no_spans.jsonl": ("focal_dpo", pairs(), "no column chosen_spans, rejected_spans"),
     "latin1.jsonl": ("dpo", json.dumps(pairs(1)[0]).replace("adds", "\xe4dds").encode("latin1"),
-        "latin1.jsonl, line 1: not UTF-8 (byte 0xe4 at column"),
+        "latin1.jsonl, line 1: not UTF-8 text (byte"),
     "broken.jsonl": ("dpo", b'{"prompt": "p", "chosen": "c", "rejected": "r"}\n\n{"prompt": "p", "chosen\n',
         "broken.jsonl, line 3: not JSON"),
     "nothing.jsonl": ("dpo", b"", "nothing.jsonl: has no rows; give"),
-    "not_gzip.jsonl.gz": ("dpo", b"{}", "not a whole gzip file"),
+    "cut.jsonl.gz": ("dpo", gzip.compress(json.dumps(pairs(1)[0]).encode() * 9)[:-20], "the gzip stream is damaged"),
     "not.parquet": ("dpo", b"PAR1 and no more", "not a whole Parquet file"),
 }  # fmt: skip
 

@@ -67,7 +67,7 @@ def test_a_list_is_read_in_blocks_that_cut_through_rows(source, tmp_path, monkey
     (tmp_path / "a.json").write_text("\ufeff" + json.dumps(rows, ensure_ascii=False, indent=2), encoding="utf-8")
     found = read(source, tmp_path / "a.json")
     assert [raw.value for raw in found] == [*rows[:2], None]
-    assert found[2].fault.startswith("a int, not a row")
+    assert found[2].fault.startswith("a number, not a row")
 
 
 @pytest.mark.parametrize("text", ['[{"prompt": 1}, {"prompt": ', '[{"prompt": 1} {]', '[{"prompt": 1}, nonsense]'])

@@ -187,10 +187,16 @@ def test_probe_runs_a_cell():
 # ---- without namespaces, as in the usual container, and what is seen inside
 
 
-@pytest.fixture(params=["namespaces", "landlock"])
+@pytest.fixture(params=["namespaces", "landlock", "seccomp"])
 def level(request, monkeypatch):
     if request.param == "landlock" and isolation.landlock_abi() < 1:
         pytest.skip("this kernel has no Landlock")
+    if (
+        request.param == "seccomp"
+        and "profile" in request.fixturenames
+        and request.getfixturevalue("profile") == "library"
+    ):
+        pytest.skip("the library profile needs files, which only namespaces or Landlock can keep apart")
     monkeypatch.setattr(WorkerProcess, "LEVELS", (request.param,))
     return request.param
 
@@ -261,3 +267,58 @@ def test_a_candidate_may_signal_itself_without_namespaces(level):
     with Sandbox(LIMITS) as sandbox:
         (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
     assert cell.verdict == "passed", cell.error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "fds = [os.memfd_create('m') for _ in range(20)]; [os.posix_fallocate(fd, 0, 40 << 20) for fd in fds]",
+        "m = [mmap.mmap(-1, 60 << 20) for _ in range(5)]; [os.fork() or (fill(m), time.sleep(3)) for _ in range(3)]",
+        "m = mmap.mmap(-1, 100 << 20); fill([m]); [os.fork() or (fill([mmap.mmap(-1, 100 << 20)]), time.sleep(3)) for _ in '12']",
+        "[write(folder, n) for folder in ('/tmp', '/box', '/dev/shm') for n in range(5)]; m = mmap.mmap(-1, 150 << 20); fill([m])",
+    ],
+)
+def test_memory_counts_wherever_it_is(body):
+    code = (
+        "import mmap, os, time\n"
+        "def fill(maps):\n    for m in maps:\n        for at in range(0, len(m), 4096): m[at] = 1\n"
+        "def write(folder, n):\n    with open(f'{folder}/{n}', 'wb') as file: file.write(bytes(12 << 20))\n"
+        f"def f(x):\n    {body}\n    time.sleep(1)\n    return x\n"
+    )
+    with Sandbox(Limits(cpu_s=3.0, wall_s=5.0, memory_mb=256), profile="library") as sandbox:
+        (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
+    assert cell.verdict in ("failed", "crashed", "memory")
+
+
+def test_children_of_a_candidate_get_no_cpu_time_of_their_own():
+    code = (
+        "import os, time\ndef f(x):\n    for _ in range(4):\n        if os.fork() == 0:\n            while True: pass\n"
+        "    time.sleep(9)\n    return x\n"
+    )
+    begun = time.monotonic()
+    with Sandbox(Limits(cpu_s=0.4, wall_s=20.0), profile="library") as sandbox:
+        (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
+    assert (cell.verdict, cell.error) == ("timeout", "CPU limit")
+    assert time.monotonic() - begun < 8
+
+
+def test_with_neither_namespaces_nor_landlock_no_file_can_be_named(monkeypatch):
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("seccomp",))
+    ways = ("os.stat('/')", "open('/etc/passwd')", "os.listdir('/')", "os.readlink('/proc/self/exe')", "os.access('/', 0) or 1 / 0",
+            "os.chdir('/')", "os.open('/tmp/codepref-made', os.O_CREAT)", "os.stat('/proc/1')")  # fmt: skip
+    codes = [
+        f"import os\ndef f(x):\n    try: {way}\n    except (OSError, ZeroDivisionError): return x\n" for way in ways
+    ]
+    honest = "import datetime, json, re, asyncio\nclass K: pass\nasync def g(x): return x\n" + (
+        "def f(x):\n    datetime.datetime.strptime('2020', '%Y')\n    'x'.encode('utf-16')\n    return asyncio.run(g(x))\n"
+    )
+    with Sandbox(LIMITS) as sandbox:
+        assert "no-files" in sandbox.layers
+        rows = sandbox.run(Job("x", (*codes, honest), ("assert f(1) == 1",), "f")).cells
+    assert [row[0].verdict for row in rows] == ["passed"] * len(rows), [row[0].error for row in rows]
+
+
+def test_the_library_profile_says_what_it_needs_where_there_is_nothing(monkeypatch):
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("seccomp", "none"))
+    with pytest.raises(SandboxUnavailable, match="nothing keeps the files of the user out of reach"):
+        Sandbox(profile="library")

@@ -4,7 +4,7 @@ import mmap
 
 import pytest
 
-from codepref.sandbox import Job, Limits, Sandbox, worker
+from codepref.sandbox import Job, Limits, Sandbox, supervisor, worker
 from codepref.sandbox.trial import records
 from codepref.sandbox.worker.report import Report, used
 
@@ -198,3 +198,15 @@ def test_event_loops_and_threads(body, profile):
 def test_threads_bring_no_processes_and_no_network(line):
     code = f"import os, socket, threading, time\ndef f(x):\n    try: {line}\n    except (OSError, RuntimeError): return x\n"
     assert verdicts([code], ["assert f(1) == 1"], Limits(cpu_s=1.0, wall_s=3.0)) == [["passed"]]
+
+
+def test_a_process_that_can_not_be_started_is_nobodys_fault(monkeypatch):
+    refuse = (
+        "\nimport os\ndef fork(real=serve.fork, me=os.getpid()):\n    if os.getpid() != me: raise BlockingIOError\n"
+        "    return real()\nserve.fork = fork\nserve.main"
+    )
+    monkeypatch.setattr(supervisor, "_WORKER", supervisor._WORKER.replace("serve.main", refuse, 1))
+    code = OWN + "def f(x):\n    return x\n"
+    with Sandbox(LIMITS) as sandbox:
+        (cell,) = sandbox.run(Job("x", (code,), ("assert f(1) == 1",), "f")).cells[0]
+    assert (cell.verdict, "no process could be started" in cell.error) == ("unjudged", True)

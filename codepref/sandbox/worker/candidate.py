@@ -123,8 +123,9 @@ def run_test(
     try:
         exec(module, namespace)  # noqa: S102 - what the sandbox is for
         session = Session(namespace)
+        values = [eval(step, namespace) for mode, step in test if mode == "eval"]
         for mode, step in test:
-            status, data = performed(report, session, mode, step)
+            status, data = said(report, values[slot]) if mode == "eval" else performed(report, session, mode, step)
             report.put(program, index, slot, status, data)
             slot += 1
     except MemoryError:
@@ -137,8 +138,17 @@ def run_test(
         namespace.clear()  # breaks the cycle between the functions and their globals
 
 
+def said(report: Report, value: Any) -> tuple[int, bytes]:
+    """Status and data of a value."""
+    try:
+        data = encode(value)
+    except NotPlain:
+        return OPAQUE, b""
+    return (VALUE, data) if len(data) <= report.output_bytes else (TOO_LARGE, b"")
+
+
 def performed(report: Report, session: Session, mode: str, step: Any) -> tuple[int, bytes]:
-    """Status and data of one step."""
+    """Status and data of an operation, or of a whole test."""
     if mode == "whole":
         outline, code, entry_point = step
         session.namespace["__builtins__"] = dict(PRISTINE)
@@ -146,7 +156,7 @@ def performed(report: Report, session: Session, mode: str, step: Any) -> tuple[i
         Runner(session.namespace, entry_point).run(outline, code)
         return VALUE, marshal.dumps(None, 2)
     try:
-        data = session.perform(step) if mode == "op" else encode(eval(step, session.namespace))
+        data = session.perform(step)
     except NotPlain:
         return OPAQUE, b""
     return (VALUE, data) if len(data) <= report.output_bytes else (TOO_LARGE, b"")

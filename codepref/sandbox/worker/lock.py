@@ -110,7 +110,7 @@ def lock_down(settings: dict[str, Any]) -> list[str]:
     _libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)  # not dumpable: no ptrace, no core
     settings["scope"] = signal_scope()
     if install_filter(settings["filter"]):
-        layers.append("seccomp")
+        layers += ["seccomp", "no-files"] if settings["no_files"] and settings["lonely_filter"] else ["seccomp"]
     return layers
 
 

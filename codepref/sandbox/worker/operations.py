@@ -1,9 +1,9 @@
 """Operations that a test asks of the candidate's process: a call, an attribute, an item, the next of an iterator.
 
 A test is run by the judge, in another process. What it does to the candidate's functions and objects arrives here, one
-operation after the other, each `(kind, operands, keywords)` in the transport of wire.py: the operands are values, or
-numbers of objects that live here. The answer is `(outcome, value, changes)`: what came back or was raised, and what
-became of lists, dicts and other mutable arguments.
+operation after the other, each `(kind, operands, keywords, changes)` in the transport of wire.py. Operands are values,
+or the numbers of objects that live here; changes are lists and dicts of both sides that the test has changed. The
+answer is `(outcome, value, changes)`: what came back or was raised, and what became of mutable arguments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .wire import NotPlain, World
 from .writing import Registry, Writer, encode, known_bytes, object_bytes
 
 RETURNED, RAISED = 0, 1
-_CALL = b"(\x03\x00\x00\x00" + encode("call") + b"["
+_CALL = b"(\x04\x00\x00\x00" + encode("call") + b"["
 _MUTABLE = ("list", "dict", "set", "bytearray", "deque", "Counter", "OrderedDict", "defaultdict", "ndarray")
 _MOST_CHANGES = 1 << 16
 
@@ -106,7 +106,7 @@ class Session(World):
 
     def perform(self, data: bytes) -> bytes:
         """Runs one operation; raises `MemoryError`, and `NotPlain` for an answer that is too deep in calls."""
-        kind, operands, keywords = wire.decode(data, self, 1000)
+        kind, operands, keywords, _ = wire.decode(data, self, 1000)
         before = self.snapshots()
         outcome = RETURNED
         try:

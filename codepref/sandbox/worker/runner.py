@@ -14,6 +14,10 @@ from typing import Any, Iterator  # noqa: UP035 - Python 3.8
 
 _SETUPS, _TEARDOWNS = ("setup_class", "setup_method", "setup"), ("teardown_method", "teardown_class", "teardown")
 _RUNNERS = ("main", "run", "test", "check", "suite", "verify", "all")
+_NAMES = """tmp_path tmpdir tmp_path_factory capsys capfd caplog monkeypatch request recwarn mocker benchmark subtests
+    event_loop self"""
+_FIXTURES = frozenset(_NAMES.split())
+"""Parameters that only pytest can fill."""
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 TEST_FILE = "<test>"
@@ -107,7 +111,7 @@ class Runner:
             if name in given:
                 found.append(given[name])
             elif parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
-                if found or self.entry_point is None:
+                if found or self.entry_point is None or name in _FIXTURES or name in self.namespace:
                     raise Unrunnable(f"the test function has a parameter {name}, for which nothing is known")
                 found.append(self.namespace[self.entry_point] if self.subject is None else self.subject)
         return found

@@ -21,16 +21,30 @@ import time
 import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
-from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, HELD, LOAD_LIMIT, OUTPUT_LIMIT, REQUESTS
+from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, HELD, LOAD_LIMIT, NOT_STARTED, OUTPUT_LIMIT, REQUESTS, TROUBLE
 from .audited import SAFE_MODULES
 from .candidate import run
 from .harmless import risky_names
 from .lock import LINUX, adopt_orphans, close_in, lock_down, tie
 from .report import Report, Sink, empty, used
-from .watch import CHILD_ENDED, Allowance, Streams, empty_input, empty_process, end_others, no_output, watch, wipe
+from .watch import (
+    CHILD_ENDED,
+    Allowance,
+    Streams,
+    empty_input,
+    empty_process,
+    end_others,
+    fork,
+    no_output,
+    watch,
+    wipe,
+)
 
 PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "contextlib", "numbers", "io", "warnings",
              "encodings.latin_1", "random", "time", "traceback")  # fmt: skip
+LAZY = ("_strptime", "asyncio", "concurrent.futures.thread", "encodings.ascii", "encodings.cp1252", "encodings.idna",
+        "encodings.utf_16", "encodings.utf_8_sig", "linecache", "locale", "tokenize", "unittest")  # fmt: skip
+"""What the standard library imports when it is first needed, too late where no file can be opened any more."""
 CHILDRENS_CPU_S = 0.05
 """What a candidate and its children may be over their limit together before it counts: the cost of their start."""
 
@@ -91,7 +105,7 @@ class Server:
         """Runs one unit in a child, and leaves nothing of it."""
         pages = self.report.outer
         self.report.use(pages)
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             self.be_child(payload)
         status, why, cpu_s = watch(pid, allowed, lambda: used(pages), lambda: self.hung_up(pid))
@@ -124,6 +138,8 @@ class Server:
                 tie()
             self.threads = WITH_THREADS.search(payload) is not None
             self.handler(self.report, payload, self.spawn)
+        except BaseException:
+            os._exit(TROUBLE)
         finally:
             os._exit(0)
 
@@ -137,8 +153,12 @@ class Server:
         `renewals` records of `body` starts the limits anew, up to `total_s` CPU seconds (`cpu_s` if None).
         """
         report, total = self.report, cpu_s if total_s is None else total_s
-        self.streams.renew()
-        pid = os.fork()
+        try:
+            self.streams.renew()
+            pid = fork()
+        except OSError:
+            report.seal(*place, 0, NOT_STARTED, (0.0, 0.0))
+            return NOT_STARTED
         if pid == 0:
             self.be_candidate(body, total)
         allowed = Allowance(cpu_s, cpu_s, wall_s, renewals, total, wall_s * (1 + renewals))
@@ -188,6 +208,7 @@ def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED
     register, os.register_at_fork = os.register_at_fork, lambda **_: None
     preload(modules)  # above all `random`, which would seed itself anew after every fork
     os.register_at_fork = register
+    preload(LAZY if settings["no_files"] else ())
     preload(settings["preload"])
     report = Report(settings["pages"], settings["output_bytes"])
     handler = make_handler()

@@ -19,6 +19,7 @@ TICK_S = 0.01
 LINUX = sys.platform == "linux"
 CHILD_ENDED = (int(signal.SIGCHLD),)
 CHUNK = 1 << 16
+FORK_PAUSES_S = (0.01, 0.1, 0.5)
 
 
 class Allowance(NamedTuple):
@@ -82,6 +83,16 @@ def watch(pid: int, allowed: Allowance, mark: Callable[[], int], check: Callable
             os.kill(pid, signal.SIGKILL)
             _, status, usage = os.wait4(pid, 0)
             return Ending(status, why, usage.ru_utime + usage.ru_stime)
+
+
+def fork() -> int:
+    """fork(2), tried again for a while on a machine that has no process to spare; raises OSError then."""
+    for pause_s in FORK_PAUSES_S:
+        try:
+            return os.fork()
+        except BlockingIOError:
+            time.sleep(pause_s)
+    return os.fork()
 
 
 def empty_process() -> float:

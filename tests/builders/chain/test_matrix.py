@@ -34,7 +34,7 @@ def test_what_is_taken_and_what_is_left_out():
     assert excluded == [
         ("code", "unparseable", 1),
         ("code", "empty", 2),
-        ("code", "unparseable", 3),  # `Write f.` completed by g is no Python
+        ("code", "no entry point", 3),
         ("test", "duplicate", 1),
         ("test", "no call", 3),
         ("test", "unparseable", 4),

@@ -76,7 +76,7 @@ def test_recorded_answers_become_versions():
     samples = Samples("p", "def f(x):\n", "f", tuple(map(Sample, answers)), tuple(map(Sample, TESTS)), "m", "s", "MIT")
     shard = begun(None, to_table([samples], Samples))
     (found,) = from_table(shard.table, History)
-    assert [item.problem for item in found.versions] == ["", "unparseable", "unparseable", ""]  # no completions
+    assert [item.problem for item in found.versions] == ["", "unparseable", "no entry point", ""]  # no completions
     assert found.versions[0].code == WRONG
     assert found.versions[1].code == answers[1]
     assert [item.round for item in found.versions] == [0, 1, 2, 3]
@@ -85,7 +85,7 @@ def test_recorded_answers_become_versions():
     shard = begun(None, to_table([Samples("p", "", "f", tuple(map(Sample, answers)), (Sample("none"),))], Samples))
     assert shard.table.num_rows == 0
     assert [(item.stage, item.rule) for item in shard.excluded] == [
-        ("versions", "no call"),
+        ("versions", "no assert"),
         ("versions", "no tests"),
     ]
 

@@ -1,8 +1,7 @@
 # attack: a thread waits until the next test runs and replaces builtins under it
 # test: assert f(1) == 1
 # test: assert sorted(f(2)) == [9]
-# expect: failed or crashed ; passed
-# expect in library: passed or failed or crashed ; passed
+# expect: passed or failed or crashed ; passed
 # expect 2: failed or crashed ; failed
 # expect 2 in library: failed or crashed ; failed
 import builtins
