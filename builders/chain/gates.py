@@ -100,7 +100,11 @@ def _hashes(source: Stage, entry_point: bool, named: NDArray[np.bool_], ids: Tex
 
 
 def _keys(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Keys:
-    return np.array([int(content_id(*(row[column] for column in columns)), 16) for row in rows], np.uint64)
+    return np.array([_key(row, columns) for row in rows], np.uint64)
+
+
+def _key(row: dict[str, Any], columns: Sequence[str]) -> int:
+    return int(content_id(*(row[column] for column in columns)), 16)
 
 
 def _signatures(source: Stage, named: NDArray[np.bool_]) -> Iterator[NDArray[np.uint32]]:
@@ -146,12 +150,20 @@ def keep_informative_runs(vacuous: bool, outcomes: pa.Table) -> Shard:
     for row in from_table(outcomes, Outcomes):
         keep = [not why_uninformative(verdict, vacuous) for verdict in row.stub]
         if any(keep):
-            verdicts, modes, prints = (
-                tuple(_columns(cells, keep) for cells in matrix)
-                for matrix in (row.verdicts, row.modes, row.fingerprints)
+            rows.append(
+                Outcomes(
+                    row.prompt_id,
+                    _narrowed(row.verdicts, keep),
+                    _narrowed(row.modes, keep),
+                    _narrowed(row.fingerprints, keep),
+                    _columns(row.stub, keep),
+                )
             )
-            rows.append(Outcomes(row.prompt_id, verdicts, modes, prints, _columns(row.stub, keep)))
     return Shard(to_table(rows, Outcomes))
+
+
+def _narrowed(matrix: tuple[tuple[str, ...], ...], keep: Sequence[bool]) -> tuple[tuple[str, ...], ...]:
+    return tuple(_columns(row, keep) for row in matrix)
 
 
 def why_uninformative(stub: str, vacuous: bool) -> str:
