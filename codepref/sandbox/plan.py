@@ -100,7 +100,7 @@ _PURE = (
 def plan(test: str, entry_point: str | None, how: str = "plan") -> Plan:
     """How to judge one test. Never raises for any text.
 
-    `how`: `whole` keeps the test in one piece, `play` plays also what could be judged directly.
+    `how`: `whole` keeps the test in one piece, `official` does so whatever it checks.
     """
     try:
         tree = ast.parse(test)
@@ -113,6 +113,8 @@ def plan(test: str, entry_point: str | None, how: str = "plan") -> Plan:
 
 
 def _planned(test: str, tree: ast.Module, entry_point: str | None, how: str) -> Plan:
+    if how == "official":
+        return Plan("official", [("whole", [test, entry_point])])
     if entry_point in bound_names(tree) and not _imports_solution(tree):
         return Plan("blind", [])
     only = tree.body[0] if len(tree.body) == 1 else None
