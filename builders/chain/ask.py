@@ -287,9 +287,7 @@ def generated_stage(
 def _with_samples(
     row: Samples, answers: Sequence[Sequence[Completion]], name: str
 ) -> tuple[list[Samples], list[Exclusion]]:
-    codes, tests = (
-        tuple(Sample(c.text, c.seed, c.finish_reason) for c in answer if c.text.strip()) for answer in answers
-    )
+    codes, tests = map(_as_samples, answers)
     unanswered = [
         Exclusion("samples", row.prompt_id, kind, "no answer", index, completion.finish_reason)
         for kind, answer in zip(("code", "test"), answers, strict=True)
@@ -297,6 +295,11 @@ def _with_samples(
         if not completion.text.strip()
     ]
     return [replace(row, codes=codes, tests=tests, generator=name)], unanswered
+
+
+def _as_samples(answer: Sequence[Completion]) -> tuple[Sample, ...]:
+    """The samples that hold an answer."""
+    return tuple(Sample(found.text, found.seed, found.finish_reason) for found in answer if found.text.strip())
 
 
 def _read_prompts(path: Path) -> Rows:
