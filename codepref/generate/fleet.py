@@ -11,7 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
@@ -25,6 +25,8 @@ NOT_BUILT = 501
 """What asks for something the server will never do."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+LONGEST_OWN_PAUSE_S = 2.0
+"""The same for trouble that is the request's own."""
 LONGEST_ASKED_S = 120.0
 """A server that asks for more patience is tried again after this."""
 ASIDE = 2
@@ -48,6 +50,9 @@ class Trouble:
     """Seconds the server asks to wait."""
     inside: bool = False
     """The server said so in a body with HTTP 200; `status` is what that amounts to, 200 where nobody knows."""
+
+    own: bool = False
+    """Others were answered while this request met trouble again and again: the servers are well, it is the request."""
 
     @property
     def passing(self) -> bool:
@@ -81,6 +86,8 @@ class Server:
     """Whether it needs no question about its models any more."""
     strikes: int = 0
     struck_at: float = -math.inf
+    good_at: float = -math.inf
+    """When it last answered."""
     resume_at: float = -math.inf
     trouble: Trouble | None = None
 
@@ -164,6 +171,7 @@ class Fleet:
         """
         last: Server | None = None
         tries = 0
+        failed_at = math.inf
         while True:
             server = await self._place(last)
             begun = time.monotonic()
@@ -172,6 +180,9 @@ class Fleet:
             finally:
                 server.in_flight -= 1
             passing = isinstance(answer, Trouble) and answer.passing
+            if passing:
+                answer = replace(answer, own=any(one.good_at > failed_at for one in self.servers))
+                failed_at = min(failed_at, time.monotonic())
             self._strike(server, answer, begun) if passing else self._good(server)
             self._wake()
             # Being told to wait is no failure of this request: as long as others are answered, its turn will come.
@@ -222,13 +233,13 @@ class Fleet:
     def _good(self, server: Server) -> None:
         if server.strikes >= ASIDE:
             self.say(f"{server.served.endpoint} answers again")
-        server.strikes, server.served.aside = 0, False
+        server.strikes, server.served.aside, server.good_at = 0, False, time.monotonic()
         server.places = min(server.places + 1, server.most)
 
     def _strike(self, server: Server, trouble: Trouble, begun: float) -> None:
         server.served.failures += 1
         now = time.monotonic()
-        pause = min(FIRST_PAUSE_S * 2.0**server.strikes, LONGEST_PAUSE_S)
+        pause = min(FIRST_PAUSE_S * 2.0**server.strikes, LONGEST_OWN_PAUSE_S if trouble.own else LONGEST_PAUSE_S)
         if trouble.wait_s is not None:
             pause = min(trouble.wait_s, LONGEST_ASKED_S)
         if begun < server.struck_at:  # it was under way at the last strike: the same trouble, not another one
@@ -240,7 +251,7 @@ class Fleet:
         server.places = 1 if server.served.aside or not server.known else max(1, server.places // 2)
         self._pause(server, now + pause)
         left = sum(not one.served.aside for one in self.servers)
-        if all(one.strikes > self.max_retries for one in self.servers):
+        if all(one.strikes > self.max_retries for one in self.servers) and not trouble.own:
             self.stop(_all_down(self.servers))
         elif server.strikes == ASIDE or (server.served.aside and not left):
             others = f"{left} of {len(self.servers)} servers go on" if left else "no other server answers"

@@ -347,8 +347,7 @@ class ServerGenerator:
             line = f"{where}: {trouble}; {remedy}"
         if trouble.status in (400, 413, 422) or (trouble.status == 403 and FLAGGED.search(trouble.said)):
             return PromptRefused(line, f"error: {trouble}")
-        in_trouble = self._fleet.error is not None or all(one.strikes for one in self._fleet.servers)
-        if trouble.status == UNKNOWN or (trouble.passing and not in_trouble):
+        if trouble.status == UNKNOWN or trouble.own:
             return SampleLost(line, f"error: {trouble}")
         return GenerationError(line)
 

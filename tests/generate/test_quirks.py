@@ -8,6 +8,7 @@ from quirks import ANSWERS, LOG_IN, OWN_EMPTIES, PASSING, STREAMS, UNKNOWN
 
 from codepref.generate import GenerationError, Request, Sampling, sample_seed
 from codepref.generate.cache import Cache
+from codepref.generate.gathered import EMPTY_LIMIT
 from codepref.generate.server import FRUITLESS_LIMIT, ServerConfig, ServerGenerator
 
 ONE = [Request("p", "code", "x")]
@@ -221,3 +222,37 @@ def test_two_hundred_samples_with_five_in_a_hundred_bad_end(cache):
     texts = [samples[0].text for samples in results]
     assert len(texts) == 200
     assert texts.count("") == len(OWN_EMPTIES)
+
+
+def test_prompts_that_break_the_server_whenever_they_are_asked_are_empty_samples(cache, monkeypatch):
+    monkeypatch.setattr("codepref.generate.fleet.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("codepref.generate.fleet.LONGEST_OWN_PAUSE_S", 0.02)
+
+    def plan(k, body):
+        return Fault(status=500, message="out of memory") if int(prompt_of(body)) % 20 == 7 else None
+
+    with FakeServer(plan) as server:
+        results = generator(server, cache).generate([Request(f"p{i}", "code", f"{i}") for i in range(200)])
+    lost = {i: samples[0].finish_reason for i, samples in enumerate(results) if not samples[0].text}
+    assert lost == dict.fromkeys(range(7, 200, 20), "error: HTTP 500 (out of memory)")
+
+
+def test_nothing_but_refusals_stop_the_run_and_running_again_gets_further(cache):
+    raw, _ = OWN_EMPTIES["refusal"]
+    requests = [Request(f"p{i}", "code", f"x{i}", n=2) for i in range(60)]
+    for asked in (EMPTY_LIMIT, 2 * EMPTY_LIMIT):
+        with (
+            FakeServer(lambda k, body: Fault(raw=raw)) as server,
+            pytest.raises(GenerationError, match=r"samples in a row without an answer, the first: .*refusal: I can"),
+        ):
+            generator(server, cache, concurrency=1).generate(requests)
+        assert EMPTY_LIMIT <= len(server.seen) <= asked * 2
+
+
+def test_one_prompt_that_is_refused_again_and_again_does_not_stop_the_others(cache):
+    raw, _ = OWN_EMPTIES["refusal"]
+    requests = [Request("p0", "code", "bad", n=3 * EMPTY_LIMIT), *ONE]
+    with FakeServer(lambda k, body: Fault(raw=raw) if prompt_of(body) == "bad" else None) as server:
+        bad, (good,) = generator(server, cache, concurrency=1).generate([*ONE, *requests[:1]])[::-1]
+    assert good.text == GOOD
+    assert {sample.text for sample in bad} == {""}
