@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import jinja2
 import pyarrow as pa
@@ -289,12 +289,19 @@ def _with_samples(
 ) -> tuple[list[Samples], list[Exclusion]]:
     codes, tests = map(_as_samples, answers)
     unanswered = [
-        Exclusion("samples", row.prompt_id, kind, "no answer", index, completion.finish_reason)
-        for kind, answer in zip(("code", "test"), answers, strict=True)
-        for index, completion in enumerate(answer)
-        if not completion.text.strip()
+        *_unanswered(row.prompt_id, "code", answers[0]),
+        *_unanswered(row.prompt_id, "test", answers[1]),
     ]
     return [replace(row, codes=codes, tests=tests, generator=name)], unanswered
+
+
+def _unanswered(prompt_id: str, kind: Literal["code", "test"], answer: Sequence[Completion]) -> list[Exclusion]:
+    """The samples that hold no answer, and why."""
+    return [
+        Exclusion("samples", prompt_id, kind, "no answer", index, found.finish_reason)
+        for index, found in enumerate(answer)
+        if not found.text.strip()
+    ]
 
 
 def _as_samples(answer: Sequence[Completion]) -> tuple[Sample, ...]:
