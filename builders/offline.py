@@ -116,9 +116,10 @@ def recorded_lines(rows: Iterator[Row], generator: str) -> Iterator[str]:
     """A line of recorded samples (README, "Your own samples") for every run of rows of one prompt."""
     for prompt_id, group in itertools.groupby(rows, key=lambda row: row["prompt_id"]):
         found = list(group)
-        texts = {p: [row["text"] for row in found if row["purpose"] == p] for p in ("code", "test")}
+        codes = [row["text"] for row in found if row["purpose"] == "code"]
+        tests = [row["text"] for row in found if row["purpose"] == "test"]
         head = {"prompt_id": prompt_id, **{name: found[0][name] for name in KEPT[2:] if found[0][name]}}
-        entry = {**head, "generator": generator, "codes": texts["code"], "tests": texts["test"]}
+        entry = {**head, "generator": generator, "codes": codes, "tests": tests}
         yield json.dumps(entry, ensure_ascii=False) + "\n"
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from codepref.errors import CodeprefError
-from codepref.generate import Request, Sampling
+from codepref.generate import Completion, Request, Sampling
 from codepref.generate.backends import Backend, connected
 from codepref.generate.local import LocalConfig
 from codepref.generate.server import ServerConfig
 from codepref.generate.tiny.backend import TinyConfig
 from evaluation.benchmark import Asked, Benchmark, Problem, Settings
-from evaluation.samples import GradedSample, cleaned
+from evaluation.samples import MARK, GradedSample, cleaned, writable
 
 BACKENDS = ("local", "server", "tiny")
 
@@ -31,6 +31,8 @@ class AskedModel:
     n: int = 1
     temperature: float = 0.0
     seed: int = 0
+    max_tokens: int | None = None
+    """Longest answer in tokens; None: what the benchmark's authors allow."""
 
 
 def ask_questions(benchmark: Benchmark, problems: Sequence[Problem], model: AskedModel) -> tuple[list[Asked], bool]:
@@ -70,23 +72,34 @@ def draw_samples(
         for problem, question in zip(problems, questions, strict=True)
     ]
     top_p = 0.95 if model.temperature > 0 else 1.0
-    sampling = Sampling(model.temperature, top_p, benchmark.max_tokens, stop)
+    sampling = Sampling(model.temperature, top_p, model.max_tokens or benchmark.max_tokens, stop)
     with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed) as generator:
         answers = generator.generate(requests)
-    raw = [
-        (problem, index, _raw(benchmark, problem, cut(answer.text, stop), chat))
+    drawn = [
+        _drawn(benchmark, problem, index, answer, stop, chat)
         for problem, found in zip(problems, answers, strict=True)
         for index, answer in enumerate(found)
     ]
+    asked = {problem.task_id: problem for problem in problems}
+    given = [(asked[sample.task_id], sample.raw) for sample in drawn]
     if benchmark.bare:
-        return [
-            GradedSample(problem.task_id, index, text, benchmark.program(problem, text)) for problem, index, text in raw
-        ]
-    taken = cleaned(benchmark, [(problem, text) for problem, _, text in raw], settings)
+        programs = [(benchmark.program(problem, text), "") for problem, text in given]
+    else:
+        programs = cleaned(benchmark, given, settings)
     return [
-        GradedSample(problem.task_id, index, text, program, rule)
-        for (problem, index, text), (program, rule) in zip(raw, taken, strict=True)
+        replace(sample, program=program, rule=rule) for sample, (program, rule) in zip(drawn, programs, strict=True)
     ]
+
+
+def _drawn(
+    benchmark: Benchmark, problem: Problem, index: int, answer: Completion, stop: Sequence[str], chat: bool
+) -> GradedSample:
+    """An answer, before a program is taken from it."""
+    given = writable(answer.text)
+    shown = cut(given.removeprefix(MARK), stop)
+    ended_early = answer.finish_reason == "length" and not any(mark in given for mark in stop)
+    raw = _raw(benchmark, problem, shown, chat)
+    return GradedSample(problem.task_id, index, raw, "", cut=ended_early, mended=given != answer.text)
 
 
 def _backend(model: AskedModel, chat: bool) -> Backend:

@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from codepref.errors import CodeprefError
-from codepref.intervals import bootstrap
 from evaluation import results
 from evaluation.samples import write_text
+from evaluation.score import Z
 
 
 def read_result_folder(folder: Path) -> tuple[dict[str, Any], list[results.Row]]:
@@ -25,7 +25,7 @@ def read_result_folder(folder: Path) -> tuple[dict[str, Any], list[results.Row]]
 def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     """The comparison of B with A on the problems that both have.
 
-    The difference is that of pass@1 in points (B minus A), with a 95 % interval from a bootstrap over problems.
+    The difference is that of pass@1 in points (B minus A), with a 95 % interval over problems (`paired_interval`).
     McNemar's test is exact and looks at the first sample of each problem.
 
     Raises `CodeprefError` for different benchmarks or versions of the data.
@@ -35,28 +35,53 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
         raise CodeprefError(f"{a} is {first['benchmark']}, {b} is {second['benchmark']}; compare runs of one benchmark")
     if first["fingerprint"]["dataset"] != second["fingerprint"]["dataset"]:
         raise CodeprefError(f"{a} and {b} were graded on different versions of the data; grade one of them again")
-    rates = [
-        {task: c / n for task, (n, c) in results.counts(rows, "verdict").items()} for rows in (first_rows, second_rows)
-    ]
+    rates = [_rates(first_rows), _rates(second_rows)]
     shared = [task for task in rates[0] if task in rates[1]]
     if not shared:
         raise CodeprefError(f"{a} and {b} have no problem in common")
-    difference, low, high = bootstrap([rates[1][task] - rates[0][task] for task in shared])
-    right = [
-        {r["task_id"]: r["verdict"] == "passed" for r in rows if r["sample"] == 0} for rows in (first_rows, second_rows)
-    ]
-    wins = [task for task in shared if right[1].get(task) and not right[0].get(task)]
-    losses = [task for task in shared if right[0].get(task) and not right[1].get(task)]
+    difference, low, high = paired_interval([rates[1][task] - rates[0][task] for task in shared])
+    right_before, right_after = solved_tasks(first_rows), solved_tasks(second_rows)
+    wins = [task for task in shared if task in right_after and task not in right_before]
+    losses = [task for task in shared if task in right_before and task not in right_after]
     return {
         "benchmark": first["benchmark"],
         "a": str(a), "b": str(b),
         "problems": len(shared),
-        "pass@1": [100 * sum(rate[task] for task in shared) / len(shared) for rate in rates],
+        "pass@1": [100 * _mean(rate, shared) for rate in rates],
         "difference": 100 * difference, "low": 100 * low, "high": 100 * high,
         "mcnemar_p": mcnemar(len(wins), len(losses)),
         "wins": wins, "losses": losses,
         "same_fingerprint": first["fingerprint"]["id"] == second["fingerprint"]["id"],
     }  # fmt: skip
+
+
+def _rates(rows: Sequence[results.Row]) -> dict[str, float]:
+    """Share of right samples of every task."""
+    counted = results.counts(rows, "verdict")
+    return {task: right / samples for task, (samples, right) in counted.items()}
+
+
+def _mean(rate: Mapping[str, float], tasks: Sequence[str]) -> float:
+    return sum(rate[task] for task in tasks) / len(tasks)
+
+
+def solved_tasks(rows: Sequence[results.Row]) -> set[str]:
+    """The tasks whose first sample is right."""
+    return {row["task_id"] for row in rows if row["sample"] == 0 and row["verdict"] == "passed"}
+
+
+def paired_interval(differences: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of one difference a problem, each in [-1, 1], and its 95 % interval.
+
+    Bonett and Price's adjusted Wald interval (2012, doi:10.3102/1076998611411915): one problem won and one lost are
+    added before the normal interval is taken, so that a few equal differences do not seem certain.
+    """
+    mean = math.fsum(differences) / len(differences)
+    values = [*differences, 1.0, -1.0]
+    centre = math.fsum(values) / len(values)
+    spread = math.fsum((value - centre) ** 2 for value in values) / len(values)
+    half = Z * math.sqrt(spread / len(values))
+    return mean, max(-1.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
 
 
 def mcnemar(wins: int, losses: int) -> float:

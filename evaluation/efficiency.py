@@ -37,12 +37,9 @@ def compare_efficiency(a: Path, b: Path, data: Path | None, workers: int, cache:
             f"{found['benchmark']}: cost is measured on humaneval_plus and mbpp_plus, whose tests are calls"
         )
     problems = {p.task_id: p for p in catalogue.benchmark(found["benchmark"]).load(data)}
-    right = [
-        {r["task_id"] for r in verdicts if r["sample"] == 0 and r["verdict"] == "passed"}
-        for verdicts in (first, second)
-    ]
-    programs = [_programs(folder) for folder in (a, b)]
-    both = [task for task in problems if all(task in part for part in (*right, *programs))]
+    programs = _programs(a), _programs(b)
+    solved = compare.solved_tasks(first) & compare.solved_tasks(second) & set(programs[0]) & set(programs[1])
+    both = [task for task in problems if task in solved]
     if not both:
         raise CodeprefError(f"{a} and {b}: no problem that both solve")
     settings = Settings(workers=workers, cache=cache)

@@ -65,12 +65,7 @@ def result(name: str, problems: Sequence[Problem], rows: Sequence[Row], facts: M
         raise CodeprefError(f"{name}: {len(unjudged)} programs could not be judged ({unjudged[0]} ...); run it again")
     keys = {"score": "verdict"} | ({"base": "base_verdict"} if any(line.get("base_verdict") for line in rows) else {})
     parts = {part: _scores(counts(rows, key)) for part, key in keys.items()}
-    groups = {problem.task_id: problem.group for problem in problems if problem.group}
-    by_group = {
-        group: _scores(counts([line for line in rows if groups.get(line["task_id"]) == group], "verdict"))
-        for group in sorted(set(groups.values()))
-        if any(groups.get(line["task_id"]) == group for line in rows)
-    }
+    by_group = _by_group({problem.task_id: problem.group for problem in problems if problem.group}, rows)
     found = counts(rows, "verdict")
     return {
         "schema": SCHEMA,
@@ -93,9 +88,21 @@ def result(name: str, problems: Sequence[Problem], rows: Sequence[Row], facts: M
     }
 
 
+def _by_group(groups: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
+    """Scores of every group that has rows, in the order of their names."""
+    members: dict[str, list[Row]] = {}
+    for line in rows:
+        group = groups.get(line["task_id"])
+        if group is not None:
+            members.setdefault(group, []).append(line)
+    return {group: _scores(counts(members[group], "verdict")) for group in sorted(members)}
+
+
 def _scores(found: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    scores = pass_at_ks(list(found.values()))
-    return {name: {key: round(value, 6) for key, value in dataclasses.asdict(s).items()} for name, s in scores.items()}
+    rounded = {}
+    for name, score in pass_at_ks(list(found.values())).items():
+        rounded[name] = {key: round(value, 6) for key, value in dataclasses.asdict(score).items()}
+    return rounded
 
 
 def _error_class(error: str) -> str:
@@ -174,10 +181,9 @@ def submission(folder: Path, samples: Sequence[GradedSample], rows: Sequence[Row
                 "details": {"ALL": line["error"]} if line["error"] else {},
             }
         listed.setdefault(sample.task_id, []).append(entry)
-    scores = {
-        key: {name: s["value"] for name, s in found[part].items()}
-        for key, part in (("base", "base"), ("plus", "score"))
-        if part in found
-    }
+    scores = {}
+    for key, part in (("base", "base"), ("plus", "score")):
+        if part in found:
+            scores[key] = {name: score["value"] for name, score in found[part].items()}
     content = {"date": found["date"], "hash": found["fingerprint"]["dataset"], "eval": listed, "pass_at_k": scores}
     write_text(folder / "eval_results.json", json.dumps(content, ensure_ascii=False) + "\n")

@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,35 +57,53 @@ class Options:
     """Ray, to grade on instead of this machine."""
 
 
+@dataclass(frozen=True)
+class _Run:
+    """One run of one benchmark: what is graded, how, and where its results go."""
+
+    benchmark: Benchmark
+    options: Options
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its results."""
+        return self.options.out / self.benchmark.name
+
+
 def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     """Grades one benchmark and writes its folder; returns the content of `results.json`.
 
     Raises `CodeprefError` for bad input, a missing environment, or references that fail.
     """
-    python = options.python or (
-        environment.python(benchmark.environment, options.cache) if benchmark.environment else None
-    )
-    settings = Settings(
+    run = _Run(benchmark, options, _settings(benchmark, options))
+    problems = select_problems(benchmark.load(options.data), options)
+    answers = _answers(run, problems)
+    answered = {sample.task_id for sample in answers}
+    used = [problem for problem in problems if problem.task_id in answered]
+    contaminated = contamination.contamination_notes(benchmark, used, options.trained_on)
+    mark = _fingerprint(run, problems)
+    gate = _references(run, used, mark)
+    write_samples(run.folder, "samples", answers)
+    rows = _grade(run, used, answers, mark["id"])
+    found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
+    found["notes"] = [*leaderboard.distance_notes(found), *contaminated]
+    results.write_results(run.folder, found)
+    results.submission(run.folder, answers, rows, found)
+    return found
+
+
+def _settings(benchmark: Benchmark, options: Options) -> Settings:
+    python = options.python
+    if python is None and benchmark.environment:
+        python = environment.python(benchmark.environment, options.cache)
+    return Settings(
         workers=options.workers,
         python=python,
         cache=options.cache,
         allow_unisolated=options.allow_unisolated,
         profile=options.profile,
     )
-    problems = select_problems(benchmark.load(options.data), options)
-    folder = options.out / benchmark.name
-    answers = _answers(benchmark, problems, options, folder, settings)
-    used = [problem for problem in problems if problem.task_id in {sample.task_id for sample in answers}]
-    contaminated = contamination.contamination_notes(benchmark, used, options.trained_on)
-    mark = _fingerprint(benchmark, problems, settings, options)
-    gate = _references(benchmark, used, settings, mark, options)
-    write_samples(folder, "samples", answers)
-    rows = _grade(benchmark, used, answers, settings, folder, mark, options)
-    found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
-    found["notes"] = [*leaderboard.distance_notes(found), *contaminated]
-    results.write_results(folder, found)
-    results.submission(folder, answers, rows, found)
-    return found
 
 
 def select_problems(problems: list[Problem], options: Options) -> list[Problem]:
@@ -102,21 +120,21 @@ def select_problems(problems: list[Problem], options: Options) -> list[Problem]:
     return problems[: options.limit]
 
 
-def _answers(
-    benchmark: Benchmark, problems: list[Problem], options: Options, folder: Path, settings: Settings
-) -> list[GradedSample]:
+def _answers(run: _Run, problems: list[Problem]) -> list[GradedSample]:
+    options = run.options
     if options.samples is not None:
         some = options.ids is not None or options.limit is not None
-        return read_samples(options.samples, benchmark, problems, options.clean, skip_unknown=some, settings=settings)
+        return read_samples(
+            options.samples, run.benchmark, problems, options.clean, skip_unknown=some, settings=run.settings
+        )
     if options.model is None:
         raise CodeprefError("give --samples FILE or --model ID_OR_PATH")
-    return draw_samples(benchmark, problems, options.model, folder, settings)
+    return draw_samples(run.benchmark, problems, options.model, run.folder, run.settings)
 
 
-def _fingerprint(
-    benchmark: Benchmark, problems: Sequence[Problem], settings: Settings, options: Options
-) -> dict[str, Any]:
+def _fingerprint(run: _Run, problems: Sequence[Problem]) -> dict[str, Any]:
     """Everything a score depends on, and one id for all of it."""
+    benchmark, settings, options = run.benchmark, run.settings, run.options
     names = environment.pinned(benchmark.environment) if benchmark.environment else ["numpy"]
     chat = options.model is not None and options.model.chat is not False
     example = benchmark.ask(problems[0], chat, False) if problems else None
@@ -151,98 +169,111 @@ def _template(model: AskedModel | None) -> str | None:
     return digest_of([text]) if text else None
 
 
-def _references(
-    benchmark: Benchmark, problems: list[Problem], settings: Settings, mark: dict[str, Any], options: Options
-) -> dict[str, Any]:
+def _references(run: _Run, problems: list[Problem], mark: dict[str, Any]) -> dict[str, Any]:
     """How many references pass; raises `CodeprefError` where too few do. Kept by what it depends on, if enough did."""
+    benchmark = run.benchmark
     parts = {key: mark[key] for key in ("benchmark", "limits", "libraries", "sandbox")}
     digest = digest_of([parts, dataset_hash(problems)])
-    path = options.cache / "references" / f"{digest}.json"
+    path = run.options.cache / "references" / f"{digest}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     work = [(problem, [benchmark.reference(problem)]) for problem in problems]
-    graded = _shown(
-        grade_spread(benchmark, work, settings, options.cluster), len(work), f"{benchmark.name} references", options
-    )
-    failed = {p.task_id: found[0] for p, found in zip(problems, graded, strict=True) if found[0].verdict != "passed"}
+    title = f"{benchmark.name} references"
+    failed = dict[str, Graded]()
+    with _bar(run, len(problems), title) as bar:
+        graded = grade_spread(benchmark, work, run.settings, run.options.cluster)
+        for problem, (found,) in zip(problems, graded, strict=True):
+            if found.verdict != "passed":
+                failed[problem.task_id] = found
+            bar.update()
     gate: dict[str, Any] = {
         "run": len(problems), "passed": len(problems) - len(failed),
         "failed": [task for task in failed if task not in benchmark.excused],
         "excused": {task: benchmark.excused[task] for task in failed if task in benchmark.excused},
         "errors": {task: f"{found.verdict}: {found.error}"[:200] for task, found in failed.items()},
     }  # fmt: skip
-    counted = gate["run"] - len(gate["excused"])
-    if counted and (counted - len(gate["failed"])) / counted < benchmark.threshold:
-        listed = ", ".join(f"{task} ({gate['errors'][task]})" for task in gate["failed"][:5])
-        more = f" and {len(gate['failed']) - 5} more" if len(gate["failed"]) > 5 else ""
-        raise CodeprefError(
-            f"{benchmark.name}: {len(gate['failed'])} of {counted} reference solutions fail here, so no score is "
-            f"reported: {listed}{more}; mend the environment or the data file"
-        )
+    _refuse_too_many_failures(benchmark, gate)
     if not any(found.verdict == "unjudged" for found in failed.values()):
         write_text(path, json.dumps(gate, indent=2) + "\n")
     return gate
 
 
-def _shown(graded: Iterator[list[Graded]], total: int, title: str, options: Options) -> list[list[Graded]]:
-    """The verdicts, with progress on stderr: problems a second and the time left."""
-    return list(tqdm(graded, total=total, desc=title, unit="problem", file=sys.stderr, disable=options.quiet))
+def _refuse_too_many_failures(benchmark: Benchmark, gate: dict[str, Any]) -> None:
+    failed, counted = gate["failed"], gate["run"] - len(gate["excused"])
+    if not counted or (counted - len(failed)) / counted >= benchmark.threshold:
+        return
+    listed = ", ".join(f"{task} ({gate['errors'][task]})" for task in failed[:5])
+    more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+    raise CodeprefError(
+        f"{benchmark.name}: {len(failed)} of {counted} reference solutions fail here, so no score is "
+        f"reported: {listed}{more}; mend the environment or the data file"
+    )
 
 
-def _grade(
-    benchmark: Benchmark,
-    problems: Sequence[Problem],
-    answers: Sequence[GradedSample],
-    settings: Settings,
-    folder: Path,
-    mark: dict[str, Any],
-    options: Options,
-) -> list[Row]:
+def _bar(run: _Run, total: int, title: str) -> "tqdm[Any]":
+    """Progress on stderr: problems a second and the time left."""
+    return tqdm(total=total, desc=title, unit="problem", file=sys.stderr, disable=run.options.quiet)
+
+
+_Key = tuple[str, int]
+"""Task id and number of the sample."""
+
+
+def _grade(run: _Run, problems: Sequence[Problem], answers: Sequence[GradedSample], mark: str) -> list[Row]:
     """Verdicts of all samples in order. Kept ones are used where program and fingerprint are the same."""
-    path = folder / "verdicts.jsonl"
-    digests = {(s.task_id, s.index): digest_of([mark["id"], s.program]) for s in answers}
-    kept = {(row["task_id"], row["sample"]): row for row in results.read_verdicts(path)}
-    kept = {
-        key: row for key, row in kept.items() if row["program"] == digests.get(key) and row["verdict"] != "unjudged"
-    }
+    path = run.folder / "verdicts.jsonl"
+    digests = {_key(sample): digest_of([mark, sample.program]) for sample in answers}
+    kept = _kept(path, digests)
     by_task: dict[str, list[GradedSample]] = {}
     for sample in answers:
         by_task.setdefault(sample.task_id, []).append(sample)
-    todo = [p for p in problems if any((s.task_id, s.index) not in kept for s in by_task[p.task_id])]
-    work = ((problem, [sample.program for sample in by_task[problem.task_id]]) for problem in todo)
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept.values()))
-    with path.open("a", encoding="utf-8") as file:
-        graded = grade_spread(benchmark, work, settings, options.cluster)
-        progress = tqdm(total=len(todo), desc=benchmark.name, unit="problem", file=sys.stderr, disable=options.quiet)
+    todo = [problem for problem in problems if any(_key(sample) not in kept for sample in by_task[problem.task_id])]
+    write_text(path, _lines(kept.values()))
+    with path.open("a", encoding="utf-8") as file, _bar(run, len(todo), run.benchmark.name) as bar:
+        work = ((problem, _programs(by_task[problem.task_id])) for problem in todo)
+        graded = grade_spread(run.benchmark, work, run.settings, run.options.cluster)
         for problem, found in zip(todo, graded, strict=True):
-            for sample, verdict in zip(
-                by_task[problem.task_id], _retried(benchmark, problem, by_task, found, settings), strict=True
-            ):
-                row = results.verdict_row(sample, verdict, digests[sample.task_id, sample.index])
-                kept[sample.task_id, sample.index] = row
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            for sample, verdict in zip(by_task[problem.task_id], found, strict=True):
+                final = _again_if_unjudged(run, problem, sample, verdict)
+                row = results.verdict_row(sample, final, digests[_key(sample)])
+                kept[_key(sample)] = row
+                file.write(_lines([row]))
             file.flush()
-            progress.update()
-        progress.close()
-    rows = [kept[sample.task_id, sample.index] for sample in answers]
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+            bar.update()
+    rows = [kept[_key(sample)] for sample in answers]
+    write_text(path, _lines(rows))
     return rows
 
 
-def _retried(
-    benchmark: Benchmark,
-    problem: Problem,
-    by_task: dict[str, list[GradedSample]],
-    found: list[Graded],
-    settings: Settings,
-) -> list[Graded]:
-    """The verdicts, with every unjudged program run once more, alone."""
-    return [
-        verdict
-        if verdict.verdict != "unjudged"
-        else next(benchmark.grade([(problem, [sample.program])], dataclasses.replace(settings, workers=1)))[0]
-        for sample, verdict in zip(by_task[problem.task_id], found, strict=True)
-    ]
+def _key(sample: GradedSample) -> _Key:
+    return sample.task_id, sample.index
+
+
+def _programs(samples: Sequence[GradedSample]) -> list[str]:
+    return [sample.program for sample in samples]
+
+
+def _lines(rows: Iterable[Row]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _kept(path: Path, digests: Mapping[_Key, str]) -> dict[_Key, Row]:
+    """The verdicts of an earlier run that still hold; what could not be judged is tried again."""
+    kept = dict[_Key, Row]()
+    for row in results.read_verdicts(path):
+        key = row["task_id"], row["sample"]
+        if row["program"] == digests.get(key) and row["verdict"] != "unjudged":
+            kept[key] = row
+    return kept
+
+
+def _again_if_unjudged(run: _Run, problem: Problem, sample: GradedSample, graded: Graded) -> Graded:
+    """The verdict; a program that could not be judged is run once more, alone."""
+    if graded.verdict != "unjudged":
+        return graded
+    alone = dataclasses.replace(run.settings, workers=1)
+    ((again,),) = run.benchmark.grade([(problem, [sample.program])], alone)
+    return again
 
 
 def _told(model: AskedModel) -> dict[str, Any]:

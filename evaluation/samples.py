@@ -7,7 +7,7 @@ order.
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,14 @@ from codepref.errors import CodeprefError
 from codepref.files import read_rows, write_whole
 from codepref.sandbox import Sandbox
 from evaluation.benchmark import Benchmark, Problem, Settings
+from evaluation.taskids import task_ids
 
 EXTRACTOR = "codepref-2"
 """Version of the rules that take a program out of a text; part of the fingerprint."""
+MARK = "\ufeff"
+"""A byte order mark at the begin of a text: editors and shells write it, and Python refuses it inside a program."""
+UNFINISHED = "unfinished thought"
+"""The rule of an answer that ended before it began."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,62 @@ class GradedSample:
     program: str
     rule: str = ""
     """How the program was found in the text, or why none was (`codepref.extract`); empty where nobody looked."""
+    cut: bool | None = None
+    """Whether the answer ended at the token limit; None: nobody says."""
+    spelt: str = ""
+    """How the file of samples spells the id of the task, where that is another spelling."""
+    mended: bool = False
+    """Half surrogate pairs, which are no characters, were replaced in the text."""
+
+
+@dataclass(frozen=True)
+class SavedText:
+    """One line of a file of samples."""
+
+    where: str
+    """FILE:LINE."""
+    task: str
+    """The id of the task as it stands there."""
+    text: str
+    whole: bool | None
+    """Whether it is a whole program; None: the benchmark decides."""
+    cut: bool | None = None
+    mended: bool = False
+
+
+def saved_texts(path: Path) -> Iterator[SavedText]:
+    """The lines of a file of samples, whatever benchmark they are of.
+
+    Raises:
+        CodeprefError: the file can not be read, or a line is not JSON or holds no text; the line is named.
+    """
+    empty = True
+    try:
+        for number, row in read_rows(path):
+            empty = False
+            where = f"{path}:{number}"
+            given, whole = _text(row, where)
+            text = writable(given)
+            reason = row.get("finish_reason")
+            cut = reason == "length" if isinstance(reason, str) else None
+            yield SavedText(where, writable(_task(row)), text.removeprefix(MARK), whole, cut, text != given)
+    except CodeprefError as error:
+        raise CodeprefError(f"--samples {error}") from None
+    if empty:
+        raise CodeprefError(f"--samples {path}: {NO_SAMPLES}")
+
+
+NO_SAMPLES = "no samples; one JSON object a line with task_id and solution or completion"
+
+
+def writable(text: str) -> str:
+    """The text with the halves of surrogate pairs joined, and U+FFFD for a half without the other.
+
+    JSON can hold such a half (`\\ud83d`, from an answer that was cut inside a character), UTF-8 can not.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def read_samples(
@@ -38,7 +99,7 @@ def read_samples(
     benchmark: Benchmark,
     problems: Sequence[Problem],
     clean: bool = False,
-    skip_unknown: bool = False,
+    every: Sequence[Problem] = (),
     settings: Settings = Settings(),  # noqa: B008 - frozen
 ) -> list[GradedSample]:
     """Samples of a file, in the order of the problems.
@@ -46,38 +107,45 @@ def read_samples(
     Args:
         path: JSON lines.
         benchmark: Whose samples they are.
-        problems: Its problems; every line must name one of them.
+        problems: Those that are graded.
         clean: Take the program out of each text first (fences, prose, usage examples).
-        skip_unknown: Leave lines of other tasks out, where only some problems are graded.
+        every: All problems of the benchmark, where only some are graded: lines of the others are passed over.
         settings: Where programs are loaded if reading alone can not tell usage from what they need.
 
     Raises:
         CodeprefError: A line that is not JSON, names no known task, or holds no text; the file and line are named.
     """
-    known = {problem.task_id: problem for problem in problems}
+    wanted = {problem.task_id: problem for problem in problems}
+    known = task_ids(benchmark.name, [problem.task_id for problem in every or problems])
+    given = list[tuple[Problem, SavedText]]()
+    for line in saved_texts(path):
+        task_id = known.find(line.task)
+        if task_id is None:
+            raise CodeprefError(f"--samples {line.where}: {known.refusal(line.task)}; correct or remove the line")
+        if task_id in wanted:
+            given.append((wanted[task_id], line))
+    if not given:
+        raise CodeprefError(f"--samples {path}: {NO_SAMPLES} of one of the {len(problems)} problems that are graded")
+    if clean and not benchmark.bare:
+        programs = cleaned(benchmark, [(problem, line.text) for problem, line in given], settings)
+    else:
+        programs = [(_as_given(benchmark, problem, line), "") for problem, line in given]
     found: dict[str, list[GradedSample]] = {}
-    texts = list[tuple[Problem, str]]()
-    for number, row in read_rows(path):
-        where = f"{path}:{number}"
-        problem = known.get(_task(row))
-        if problem is None and skip_unknown:
-            continue
-        if problem is None:
-            raise CodeprefError(f"{where}: {_task(row)!r} is no task of {benchmark.name}; remove the line")
-        raw, whole = _text(row, where)
-        text = raw
+    for (problem, line), (program, rule) in zip(given, programs, strict=True):
         samples = found.setdefault(problem.task_id, [])
-        if clean and not benchmark.bare:
-            texts.append((problem, text))
-        elif whole is False and not benchmark.bare:
-            text = problem.prompt + text
-        program = text if whole is True and not benchmark.framed else benchmark.program(problem, text)
-        samples.append(GradedSample(problem.task_id, len(samples), raw, program))
-    if texts:
-        found = _with_programs(found, benchmark, texts, settings)
-    if not found:
-        raise CodeprefError(f"{path}: no samples; one JSON object a line with task_id and solution or completion")
+        spelt = line.task if line.task != problem.task_id else ""
+        samples.append(
+            GradedSample(problem.task_id, len(samples), line.text, program, rule, line.cut, spelt, line.mended)
+        )
     return [sample for problem in problems for sample in found.get(problem.task_id, [])]
+
+
+def _as_given(benchmark: Benchmark, problem: Problem, line: SavedText) -> str:
+    """The program of a line whose text is taken as it is."""
+    if line.whole is True and not benchmark.framed:
+        return line.text
+    completes = line.whole is False and not benchmark.bare
+    return benchmark.program(problem, problem.prompt + line.text if completes else line.text)
 
 
 def _task(row: dict[str, object]) -> str:
@@ -88,14 +156,20 @@ def _task(row: dict[str, object]) -> str:
     )
 
 
+_FIELDS = (("solution", True), ("completion", False), ("code", None), ("answer", None))
+
+
 def _text(row: dict[str, object], where: str) -> tuple[str, bool | None]:
-    """The text of a line, and whether it is a whole program (None: the benchmark decides)."""
-    for key, whole in (("solution", True), ("completion", False), ("code", None), ("answer", None)):
+    """The text of a line, and whether it is a whole program (None: the benchmark decides); null is an empty answer."""
+    for key, whole in _FIELDS:
         value = row.get(key)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, str):
             return value, whole
+    for key, whole in _FIELDS:
+        if key in row and row[key] is None:
+            return "", whole
     raise CodeprefError(f"{where}: neither 'solution' nor 'completion' holds a text")
 
 
@@ -113,7 +187,7 @@ def cleaned(benchmark: Benchmark, answers: Sequence[tuple[Problem, str]], settin
 
         def sandbox() -> Sandbox:
             python, anyhow = settings.python, settings.allow_unisolated
-            made = Sandbox(extract.LOADING, profile="library", python=python, allow_unisolated=anyhow)
+            made = Sandbox(extract.LOADING, mode="official", profile="library", python=python, allow_unisolated=anyhow)
             return stack.enter_context(made)
 
         asked = [extract.Answer(text, problem.prompt, problem.entry_point) for problem, text in answers]
@@ -127,29 +201,20 @@ def cleaned(benchmark: Benchmark, answers: Sequence[tuple[Problem, str]], settin
 def _program(benchmark: Benchmark, problem: Problem, text: str, item: extract.Extracted | extract.Rejected) -> str:
     if isinstance(item, extract.Extracted):
         return benchmark.program(problem, item.program) if benchmark.framed else item.program
-    return benchmark.program(problem, "" if item.rule == "unfinished thought" else text)
-
-
-def _with_programs(
-    found: Mapping[str, list[GradedSample]],
-    benchmark: Benchmark,
-    texts: Sequence[tuple[Problem, str]],
-    settings: Settings,
-) -> dict[str, list[GradedSample]]:
-    """The samples with the programs in their texts, which are in the order of the samples of each problem."""
-    made: dict[str, list[GradedSample]] = {}
-    for (problem, text), (program, rule) in zip(texts, cleaned(benchmark, texts, settings), strict=True):
-        samples = made.setdefault(problem.task_id, [])
-        samples.append(GradedSample(problem.task_id, len(samples), text, program, rule))
-    return made
+    return benchmark.program(problem, "" if item.rule == UNFINISHED else text)
 
 
 def write_samples(folder: Path, name: str, samples: Iterable[GradedSample]) -> None:
-    """Writes `NAME.jsonl` (programs) and `NAME.raw.jsonl` (texts), as EvalPlus and BigCodeBench take them."""
+    """Writes `NAME.raw.jsonl` (texts) and `NAME.jsonl` (programs), as EvalPlus and BigCodeBench take them."""
     kept = list(samples)
-    for suffix, field in ((".jsonl", "program"), (".raw.jsonl", "raw")):
-        lines = [json.dumps({"task_id": s.task_id, "solution": getattr(s, field)}, ensure_ascii=False) for s in kept]
-        write_text(folder / f"{name}{suffix}", "".join(f"{line}\n" for line in lines))
+    texts = [{"task_id": s.task_id, "solution": s.raw} | ({"finish_reason": "length"} if s.cut else {}) for s in kept]
+    write_text(folder / f"{name}.raw.jsonl", json_text(texts))
+    write_text(folder / f"{name}.jsonl", json_text({"task_id": s.task_id, "solution": s.program} for s in kept))
+
+
+def json_text(rows: Iterable[object]) -> str:
+    """JSON lines."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def write_text(path: Path, text: str) -> None:

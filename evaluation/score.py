@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codepref.intervals import bootstrap
-
 Z = 1.959963984540054
 """Quantile of the normal distribution for 95 %."""
+USUAL = (1, 2, 5, 10, 100)
+"""The k that papers report."""
+INTERVAL = "95 %, Wilson's over problems"
+"""How the intervals of scores are made, for results and summaries."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +34,33 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def score(estimates: Sequence[float]) -> Score:
-    """Mean of one estimate a problem.
+    """Mean of one estimate a problem, each in [0, 1].
 
-    The interval says how much the mean would move with other problems of the same kind: Wilson's where each estimate is
-    0 or 1, else a percentile bootstrap over problems with a fixed seed. Raises ValueError without problems.
+    The interval says how much the mean would move with other problems of the same kind. It is Wilson's for every kind
+    of estimate: `problem_weight` says for how many right-or-wrong problems those between 0 and 1 stand. Raises
+    ValueError without problems.
     """
     if not estimates:
         raise ValueError("no problems to average over")
     mean = math.fsum(estimates) / len(estimates)
-    if set(estimates) <= {0.0, 1.0}:
-        return Score(mean, *wilson(sum(estimates), len(estimates)))
-    _, low, high = bootstrap(estimates)
-    return Score(mean, low, high)
+    problems = len(estimates) * problem_weight(estimates)
+    return Score(mean, *wilson(mean * problems, problems))
 
 
-def wilson(right: float, n: int) -> tuple[float, float]:
+def problem_weight(estimates: Sequence[float]) -> float:
+    """For how many problems that are right or wrong one problem stands, at least 1.
+
+    Estimates between 0 and 1 spread less than right and wrong do, so fewer of them say as much (the effective sample
+    size of surveys, Kish 1965). One right and one wrong problem are added first: without them a few equal estimates
+    would seem certain.
+    """
+    values = [*estimates, 0.0, 1.0]
+    mean = math.fsum(values) / len(values)
+    spread = math.fsum((value - mean) ** 2 for value in values) / len(values)
+    return max(1.0, mean * (1 - mean) / spread)
+
+
+def wilson(right: float, n: float) -> tuple[float, float]:
     """Wilson's 95 % interval of a proportion."""
     p, z2 = right / n, Z * Z
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
@@ -54,7 +68,19 @@ def wilson(right: float, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def pass_at_ks(counts: Sequence[tuple[int, int]], ks: Sequence[int] = (1, 5, 10, 100)) -> dict[str, Score]:
-    """`pass@k` for every k that each problem has samples for; `counts` holds (samples, right ones) of each problem."""
+def usual_ks(least: int) -> tuple[int, ...]:
+    """The k that are reported unless others are asked for: 1, and the largest usual one that `least` samples allow."""
+    return tuple(dict.fromkeys((1, max((k for k in USUAL if k <= least), default=1))))
+
+
+def pass_at_ks(counts: Sequence[tuple[int, int]], ks: Sequence[int] = ()) -> dict[str, Score]:
+    """`pass@k` for every k that each problem has samples for; `counts` holds (samples, right ones) of each problem.
+
+    Without `ks` those of `usual_ks`.
+    """
     least = min((n for n, _ in counts), default=0)
-    return {f"pass@{k}": score([pass_at_k(n, c, k) for n, c in counts]) for k in ks if k <= least}
+    scores = {}
+    for k in ks or usual_ks(least):
+        if k <= least:
+            scores[f"pass@{k}"] = score([pass_at_k(n, c, k) for n, c in counts])
+    return scores

@@ -77,7 +77,11 @@ def question(problem: Problem, chat: bool, prefill: bool) -> Asked:
 def right(work: Sequence[tuple[str, Sequence[str]]]) -> list[np.ndarray]:
     """For each prompt and its programs: which pass all hidden tests, (programs,) bool each."""
     asked = [(programs, read_task(prompt).hidden_tests()) for prompt, programs in work]
-    return [np.array([cell.verdict == "passed" for cell in cells], dtype=bool) for cells in judge_programs(asked)]
+    return [_passed(cells) for cells in judge_programs(asked)]
+
+
+def _passed(cells: Sequence[Cell]) -> np.ndarray:
+    return np.array([cell.verdict == "passed" for cell in cells], dtype=bool)
 
 
 def judge_programs(
@@ -92,13 +96,21 @@ def judge_programs(
         workers: Sandboxes.
         options: Those of `codepref.sandbox.Sandbox`.
     """
-    first = _ran([(programs, tests[:GLANCE]) for programs, tests in work], workers, options)
-    cells = [{text: _decisive(row) for text, row in found.items()} for found in first]
-    open_ = [[text for text, cell in found.items() if cell.verdict == "passed"] for found in cells]
-    rest = _ran([(some, tests[GLANCE:]) for some, (_, tests) in zip(open_, work, strict=True)], workers, options)
-    for found, more in zip(cells, rest, strict=True):
-        found |= {text: _decisive(row) for text, row in more.items()}
-    return [[found[text] for text in programs] for found, (programs, _) in zip(cells, work, strict=True)]
+    glanced = _ran([(programs, tests[:GLANCE]) for programs, tests in work], workers, options)
+    decisive = [_decisive_cells(found) for found in glanced]
+    undecided = []
+    for found, (_, tests) in zip(decisive, work, strict=True):
+        passing = [text for text, cell in found.items() if cell.verdict == "passed"]
+        undecided.append((passing, tests[GLANCE:]))
+    judged = []
+    for found, rest, (programs, _) in zip(decisive, _ran(undecided, workers, options), work, strict=True):
+        final = found | _decisive_cells(rest)
+        judged.append([final[text] for text in programs])
+    return judged
+
+
+def _decisive_cells(found: Mapping[str, tuple[Cell, ...]]) -> dict[str, Cell]:
+    return {text: _decisive(row) for text, row in found.items()}
 
 
 def _decisive(row: Sequence[Cell]) -> Cell:
@@ -109,7 +121,7 @@ def ragged(work: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[np.ndarr
     """Whether program i of an entry passes its test j: (programs, tests) bool each."""
     found = []
     for cells, (programs, tests) in zip(_ran(work, 2, {}), work, strict=True):
-        rows = [[cell.verdict == "passed" for cell in cells.get(text, ())] for text in programs]
+        rows = [_passed(cells.get(text, ())) for text in programs]
         found.append(np.array(rows, dtype=bool).reshape(len(programs), len(tests)))
     return found
 

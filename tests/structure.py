@@ -79,10 +79,15 @@ def imports_of(name: str, path: Path, modules: frozenset[str]) -> Iterator[Impor
 
 
 def _texts_of_code(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Every constant text that is not a docstring or another bare statement."""
-    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    """Every constant text that is no docstring, and does not follow `-m`: a process that is started is no import."""
+    passed_over = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+        if isinstance(node, (ast.List, ast.Tuple)):
+            for before, item in zip(node.elts, node.elts[1:], strict=False):
+                if isinstance(before, ast.Constant) and before.value == "-m":
+                    passed_over.add(id(item))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed_over:
             yield node.value, node.lineno
 
 

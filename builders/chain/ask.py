@@ -287,8 +287,12 @@ def generated_stage(
 def _with_samples(
     row: Samples, answers: Sequence[Sequence[Completion]], name: str
 ) -> tuple[list[Samples], list[Exclusion]]:
-    codes, tests = (tuple(Sample(c.text, c.seed, c.finish_reason) for c in answer) for answer in answers)
+    codes, tests = map(_as_samples, answers)
     return [replace(row, codes=codes, tests=tests, generator=name)], []
+
+
+def _as_samples(answer: Sequence[Completion]) -> tuple[Sample, ...]:
+    return tuple(Sample(found.text, found.seed, found.finish_reason) for found in answer)
 
 
 def _read_prompts(path: Path) -> Rows:

@@ -28,7 +28,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from codepref import overlap
-from codepref.benchmarks import DECONTAMINABLE, HubData
+from codepref.benchmarks import DECONTAMINABLE, Family, HubData
 from codepref.errors import CodeprefError
 from codepref.files import SUFFIXES, file_hash, read_rows
 from codepref.overlap import Hashes
@@ -117,17 +117,27 @@ def _found(name: str, folder: str | None) -> tuple[str, str, Any]:
     if folder is None:
         assert known.data is not None and known.data.revision is not None
         return known.title, f"{known.data.hub}@{known.data.revision[:12]}", partial(_from_hub, known.title, known.data)
-    files = sorted(path for path in Path(folder).glob("*") if path.name.endswith(SUFFIXES))
-    named = [[path for path in files if re.fullmatch(pattern, _plain(path))][:1] for pattern in known.files]
-    if not any(named):
+    taken = _files_of(known, Path(folder))
+    if not taken:
         raise CodeprefError(f"{folder}: no file of {known.title}; put {name}.jsonl there, or leave benchmarks_dir out")
-    taken = [path for paths in named for path in paths]
     return known.title, ", ".join(map(_digest, taken)), partial(_from_files, taken)
 
 
+def _files_of(family: Family, folder: Path) -> list[Path]:
+    """Of each pattern of the family's file names, the first file in the folder that is called so."""
+    files = sorted(path for path in folder.glob("*") if path.name.endswith(SUFFIXES))
+    taken = []
+    for pattern in family.files:
+        matching = [path for path in files if re.fullmatch(pattern, _plain(path))]
+        taken += matching[:1]
+    return taken
+
+
 def _plain(path: Path) -> str:
-    name = next(path.name.removesuffix(end) for end in sorted(SUFFIXES, key=len)[::-1] if path.name.endswith(end))
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """A file's name without its suffix, letters and digits only."""
+    endings = [suffix for suffix in SUFFIXES if path.name.endswith(suffix)]
+    stem = path.name.removesuffix(max(endings, key=len))
+    return re.sub(r"[^a-z0-9]", "", stem.lower())
 
 
 def _digest(path: Path) -> str:
@@ -163,15 +173,16 @@ def _hashed(title: str, read: Any) -> list[HashedTask]:
     runs = Counter(value for task in tasks for value in task.runs)
     code = Counter(value for task in tasks for value in task.code)
     names = Counter(task.entry_point for task in tasks)
-    return [
-        replace(
-            task,
-            runs=tuple(value for value in task.runs if runs[value] <= COMMON),
-            code=tuple(value for value in task.code if code[value] <= COMMON),
-            entry_point=task.entry_point if names[task.entry_point] <= COMMON else "",
-        )
-        for task in tasks
-    ]
+    rare = []
+    for task in tasks:
+        entry_point = task.entry_point if names[task.entry_point] <= COMMON else ""
+        rare.append(replace(task, runs=_rare(task.runs, runs), code=_rare(task.code, code), entry_point=entry_point))
+    return rare
+
+
+def _rare(hashes: tuple[int, ...], counts: Counter[int]) -> tuple[int, ...]:
+    """Those that are no boilerplate of the benchmark."""
+    return tuple(value for value in hashes if counts[value] <= COMMON)
 
 
 def _task(title: str, number: int, row: dict[str, Any]) -> HashedTask:
@@ -225,8 +236,9 @@ class Index:
 
     def __init__(self, tasks: Sequence[HashedTask]) -> None:
         self._tasks = tasks
-        lengths = sorted({task.length for task in tasks})
-        self._runs = {length: _Postings([t.runs if t.length == length else () for t in tasks]) for length in lengths}
+        self._runs: dict[int, _Postings] = {}
+        for length in sorted({task.length for task in tasks}):
+            self._runs[length] = _Postings([task.runs if task.length == length else () for task in tasks])
         self._code = _Postings([task.code for task in tasks])
         self._names: dict[str, list[int]] = {}
         for number, task in enumerate(tasks):

@@ -190,7 +190,13 @@ def assumed() -> str:
 
 def total(works: Sequence[Work]) -> Work:
     """All work together."""
-    return Work("total", *(sum(getattr(work, name) for work in works) for name in list(Work.__annotations__)[1:]))
+    return Work(
+        "total",
+        sum(work.requests for work in works),
+        sum(work.prompt_tokens for work in works),
+        sum(work.completion_tokens for work in works),
+        sum(work.most for work in works),
+    )
 
 
 def cost(work: Work, price: Price, completion_tokens: int) -> float:

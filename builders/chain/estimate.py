@@ -99,6 +99,10 @@ def estimate_build(
     )
 
 
+def _job(row: Candidates) -> Job:
+    return Job(row.prompt_id, tuple(code.code for code in row.codes), tuple(test.test for test in row.tests))
+
+
 def measured_rates(limits: Limits) -> Rates:
     """Runs the quickstart's programs on its tests; CPU seconds of this process and of those it started."""
     recordings, _ = read_recordings(QUICKSTART)
@@ -107,10 +111,7 @@ def measured_rates(limits: Limits) -> Rates:
     ready = list(from_table(matrix.select_candidates(matrix.Selection(), rows).table, Candidates))
     taken = _cpu_s()
     with Sandbox(limits) as sandbox:
-        jobs = [
-            Job(row.prompt_id, tuple(code.code for code in row.codes), tuple(test.test for test in row.tests))
-            for row in ready
-        ]
+        jobs = [_job(row) for row in ready]
         cells = [cell for made in sandbox.run_many(jobs) for line in made.cells for cell in line]
     ran = _cpu_s()  # the sandbox is closed: its processes have been waited for
     count = sum(len(row.codes) + len(row.tests) for row in ready)

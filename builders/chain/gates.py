@@ -100,7 +100,11 @@ def _hashes(source: Stage, entry_point: bool, named: NDArray[np.bool_], ids: Tex
 
 
 def _keys(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Keys:
-    return np.array([int(content_id(*(row[column] for column in columns)), 16) for row in rows], np.uint64)
+    return np.array([_key(row, columns) for row in rows], np.uint64)
+
+
+def _key(row: dict[str, Any], columns: Sequence[str]) -> int:
+    return int(content_id(*(row[column] for column in columns)), 16)
 
 
 def _signatures(source: Stage, named: NDArray[np.bool_]) -> Iterator[NDArray[np.uint32]]:
@@ -112,21 +116,29 @@ def _signatures(source: Stage, named: NDArray[np.bool_]) -> Iterator[NDArray[np.
             yield np.stack([overlap.signature(overlap.words(row["prompt"], row["entry_point"])) for row in mine])
 
 
+@dataclass(frozen=True)
+class Telling:
+    """Which tests are left out besides those that are blind."""
+
+    vacuous: bool = True
+
+
 def informative_tests(runner: Runner, candidates: Stage, outcomes: Stage, vacuous: bool) -> tuple[Stage, Stage]:
     """Stages `informative_tests` and `informative_runs`: candidates and matrices without tests that tell nothing.
 
     `vacuous`: tests that a function returning None passes are left out, too.
     """
-    kept = runner.map("informative_tests", keep_informative_tests, vacuous, [candidates, outcomes])
-    return kept, runner.map("informative_runs", keep_informative_runs, vacuous, [outcomes])
+    rule = Telling(vacuous)
+    kept = runner.map("informative_tests", keep_informative_tests, rule, [candidates, outcomes])
+    return kept, runner.map("informative_runs", keep_informative_runs, rule, [outcomes])
 
 
-def keep_informative_tests(vacuous: bool, candidates: pa.Table, outcomes: pa.Table) -> Shard:
+def keep_informative_tests(config: Telling, candidates: pa.Table, outcomes: pa.Table) -> Shard:
     """Stage `informative_tests`: candidates without tests that tell nothing (rules of `why_uninformative`)."""
     ran = {row.prompt_id: row for row in from_table(outcomes, Outcomes)}
     rows, excluded = [], list[Exclusion]()
     for row in from_table(candidates, Candidates):
-        rules = [why_uninformative(verdict, vacuous) for verdict in ran[row.prompt_id].stub]
+        rules = [why_uninformative(verdict, config.vacuous) for verdict in ran[row.prompt_id].stub]
         excluded += [
             Exclusion("informative_tests", row.prompt_id, "test", rule, test.sample, test.test[:80])
             for test, rule in zip(row.tests, rules, strict=True)
@@ -140,18 +152,26 @@ def keep_informative_tests(vacuous: bool, candidates: pa.Table, outcomes: pa.Tab
     return Shard(to_table(rows, Candidates), tuple(excluded))
 
 
-def keep_informative_runs(vacuous: bool, outcomes: pa.Table) -> Shard:
+def keep_informative_runs(config: Telling, outcomes: pa.Table) -> Shard:
     """Stage `informative_runs`: the matrices without the columns of those tests."""
     rows = []
     for row in from_table(outcomes, Outcomes):
-        keep = [not why_uninformative(verdict, vacuous) for verdict in row.stub]
+        keep = [not why_uninformative(verdict, config.vacuous) for verdict in row.stub]
         if any(keep):
-            verdicts, modes, prints = (
-                tuple(_columns(cells, keep) for cells in matrix)
-                for matrix in (row.verdicts, row.modes, row.fingerprints)
+            rows.append(
+                Outcomes(
+                    row.prompt_id,
+                    _narrowed(row.verdicts, keep),
+                    _narrowed(row.modes, keep),
+                    _narrowed(row.fingerprints, keep),
+                    _columns(row.stub, keep),
+                )
             )
-            rows.append(Outcomes(row.prompt_id, verdicts, modes, prints, _columns(row.stub, keep)))
     return Shard(to_table(rows, Outcomes))
+
+
+def _narrowed(matrix: tuple[tuple[str, ...], ...], keep: Sequence[bool]) -> tuple[tuple[str, ...], ...]:
+    return tuple(_columns(row, keep) for row in matrix)
 
 
 def why_uninformative(stub: str, vacuous: bool) -> str:

@@ -80,7 +80,9 @@ def select_candidates(config: Selection, samples: pa.Table) -> Shard:
 
 def programs_in(answers: Sequence[tuple[str, str, str]]) -> list[extract.Extracted | extract.Rejected]:
     """The programs in some answers, each given with its prompt and entry point; loaded in the sandbox where need be."""
-    return extract.extracted([extract.Answer(*answer) for answer in answers], lambda: sandbox_of(extract.LOADING))
+    return extract.extracted(
+        [extract.Answer(*answer) for answer in answers], lambda: sandbox_of(extract.LOADING, "official")
+    )
 
 
 def _codes(
@@ -147,14 +149,18 @@ def run_matrices(config: Execution, table: pa.Table) -> Shard:
     """
     prompts = list(from_table(table, Candidates))
     sandbox = sandbox_of(config.limits)
-    matrices = sandbox.run_many([_job(row, tuple(code.code for code in row.codes)) for row in prompts])
+    matrices = sandbox.run_many([_job(row, _programs(row)) for row in prompts])
     stubs = sandbox.run_many([_job(row, (config.stub.format(row.entry_point),)) for row in prompts])
-    rows = [
-        Outcomes(m.job_id, _each(m, "verdict"), _each(m, "mode"), _each(m, "fingerprint"), _each(stub, "verdict")[0])
-        for m, stub in zip(matrices, stubs, strict=True)
-    ]
-    costs = [Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers, _errors(matrix)) for matrix in matrices]
+    rows, costs = list[Outcomes](), list[Costs]()
+    for matrix, stub in zip(matrices, stubs, strict=True):
+        verdicts, modes, fingerprints = (_each(matrix, name) for name in ("verdict", "mode", "fingerprint"))
+        rows.append(Outcomes(matrix.job_id, verdicts, modes, fingerprints, _each(stub, "verdict")[0]))
+        costs.append(Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers, _errors(matrix)))
     return Shard(to_table(rows, Outcomes), measured=to_table(costs, Costs))
+
+
+def _programs(row: Candidates) -> tuple[str, ...]:
+    return tuple(code.code for code in row.codes)
 
 
 def _job(row: Candidates, codes: tuple[str, ...]) -> Job:

@@ -187,11 +187,15 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
         stages = prompt_stages(config, recordings, runner, skip_bad, gate)
         if config.generations is not None:
             stages = _candidates(config, runner, stages, gate)
-            shapes.update((len({code.code for code in row.codes}), len(row.tests)) for row in _ready(stages))
+            shapes.update(_shape(row) for row in _ready(stages))
             return dry_run.plan_recorded(_ready(stages))
         shapes[sizes] += _count(stages[-1])
         assert config.generation is not None
         return dry_run.plan_prompts(rows_of(stages[-1], Samples), config.generation, *sizes)
+
+
+def _shape(row: Candidates) -> tuple[int, int]:
+    return len({code.code for code in row.codes}), len(row.tests)
 
 
 def _count(stage: Stage) -> int:

@@ -70,16 +70,16 @@ def pair_extremes(config: CodePairRule, candidates: pa.Table, outcomes: pa.Table
     ran = dict(zip(outcomes.column("prompt_id").to_pylist(), outcomes.column("verdicts").to_pylist(), strict=True))
     ranked = {row.prompt_id: row for row in from_table(scores, Scores)}
     chosen = {name: extremes(config.seed, codes[name], row, config.most) for name, row in ranked.items()}
-    sure = _confidences(config.by, outcomes, chosen)
+    confidences = _confidences(config.by, outcomes, chosen)
     rows, excluded = [], list[Exclusion]()
     for name, row in ranked.items():
         if not chosen[name]:
             excluded.append(Exclusion("pairs", name, "prompt", "all scores equal"))
-        kept = [place for place, value in enumerate(sure[name]) if value >= config.min_confidence]
+        kept = [place for place, value in enumerate(confidences[name]) if value >= config.min_confidence]
         if chosen[name] and not kept:
-            detail = f"{sure[name][0]:.6f} < {config.min_confidence}"
+            detail = f"{confidences[name][0]:.6f} < {config.min_confidence}"
             excluded.append(Exclusion("pairs", name, "prompt", "low confidence", detail=detail))
-        rows += [_pair(codes[name], ran[name], row, *chosen[name][place], sure[name][place]) for place in kept]
+        rows += [_pair(codes[name], ran[name], row, *chosen[name][place], confidences[name][place]) for place in kept]
     return Shard(to_table(rows, CodePair), tuple(excluded))
 
 
@@ -95,11 +95,13 @@ def extremes(seed: int, row: Candidates, scores: Scores, most: int = 1) -> list[
     left = [place for place, value in enumerate(scores.code_scores) if not math.isnan(value)]
     found = list[Places]()
     while left and len(found) < most:
-        best, worst = (pick(scores.code_scores[place] for place in left) for pick in (max, min))
-        if best == worst:
+        highest = max(scores.code_scores[place] for place in left)
+        lowest = min(scores.code_scores[place] for place in left)
+        if highest == lowest:
             break
-        equal = ([place for place in left if scores.code_scores[place] == value] for value in (best, worst))
-        found.append(_choose(seed, row, *equal))
+        best = [place for place in left if scores.code_scores[place] == highest]
+        worst = [place for place in left if scores.code_scores[place] == lowest]
+        found.append(_choose(seed, row, best, worst))
         used = {row.codes[place].code for place in found[-1]}
         left = [place for place in left if row.codes[place].code not in used]
     return found
@@ -126,20 +128,26 @@ def _confidences(
     names = outcomes.column("prompt_id").to_pylist()
     result = {prompt: list[float]() for prompt in chosen}
     for group in evidence.read_stacks(outcomes):
-        listed = [(k, pair) for k, row in enumerate(group.rows) for pair in chosen.get(names[row], ())]
-        if listed:
-            place = np.cumsum(group.kept) - 1  # of a code of the table among those that were judged
-            two = place[np.array([pair for _, pair in listed])]
-            sure = ranking.confidence(name, group.evidence.of([k for k, _ in listed]), two[:, 0], two[:, 1])
-            for (k, _), value in zip(listed, sure.tolist(), strict=True):
-                result[names[group.rows[k]]].append(value)
+        members, places = list[int](), list[Places]()
+        for member, row in enumerate(group.rows):
+            for pair in chosen.get(names[row], ()):
+                members.append(member)
+                places.append(pair)
+        if not members:
+            continue
+        # Codes with unjudged cells are not in the group's arrays: a code's number there is how many are kept before it.
+        kept_before = np.cumsum(group.kept) - 1
+        chosen_index, rejected_index = kept_before[np.array(places)].T
+        confidences = ranking.confidence(name, group.evidence.of(members), chosen_index, rejected_index)
+        for member, value in zip(members, confidences.tolist(), strict=True):
+            result[names[group.rows[member]]].append(value)
     return result
 
 
 def _pair(
     row: Candidates, verdicts: list[list[str]], scores: Scores, chosen: int, rejected: int, confidence: float
 ) -> CodePair:
-    passed = tuple(tuple(verdict == "passed" for verdict in line) for line in verdicts)
+    passed = tuple(tuple(cell == "passed" for cell in cells) for cells in verdicts)
     counts = Counter(verdict for line in verdicts for verdict in line)
     return CodePair(
         prompt=row.prompt,

@@ -64,17 +64,23 @@ def reports(
         entry_points: Of each failure.
         limits: Those of the sandbox, for the words on a limit that was hit.
     """
-    firsts = [next(n for n, cell in enumerate(cells) if _fails(cell)) for _, _, cells in failures]
+    firsts = [_first_failing(cells) for _, _, cells in failures]
     jobs = []
     for number, ((code, tests, cells), first) in enumerate(zip(failures, firsts, strict=True)):
         found = probes(tests[first], entry_points[number]) if cells[first].verdict == "failed" else None
         if found is not None:
             jobs.append(Job(str(number), (code,), found))
-    said = {int(matrix.job_id): tuple(_message(cell) for cell in matrix.cells[0]) for matrix in sandbox.run_many(jobs)}
+    said = dict[int, tuple[str, ...]]()
+    for matrix in sandbox.run_many(jobs):
+        said[int(matrix.job_id)] = tuple(_message(cell) for cell in matrix.cells[0])
     return [
         _report(code, tests, cells, first, said.get(number, ("", "")), limits)
         for number, ((code, tests, cells), first) in enumerate(zip(failures, firsts, strict=True))
     ]
+
+
+def _first_failing(cells: Sequence[Cell]) -> int:
+    return next(number for number, cell in enumerate(cells) if _fails(cell))
 
 
 def _fails(cell: Cell) -> bool:
@@ -167,9 +173,13 @@ class _Telling(ast.NodeTransformer):
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
             sides = [test.left, *test.comparators]
             named = [side for side in sides if self.entry_point in _names(side)]
-            called = [side for side in sides if any(isinstance(part, ast.Call) for part in ast.walk(side))]
+            called = [side for side in sides if _calls_something(side)]
             return (named or called or sides)[0]
         return test
+
+
+def _calls_something(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Call) for part in ast.walk(node))
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from builders.chain.matrix import STUB, Selection, programs_in, sandbox_of, test
 from builders.codeflow.feedback import no_program, reports
 from codepref import extract
 from codepref.records import Exclusion, Sample, Samples, content_id, from_table, to_table
-from codepref.sandbox import Job, Limits
+from codepref.sandbox import Job, Limits, Matrix
 from codepref.store import Shard
 
 ALL_TESTS = Selection(codes=1, tests=1_000_000)
@@ -147,34 +147,50 @@ def verify_versions(config: Running, table: pa.Table) -> Shard:
     Versions after the first one that passes are cut off.
     """
     rows = list(from_table(table, History))
-    new = [[place for place, item in enumerate(row.versions) if item.state == "new"] for row in rows]
-    jobs = [
-        Job(str(number), tuple(row.versions[place].code for place in places), row.tests, row.entry_point)
-        for number, (row, places) in enumerate(zip(rows, new, strict=True))
-        if places
-    ]
-    matrices = {int(matrix.job_id): matrix for matrix in sandbox_of(config.limits).run_many(jobs)}
-    made, failures = list[list[Version]](), list[tuple[int, int]]()
+    new = [_not_run(row) for row in rows]
+    matrices = _run_new(config, rows, new)
+    made, failures = list[list[Version]](), list[_Place]()
     for number, (row, places) in enumerate(zip(rows, new, strict=True)):
         versions = list(row.versions)
         for place, cells in zip(places, matrices[number].cells if places else (), strict=True):
             versions[place] = replace(versions[place], verdicts=tuple(cell.verdict for cell in cells))
         last = next((place for place, item in enumerate(versions) if item.state == "passed"), len(versions))
         made.append(versions[: last + 1])
-        failures += [(number, place) for place in places if place <= last and versions[place].state == "failed"]
-    told = reports(
-        sandbox_of(config.limits),
-        [
-            (made[number][place].code, rows[number].tests, matrices[number].cells[new[number].index(place)])
-            for number, place in failures
-        ],
-        [rows[number].entry_point for number, _ in failures],
-        config.limits,
-    )
+        failed = [place for place in places if place <= last and versions[place].state == "failed"]
+        failures += [_Place(number, place) for place in failed]
+    asked = []
+    for number, place in failures:
+        cells = matrices[number].cells[new[number].index(place)]
+        asked.append((made[number][place].code, rows[number].tests, cells))
+    entry_points = [rows[number].entry_point for number, _ in failures]
+    told = reports(sandbox_of(config.limits), asked, entry_points, config.limits)
     for (number, place), text in zip(failures, told, strict=True):
         made[number][place] = replace(made[number][place], error=text)
     done = [replace(row, versions=tuple(versions)) for row, versions in zip(rows, made, strict=True)]
     return Shard(to_table(done, History))
+
+
+class _Place(NamedTuple):
+    """Where a version stands: number of the trajectory, number of the version in it."""
+
+    row: int
+    version: int
+
+
+def _not_run(row: History) -> list[int]:
+    """Numbers of the versions that were not run yet."""
+    return [place for place, item in enumerate(row.versions) if item.state == "new"]
+
+
+def _run_new(config: Running, rows: Sequence[History], new: Sequence[Sequence[int]]) -> dict[int, Matrix]:
+    """The matrix of the new versions of every trajectory that has some, by the trajectory's number."""
+    jobs = []
+    for number, (row, places) in enumerate(zip(rows, new, strict=True)):
+        if places:
+            programs = tuple(row.versions[place].code for place in places)
+            jobs.append(Job(str(number), programs, row.tests, row.entry_point))
+    matrices = sandbox_of(config.limits).run_many(jobs)
+    return {int(matrix.job_id): matrix for matrix in matrices}
 
 
 def keep_informative(config: Running, table: pa.Table) -> Shard:
