@@ -77,8 +77,9 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     Raises `CodeprefError` for bad input, a missing environment, or references that fail.
     """
     run = _Run(benchmark, options, _settings(benchmark, options))
-    problems = select_problems(benchmark.load(options.data), options)
-    answers = _answers(run, problems)
+    every = benchmark.load(options.data)
+    problems = select_problems(every, options)
+    answers = _answers(run, problems, every)
     answered = {sample.task_id for sample in answers}
     used = [problem for problem in problems if problem.task_id in answered]
     contaminated = contamination.contamination_notes(benchmark, used, options.trained_on)
@@ -120,13 +121,11 @@ def select_problems(problems: list[Problem], options: Options) -> list[Problem]:
     return problems[: options.limit]
 
 
-def _answers(run: _Run, problems: list[Problem]) -> list[GradedSample]:
+def _answers(run: _Run, problems: list[Problem], every: list[Problem]) -> list[GradedSample]:
+    """The answers to be graded: saved ones, of which those to other tasks are passed over, or a model's."""
     options = run.options
     if options.samples is not None:
-        some = options.ids is not None or options.limit is not None
-        return read_samples(
-            options.samples, run.benchmark, problems, options.clean, skip_unknown=some, settings=run.settings
-        )
+        return read_samples(options.samples, run.benchmark, problems, options.clean, every, run.settings)
     if options.model is None:
         raise CodeprefError("give --samples FILE or --model ID_OR_PATH")
     return draw_samples(run.benchmark, problems, options.model, run.folder, run.settings)
