@@ -87,8 +87,7 @@ def draw_samples(
     else:
         programs = cleaned(benchmark, given, settings)
     return [
-        replace(sample, program=program, rule=rule)
-        for sample, (program, rule) in zip(drawn, programs, strict=True)
+        replace(sample, program=program, rule=rule) for sample, (program, rule) in zip(drawn, programs, strict=True)
     ]
 
 
