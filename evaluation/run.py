@@ -32,9 +32,9 @@ from evaluation.results import Row
 from evaluation.samples import (
     EXTRACTOR,
     GradedSample,
+    check_saved_texts,
     json_text,
     read_samples,
-    saved_texts,
     write_samples,
     write_text,
 )
@@ -90,9 +90,8 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     Raises `CodeprefError` for bad input, a missing environment, or references that fail.
     """
     run = _Run(benchmark, options, _settings(benchmark, options))
-    if options.samples is not None:
-        for _ in saved_texts(options.samples):  # before anything is loaded from the Hub
-            pass
+    if options.samples is not None and options.data is None:
+        check_saved_texts(options.samples)  # before anything is loaded from the Hub
     results.refuse_overwriting(run.folder, (options.samples, options.data, options.ids, options.trained_on))
     every = _load(run)
     problems = select_problems(every, options, benchmark.name)
@@ -159,7 +158,7 @@ def _ks(options: Options, answers: Sequence[GradedSample]) -> tuple[int, ...]:
         return usual_ks(least)
     most = max(options.ks)
     if most > least:
-        more = f"--n {most}" if options.model is not None else "more samples"
+        more = f"--n {most}" if options.model is not None else "more samples or a smaller --k"
         raise CodeprefError(f"--k {most} needs {most} samples of every problem, {task} has {least}; give {more}")
     return tuple(sorted({1, *options.ks}))
 
