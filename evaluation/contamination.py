@@ -37,7 +37,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CodeprefError(f"{path}: can not be read ({error}); give the manifest or the card of the data") from None
+        raise CodeprefError(
+            f"--trained-on {path}: can not be read ({error}); give the manifest or the card of the data"
+        ) from None
 
 
 def _holds(text: str, task_id: str) -> bool:
@@ -52,7 +54,7 @@ def _checked(path: Path, name: str) -> bool:
     try:
         content: Any = json.loads(text)
     except json.JSONDecodeError as error:
-        raise CodeprefError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
+        raise CodeprefError(f"--trained-on {path}, line {error.lineno}: not JSON ({error.msg})") from None
     compared = _titles(content)
     return any(name.lower().replace("-", "") in title.lower().replace("-", "") for title in compared)
 

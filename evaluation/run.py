@@ -11,6 +11,7 @@ import collections
 import dataclasses
 import datetime
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,9 +91,7 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     Raises `CodeprefError` for bad input, a missing environment, or references that fail.
     """
     run = _Run(benchmark, options, _settings(benchmark, options))
-    if options.samples is not None and options.data is None:
-        check_saved_texts(options.samples)  # before anything is loaded from the Hub
-    results.refuse_overwriting(run.folder, (options.samples, options.data, options.ids, options.trained_on))
+    _check_files(run)
     every = _load(run)
     problems = select_problems(every, options, benchmark.name)
     answers = _answers(run, problems, every)
@@ -112,6 +111,19 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     results.write_results(run.folder, found)
     results.submission(run.folder, answers, rows, found)
     return found
+
+
+def _check_files(run: _Run) -> None:
+    """Raises `CodeprefError` for a file that can not be used, before anything is loaded from the Hub or asked."""
+    options = run.options
+    if options.samples is not None and options.data is None:
+        check_saved_texts(options.samples)
+    if options.ids is not None:
+        _listed_ids(options.ids)
+    if options.python is not None and shutil.which(options.python) is None:
+        raise CodeprefError(f"--python {options.python}: no interpreter is there; give its path")
+    contamination.contamination_notes(run.benchmark, [], options.trained_on)
+    results.refuse_overwriting(run.folder, (options.samples, options.data, options.ids, options.trained_on))
 
 
 def _load(run: _Run) -> list[Problem]:

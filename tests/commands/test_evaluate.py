@@ -32,6 +32,9 @@ from codepref.publish.scores import read_results
         (["mbpp", "--out", "x", "--model", "m", "--k", "1,5"], "--k 1,5 needs as many samples of a problem, --n is 1"),
         (["mbpp", "--out", "x", "--model", "m", "--max-tokens", "0"], "--max-tokens must be 1 or more, not 0"),
         (["mbpp", "--out", "x", "--samples", "y", "--max-tokens", "9"], "--max-tokens is for a --model that is asked"),
+        (["tiny", "--out", "x", "--model", "m", "--trained-on", "none"], "--trained-on none: can not be read"),
+        (["mbpp", "--out", "x", "--model", "m", "--python", "none/python"], "--python none/python: no interpreter is"),
+        (["mbpp", "--out", "x", "--model", "m", "--ids", "none"], "--ids none: not a JSON list of task ids (No such"),
         (["--compare", "none", "nothing"], "none/results.json: no results to compare"),
     ],
 )
