@@ -193,7 +193,7 @@ def cleaned(benchmark: Benchmark, answers: Sequence[tuple[Problem, str]], settin
 
         def sandbox() -> Sandbox:
             python, anyhow = settings.python, settings.allow_unisolated
-            made = Sandbox(extract.LOADING, profile="library", python=python, allow_unisolated=anyhow)
+            made = Sandbox(extract.LOADING, mode="official", profile="library", python=python, allow_unisolated=anyhow)
             return stack.enter_context(made)
 
         asked = [extract.Answer(text, problem.prompt, problem.entry_point) for problem, text in answers]

@@ -116,21 +116,29 @@ def _signatures(source: Stage, named: NDArray[np.bool_]) -> Iterator[NDArray[np.
             yield np.stack([overlap.signature(overlap.words(row["prompt"], row["entry_point"])) for row in mine])
 
 
+@dataclass(frozen=True)
+class Telling:
+    """Which tests are left out besides those that are blind."""
+
+    vacuous: bool = True
+
+
 def informative_tests(runner: Runner, candidates: Stage, outcomes: Stage, vacuous: bool) -> tuple[Stage, Stage]:
     """Stages `informative_tests` and `informative_runs`: candidates and matrices without tests that tell nothing.
 
     `vacuous`: tests that a function returning None passes are left out, too.
     """
-    kept = runner.map("informative_tests", keep_informative_tests, vacuous, [candidates, outcomes])
-    return kept, runner.map("informative_runs", keep_informative_runs, vacuous, [outcomes])
+    rule = Telling(vacuous)
+    kept = runner.map("informative_tests", keep_informative_tests, rule, [candidates, outcomes])
+    return kept, runner.map("informative_runs", keep_informative_runs, rule, [outcomes])
 
 
-def keep_informative_tests(vacuous: bool, candidates: pa.Table, outcomes: pa.Table) -> Shard:
+def keep_informative_tests(config: Telling, candidates: pa.Table, outcomes: pa.Table) -> Shard:
     """Stage `informative_tests`: candidates without tests that tell nothing (rules of `why_uninformative`)."""
     ran = {row.prompt_id: row for row in from_table(outcomes, Outcomes)}
     rows, excluded = [], list[Exclusion]()
     for row in from_table(candidates, Candidates):
-        rules = [why_uninformative(verdict, vacuous) for verdict in ran[row.prompt_id].stub]
+        rules = [why_uninformative(verdict, config.vacuous) for verdict in ran[row.prompt_id].stub]
         excluded += [
             Exclusion("informative_tests", row.prompt_id, "test", rule, test.sample, test.test[:80])
             for test, rule in zip(row.tests, rules, strict=True)
@@ -144,11 +152,11 @@ def keep_informative_tests(vacuous: bool, candidates: pa.Table, outcomes: pa.Tab
     return Shard(to_table(rows, Candidates), tuple(excluded))
 
 
-def keep_informative_runs(vacuous: bool, outcomes: pa.Table) -> Shard:
+def keep_informative_runs(config: Telling, outcomes: pa.Table) -> Shard:
     """Stage `informative_runs`: the matrices without the columns of those tests."""
     rows = []
     for row in from_table(outcomes, Outcomes):
-        keep = [not why_uninformative(verdict, vacuous) for verdict in row.stub]
+        keep = [not why_uninformative(verdict, config.vacuous) for verdict in row.stub]
         if any(keep):
             rows.append(
                 Outcomes(

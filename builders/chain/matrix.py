@@ -80,7 +80,9 @@ def select_candidates(config: Selection, samples: pa.Table) -> Shard:
 
 def programs_in(answers: Sequence[tuple[str, str, str]]) -> list[extract.Extracted | extract.Rejected]:
     """The programs in some answers, each given with its prompt and entry point; loaded in the sandbox where need be."""
-    return extract.extracted([extract.Answer(*answer) for answer in answers], lambda: sandbox_of(extract.LOADING))
+    return extract.extracted(
+        [extract.Answer(*answer) for answer in answers], lambda: sandbox_of(extract.LOADING, "official")
+    )
 
 
 def _codes(

@@ -102,7 +102,8 @@ def verify_pairs(config: Execution, pairs: pa.Table) -> Shard:
     Rules: `chosen fails as one program`, `rejected passes as one program`, `unjudged as one program`.
     """
     rows = list(from_table(pairs, AnswerPair))
-    matrices = sandbox_of(config.limits).run_many([Job(row.prompt_id, _programs(row), (NOTHING,)) for row in rows])
+    jobs = [Job(row.prompt_id, _programs(row), (NOTHING,)) for row in rows]
+    matrices = sandbox_of(config.limits, "official").run_many(jobs)
     kept, excluded = [], list[Exclusion]()
     for row, matrix in zip(rows, matrices, strict=True):
         chosen, rejected = (cells[0].verdict for cells in matrix.cells)

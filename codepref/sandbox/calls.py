@@ -220,7 +220,7 @@ def _ending(process: Ended, group_s: float) -> tuple[Verdict, str]:
     """Why a group did not come to its end, from its own process."""
     if process.why == worker.NOT_STARTED:
         return "unjudged", NOT_STARTED
-    if process.why == worker.OUTPUT_LIMIT or (process.status == 0 and len(process.records) > FULL_BYTES):
+    if process.why == worker.OUTPUT_LIMIT or process.status == worker.OUT_OF_ROOM << 8:
         return "output", "more output than the limit allows"
     if process.why != worker.ENDED:
         return "timeout", WHY.get(process.why, "limit")

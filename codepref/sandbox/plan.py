@@ -70,6 +70,8 @@ _PROCESS_NAMES = frozenset(
 _PROCESS_ATTRIBUTES = frozenset(
     ["seed", "setstate", "redirect_stdout", "redirect_stderr", "mock", "patch", "stdin", "stdout", "stderr"]
 )
+_DATACLASSES = frozenset(("dataclass", "field"))
+"""What the judge has of `dataclasses`; the rest looks into objects of the candidate's classes."""
 _RAISES = frozenset(["raises", "assertRaises", "assertRaisesRegex", "assertWarns", "suppress"])
 _ALLOWED = """abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float
     frozenset hex int isinstance issubclass iter len list map max min next oct ord pow range repr reversed round
@@ -98,7 +100,7 @@ _PURE = (
 def plan(test: str, entry_point: str | None, how: str = "plan") -> Plan:
     """How to judge one test. Never raises for any text.
 
-    `how`: `whole` keeps the test in one piece, `play` plays also what could be judged directly.
+    `how`: `whole` keeps the test in one piece, `official` does so whatever it checks.
     """
     try:
         tree = ast.parse(test)
@@ -111,6 +113,8 @@ def plan(test: str, entry_point: str | None, how: str = "plan") -> Plan:
 
 
 def _planned(test: str, tree: ast.Module, entry_point: str | None, how: str) -> Plan:
+    if how == "official":
+        return Plan("official", [("whole", [test, entry_point])])
     if entry_point in bound_names(tree) and not _imports_solution(tree):
         return Plan("blind", [])
     only = tree.body[0] if len(tree.body) == 1 else None
@@ -163,11 +167,14 @@ def _uses_process(node: ast.AST) -> bool:
         return not all(alias.name in JUDGE_MODULES for alias in node.names)
     if isinstance(node, ast.ImportFrom):
         names = {alias.name for alias in node.names}
+        if node.module == "dataclasses":
+            return not names <= _DATACLASSES
         return bool(node.level) or node.module not in JUDGE_MODULES or not names.isdisjoint(_PROCESS_ATTRIBUTES)
     if isinstance(node, ast.Name):
         return node.id in _PROCESS_NAMES
     if isinstance(node, ast.Attribute):
-        return node.attr in _PROCESS_ATTRIBUTES
+        of_dataclasses = isinstance(node.value, ast.Name) and node.value.id == "dataclasses"
+        return node.attr in _PROCESS_ATTRIBUTES or (of_dataclasses and node.attr not in _DATACLASSES)
     return isinstance(node, (ast.AsyncFor, ast.AsyncWith, ast.MatchClass))
 
 

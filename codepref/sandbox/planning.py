@@ -38,7 +38,7 @@ class Planner:
     def plans(self, jobs: Sequence[Job]) -> list[list[Plan]]:
         """A plan for every test; equal tests of one entry point share theirs."""
         items = list({(test, job.entry_point): None for job in jobs for test in job.tests})
-        how = "whole" if self._mode == "official" else "plan"
+        how = "official" if self._mode == "official" else "plan"
         answers = self._judges.ask(how, items, _PLAN_CPU_S)
         plans = {item: _read_plan(answer, item) for item, answer in zip(items, answers, strict=True)}
         plans.update(self.rehearse([item for item in items if plans[item].kind == "play"]))

@@ -13,6 +13,7 @@ import builtins
 import contextlib
 import marshal
 import math
+import random
 import sys
 import types
 from collections.abc import Sequence
@@ -334,6 +335,7 @@ class Script:
     def run(self, stage: Play) -> None:
         """Runs the test; raises what it raises."""
         stage.entry_point = self.entry_point
+        seed_generators()
         namespace = main_module().__dict__
         namespace["__builtins__"] = vars(builtins) | stage.hooks()
         for name in self.free - KNOWN.keys():
@@ -341,6 +343,13 @@ class Script:
         if self.entry_point:
             namespace.setdefault(self.entry_point, Global(stage, self.entry_point))
         Runner(namespace, self.entry_point).run(self.outline, self.code)
+
+
+def seed_generators() -> None:
+    """Gives every play the same random numbers, so that it asks for the same as the one before."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
 
 
 def main_module() -> types.ModuleType:

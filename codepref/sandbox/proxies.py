@@ -5,6 +5,7 @@ builtin type is its base value with the attributes of its class asked for. Whate
 operation (worker/operations.py). `Hole` stands for an answer while the next operations are guessed.
 """
 
+import operator
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -163,6 +164,12 @@ class Remote:
         yield from ()
         return self.codepref_play.ask("await", [self])
 
+    def __copy__(self) -> Any:
+        return self.codepref_play.ask("copy", [self])
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return self.codepref_play.ask("deepcopy", [self])
+
     def __eq__(self, other: object) -> Any:
         if self is other:
             return True
@@ -212,6 +219,18 @@ class Global(Called):
         if self.codepref_name == self.codepref_play.entry_point:
             return True
         return super().__bool__()
+
+    def __eq__(self, other: object) -> Any:
+        return self is other or self.codepref_value() == other
+
+    def __ne__(self, other: object) -> Any:
+        return self is not other and self.codepref_value() != other
+
+    __hash__ = Remote.__hash__
+
+    def codepref_value(self) -> Any:
+        """What the name stands for: plain data, or an object."""
+        return self.codepref_play.ask("object", [self])
 
 
 class Thing(Remote):
@@ -308,7 +327,13 @@ def _derived(result: Any, *operands: Any) -> Any:
 
 def _binary(kind: str) -> Callable[[Any, Any], Any]:
     name = _OPERATOR_NAMES.get(kind, kind)
-    return lambda self, other: _derived(self.codepref_play.ask(name, [self, other], own=True), self, other)
+
+    def operate(self: Any, other: Any) -> Any:
+        if isinstance(self, Global):
+            return getattr(operator, name)(self.codepref_value(), other) if hasattr(operator, name) else NotImplemented
+        return _derived(self.codepref_play.ask(name, [self, other], own=True), self, other)
+
+    return operate
 
 
 def _reflected(kind: str) -> Callable[[Any, Any], Any]:
@@ -318,6 +343,8 @@ def _reflected(kind: str) -> Callable[[Any, Any], Any]:
 
 def _order(kind: str) -> Callable[[Any, Any], Any]:
     def compare(self: Any, other: Any) -> Any:
+        if isinstance(self, Global):
+            return getattr(operator, kind)(self.codepref_value(), other)
         if is_derived(self) or is_derived(other):
             return False
         return self.codepref_play.ask(kind, [self, other], own=True)

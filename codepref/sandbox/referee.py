@@ -5,9 +5,9 @@ test's text or a returned value does to a parser or to a comparison happens in a
 one cell. Two kinds of question may share a child, as nothing in them can do anything but compute: reading tests, and
 conditions of a closed set of operations on plain data.
 
-Requests, marshalled by the supervisor: `("plan" | "whole", [(test, entry point), ...])`, `("judge", [(prelude,
-condition, [value, ...]), ...])`, `("rehearse", (test, entry point))`, `("play", (test, entry point, operations,
-answers, ended))`.
+Requests, marshalled by the supervisor: `("plan" | "whole" | "official", [(test, entry point), ...])`, `("judge",
+[(prelude, condition, [value, ...]), ...])`, `("rehearse", (test, entry point))`, `("play", (test, entry point,
+operations, answers, ended))`.
 """
 
 import builtins

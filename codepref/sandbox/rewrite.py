@@ -126,6 +126,13 @@ class Rewriter(ast.NodeTransformer):
                 return _call("distance", difference.left, difference.right)
         return node
 
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        """The class of an object, by its attribute."""
+        self.generic_visit(node)
+        if node.attr == "__class__" and isinstance(node.ctx, ast.Load):
+            return _call("type_of", node.value)
+        return node
+
     def visit_Name(self, node: ast.Name) -> Any:
         """A name that is known although nobody imported it."""
         if isinstance(node.ctx, ast.Load) and node.id in self.known:

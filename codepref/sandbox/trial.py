@@ -141,10 +141,12 @@ class Ended(NamedTuple):
         """State and words for a test that it did not finish."""
         if self.why == worker.NOT_STARTED:
             return LOST, NOT_STARTED
-        if self.why == worker.OUTPUT_LIMIT or (self.status == 0 and len(self.records) > FULL_BYTES):
+        if self.why == worker.OUTPUT_LIMIT or self.status == worker.OUT_OF_ROOM << 8:
             return worker.TOO_LARGE, "more output than the limit allows"
         if self.why != worker.ENDED:
             return TIMEOUT, WHY.get(self.why, "limit")
+        if self.status == worker.OUT_OF_MEMORY << 8:
+            return worker.NO_MEMORY, "MemoryError"
         if self.status in _OUT_OF_TIME and self.cpu_s >= limits.cpu_s:
             return TIMEOUT, WHY[worker.CPU_LIMIT]
         return CRASH, exit_words(self.status)

@@ -1,8 +1,8 @@
 """Conformance battery: what every sandbox must do, whatever its lane, profile or platform.
 
 `CHECKS` are functions of one open sandbox, which they share; those on values and their fingerprints are in
-battery_values.py. `FACTORY_CHECKS` are functions of a factory that makes sandboxes with other limits:
-`make(Limits(...))` gives a context manager. A check passes by returning.
+battery_values.py, those on forms of tests in battery_forms.py. `FACTORY_CHECKS` are functions of a factory that makes
+sandboxes with other limits: `make(Limits(...))` gives a context manager. A check passes by returning.
 """
 
 from collections.abc import Callable, Iterable
@@ -247,37 +247,6 @@ def check_line_ends(sandbox: Sandbox) -> None:
     )
     all_alike(sandbox, code, good, "passed")
     all_alike(sandbox, code, (test.replace("2", "3") for test in good), "failed")
-
-
-# ---- official mode
-
-
-def check_official_for_test_functions(sandbox: Sandbox) -> None:
-    test = "def check(candidate):\n    for n in range({}):\n        assert candidate(n) == n + 1\ncheck(f)"
-    good, bad = cells(sandbox, INCREMENT, test.format(5), test.format(5).replace("n + 1", "n"))
-    assert (good.verdict, bad.verdict) == ("passed", "failed")
-
-
-def check_official_for_unittest(sandbox: Sandbox) -> None:
-    test = (
-        "import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(1), {})\n"
-        "suite = unittest.defaultTestLoader.loadTestsFromTestCase(T)\nassert suite.countTestCases() == 1\nT('test_f').debug()\n"
-    )
-    good, bad = cells(sandbox, INCREMENT, test.format(2), test.format(3))
-    assert (good.verdict, bad.verdict) == ("passed", "failed")
-    assert good.mode == "official"
-
-
-def check_official_for_own_classes(sandbox: Sandbox) -> None:
-    code = "class P:\n    def __init__(self, x):\n        self.x = x\n    def __eq__(self, o):\n        return self.x == o.x\n"
-    good, bad = cells(sandbox, code + "def f(x):\n    return P(x)\n", "assert f(1) == P(1)", "assert f(1) == P(2)")
-    assert (good.verdict, bad.verdict) == ("passed", "failed")
-    assert good.mode == "official"
-
-
-def check_official_for_expected_exceptions(sandbox: Sandbox) -> None:
-    test = "try:\n    f({})\nexcept TypeError:\n    pass\nelse:\n    assert False"
-    assert verdicts(sandbox, INCREMENT, test.format("'x'"), test.format("1")) == ["passed", "failed"]
 
 
 # ---- one test never sees another

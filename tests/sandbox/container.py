@@ -84,9 +84,10 @@ def inside() -> bool:
     return os.path.exists(MARK) and " / tmpfs " in Path("/proc/self/mounts").read_text()
 
 
-def docker_filter(landlock: bool) -> bytes:
-    """The program of the filter; `landlock`: its calls are let through, as they are by Docker since 23.0."""
-    refused = [*_REFUSED.values(), *(() if landlock else _LANDLOCK)]
+def docker_filter(landlock: bool, allowed: Sequence[str] = ()) -> bytes:
+    """The program of the filter. `landlock`: its calls are let through. `allowed`: names of calls that are, too."""
+    refused = [number for name, number in _REFUSED.items() if name not in allowed]
+    refused += () if landlock else _LANDLOCK
     steps = [(_LOAD, 4, 0, 0), (_EQUAL, _AUDIT_X86_64, 1, 0), (_RETURN, _ERRNO | _EPERM, 0, 0), (_LOAD, 0, 0, 0)]
     steps += [(_EQUAL, _CLONE3, 0, 1), (_RETURN, _ERRNO | _ENOSYS, 0, 0)]
     for number in refused:
@@ -212,7 +213,7 @@ def _first(base: str, options: argparse.Namespace, named: "Signal", mapped: "Sig
         limit_capabilities()
     _prctl(_PDEATHSIG, signal.SIGKILL)
     if options.profile == "docker":
-        install(docker_filter(options.landlock))
+        install(docker_filter(options.landlock, options.allow.split(",")))
     home = "/root" if options.user == "root" else "/home/user"
     environment = {name: value for name, value in os.environ.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
     environment |= {"HOME": home, "PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "USER": options.user}
@@ -312,6 +313,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", choices=["docker", "unconfined", "open"], default="docker")
     parser.add_argument("--no-landlock", dest="landlock", action="store_false", help="refuse Landlock's calls, too")
+    parser.add_argument("--allow", default="", metavar="CALL,...", help="what an own seccomp profile lets through")
     parser.add_argument("--user", choices=["root", "nobody"], default="root")
     parser.add_argument("--bind", action="append", default=[], metavar="PATH", help="show one more path, read-only")
     parser.add_argument("command", nargs="+")

@@ -29,7 +29,8 @@ KINDS = {
         "passed" if _PYTEST else "unjudged", "says nothing about the code where pytest is not installed, else it runs"
     ),
     "pytest fails": _kind(
-        "failed" if _PYTEST else "unjudged", "says nothing about the code where pytest is not installed, else it runs"
+        "failed unjudged" if _PYTEST else "unjudged",
+        "says nothing about the code where pytest is not installed, else it runs",
     ),
     "own file name": _kind("passed", "a test may import the code from `solution`, the name of the code's module here"),
     "other file name": _kind("unjudged", "the test imports the code by a file name that nobody promised it"),

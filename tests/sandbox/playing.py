@@ -14,7 +14,6 @@ from typing import NamedTuple
 from codepref.sandbox import play, referee
 from codepref.sandbox.plan import DIRECT, plan
 from codepref.sandbox.play import Script
-from codepref.sandbox.worker.candidate import compiled_step
 from codepref.sandbox.worker.operations import Session
 
 MOST_ROUNDS = 40
@@ -78,8 +77,3 @@ def played(code: str, test: str, entry_point: str | None) -> Judged:
             break
     verdict = VERDICTS.get(outcome.status, "unjudged")
     return Judged("play", verdict, outcome.error.decode(errors="replace"), tuple(sent), outcome.own)
-
-
-def step(source: str) -> object:
-    """A compiled expression of a direct test."""
-    return compiled_step("eval", source)

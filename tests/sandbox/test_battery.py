@@ -12,11 +12,12 @@ from codepref.sandbox import Job, Limits, Sandbox
 
 sys.path.insert(0, str(Path(__file__).parent))
 import battery
+import battery_forms
 import battery_values
 
 LIMITS = Limits(cpu_s=0.5, load_s=1.0, wall_s=1.5, memory_mb=512)
 COMBINATIONS = list(product(["function", "library"], ["fast", "code", "strict"]))
-CHECKS = (*battery.CHECKS, *battery_values.CHECKS)
+CHECKS = (*battery.CHECKS, *battery_forms.CHECKS, *battery_values.CHECKS)
 
 
 @pytest.fixture(scope="module", params=COMBINATIONS, ids="-".join)

@@ -4,12 +4,21 @@ import marshal
 import textwrap
 
 import pytest
+from playing import undisturbed
 
 from codepref.sandbox import Job, Limits, Sandbox, play, referee
 from codepref.sandbox.plan import FALSE, NEEDS, RAISED, TRUE
 from codepref.sandbox.worker.image import encode
 
 LIMITS = Limits(cpu_s=1.0, wall_s=5.0)
+
+
+@pytest.fixture
+def _undisturbed():
+    with undisturbed():
+        yield
+
+
 MARK_ALL_PASSED = textwrap.dedent("""
     import sys
     frame = sys._getframe()
@@ -127,6 +136,7 @@ def test_a_condition_of_any_text_gives_one_of_four_answers():
     assert {text: referee.judge("", text, values)[0] for text in answers} == answers
 
 
+@pytest.mark.usefixtures("_undisturbed")
 def test_a_rehearsal_of_any_text_has_an_outcome():
     assert referee.rehearse("assert f(", "f").status == play.INSEPARABLE
     assert referee.rehearse("x = 1\nassert x", "f").status == play.BLIND

@@ -76,8 +76,15 @@ TESTS = [
 ]
 
 
+ADDRESS = "assert str(f(1)) == '1'"
+"""The text of an object may hold its address, which differs from process to process."""
+BLIND = ("assert True", "x = 3\nassert x == 4")
+
+
 def plain_python(code, test):
-    """The verdict of the obvious grader, for programs known to be harmless."""
+    """The verdict of the obvious grader, for programs known to be harmless; a test that checks nothing has none."""
+    if test in BLIND:
+        return "unjudged"
     if test.startswith("def test_it"):
         test += "\ntest_it()"
     with contextlib.redirect_stdout(io.StringIO()):
@@ -104,9 +111,11 @@ def test_verdicts_are_those_of_plain_python_in_every_lane():
         ]
         assert wrong == [], lane
         for row, reference in zip(cells, lanes["strict"], strict=True):
-            assert [(c.verdict, c.mode, c.fingerprint) for c in row] == [
-                (c.verdict, c.mode, c.fingerprint) for c in reference
-            ]
+            assert [(c.verdict, c.mode) for c in row] == [(c.verdict, c.mode) for c in reference]
+            prints = [[cell.fingerprint for cell in found] for found in (row, reference)]
+            for found in prints:
+                del found[TESTS.index(ADDRESS)]
+            assert prints[0] == prints[1]
 
 
 @pytest.fixture(scope="module")
@@ -200,11 +209,13 @@ def test_duplicates_share_a_row_and_empty_jobs_are_empty(sandbox):
 
 def test_modes():
     code = "def f(x):\n    return x"
-    tests = ("assert f(1) == 1", "for i in range(2):\n    assert f(i) == i")
+    tests = (
+        "assert f(1) == 1", "for i in range(2):\n    assert f(i) == i", "import random\nrandom.seed(1)\nassert f(1) == 1",
+    )  # fmt: skip
     for mode, wanted in {
-        "auto": [("passed", "plain"), ("passed", "official")],
-        "plain": [("passed", "plain"), ("unjudged", "official")],
-        "official": [("passed", "official"), ("passed", "official")],
+        "auto": [("passed", "plain"), ("passed", "plain"), ("passed", "official")],
+        "plain": [("passed", "plain"), ("passed", "plain"), ("unjudged", "official")],
+        "official": [("passed", "official")] * 3,
     }.items():
         with Sandbox(LIMITS, mode=mode) as open_:
             cells = open_.run(Job("modes", (code,), tests, "f")).cells[0]
@@ -259,6 +270,21 @@ def test_heavy_libraries_are_loaded_as_candidates_ask_for_them():
             first = [row[0].verdict for row in patient.run(Job("a", codes, tests, "f")).cells]
             assert first == ["passed", "failed", "passed"]
             assert verdicts(patient, another, *tests) == ["passed"]
+
+
+def test_a_stopped_cell_of_a_played_test_is_run_again_with_its_full_time():
+    """Also under a short first limit, beside codes that pass the same test."""
+    slow = "def f(x):\n    n = 0\n    for i in range(3_000_000 if x else 0): n += i\n    return x"
+    codes = (
+        slow,
+        "def f(x):\n    return x",
+        "def f(x):\n    return x + 0",
+        "def f(x):\n    while x: pass\n    return x",
+    )
+    tests = ("for x in (0, 1):\n    assert f(x) == x", "x = f(1)\ny = f(0)\nassert x == y + 1")
+    with Sandbox(Limits(cpu_s=2.0, screen_s=0.02)) as patient:
+        cells = patient.run(Job("slow", codes, tests, "f")).cells
+    assert [[cell.verdict for cell in row] for row in cells] == [*[["passed"] * 2] * 3, ["timeout"] * 2]
 
 
 def test_an_unseeded_program_behaves_the_same_in_every_run(sandbox):

@@ -32,6 +32,6 @@ ANSWER = struct.Struct("<iBdI")  # wait status, why it was killed, CPU seconds, 
 ENDING = struct.Struct("<iBdd")  # start of a CELL record's data: wait status, why killed, CPU seconds at least, at most
 VALUE, RAISED, OPAQUE, UNCOMPILED, IMPURE, TOO_LARGE, NO_MEMORY, LOADED, DONE, NO_TEST, CELL, UNRUNNABLE = range(12)
 ENDED, CPU_LIMIT, WALL_LIMIT, LOAD_LIMIT, OUTPUT_LIMIT, NOT_STARTED = range(6)
-TROUBLE = 70  # exit status of a child of the server that broke down by itself
+TROUBLE, OUT_OF_MEMORY, OUT_OF_ROOM = 70, 71, 72  # exit statuses: broke down; no memory, no room for a record
 CELLS, SHARED = 0, 1  # how programs run: one process a test, or all in one process
 MODULE = "solution"  # name of the candidate's module

@@ -9,6 +9,7 @@ answer is `(outcome, value, changes)`: what came back or was raised, and what be
 from __future__ import annotations
 
 import builtins
+import copy
 import operator
 from typing import Any, Callable  # noqa: UP035 - Python 3.8
 
@@ -57,6 +58,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(operator, name) for name in _OPERATORS.split()},
     "call": lambda function, arguments, keywords: function(*arguments, **keywords),
     "object": lambda value: value,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
     "descends": lambda value, kind: kind in _mro(type(value)),
     "enter": lambda manager: type(manager).__enter__(manager),
     "exit": lambda manager: type(manager).__exit__(manager, None, None, None),

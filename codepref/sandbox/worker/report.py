@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any, Iterable  # noqa: UP035 - Python 3.8
 
-from . import CELL, ENDING, HEAD, RECORD, TOO_LARGE
+from . import CELL, ENDING, HEAD, OUT_OF_ROOM, RECORD, TOO_LARGE
 
 SPARE = 1 << 16
 """What the pages of a child hold beyond those of one process of a candidate, so that its record always fits."""
@@ -44,7 +44,7 @@ class Report:
         now = time.process_time()
         start, size = self.offset, len(data)
         if start + RECORD.size + size > self.limit:
-            os._exit(0)
+            os._exit(OUT_OF_ROOM if self.pages is self.inner else 0)
         RECORD.pack_into(self.pages, start, program, test, slot, status, size, now - self.clock)
         start += RECORD.size
         if size:

@@ -21,7 +21,20 @@ import time
 import types
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
-from . import ANSWER, ANSWERS, CPU_LIMIT, ENDED, HEAD, HELD, LOAD_LIMIT, NOT_STARTED, OUTPUT_LIMIT, REQUESTS, TROUBLE
+from . import (
+    ANSWER,
+    ANSWERS,
+    CPU_LIMIT,
+    ENDED,
+    HEAD,
+    HELD,
+    LOAD_LIMIT,
+    NOT_STARTED,
+    OUT_OF_MEMORY,
+    OUTPUT_LIMIT,
+    REQUESTS,
+    TROUBLE,
+)
 from .audited import SAFE_MODULES
 from .candidate import run
 from .harmless import risky_names
@@ -187,6 +200,8 @@ class Server:
             self.report.go_inside()
             self.report.clock = time.process_time()
             body()
+        except MemoryError:  # while it reported another one
+            os._exit(OUT_OF_MEMORY)
         finally:
             os._exit(0)
 

@@ -171,8 +171,8 @@ def _function_parts(value: Any) -> Any:
 
 
 _NAMED_PARTS: dict[type, Callable[[Any], Any]] = {
-    type: _type_parts, types.ModuleType: _module_parts, types.FunctionType: _function_parts,
-    types.BuiltinFunctionType: _function_parts,
+    type: _type_parts, type(fractions.Fraction): _type_parts, types.ModuleType: _module_parts,
+    types.FunctionType: _function_parts, types.BuiltinFunctionType: _function_parts,
 }  # fmt: skip
 """What is found by its name: None for a value that only has the name of one of the table."""
 

@@ -104,26 +104,32 @@ def ran():
 
 def test_a_stub_meets_every_test_and_is_not_a_code(ran):
     row = next(from_table(ran[1], Outcomes))
-    assert row.stub == ("passed", "failed", "passed", "failed")
+    assert row.stub == ("passed", "failed", "unjudged", "failed")
     assert len(row.verdicts) == 3
 
 
 def test_tests_that_a_stub_passes_are_not_ranked(ran):
-    shard = gates.keep_informative_tests(None, *ran)
+    shard = gates.keep_informative_tests(gates.Telling(), *ran)
     (row,) = from_table(shard.table, Candidates)
     assert [test.test for test in row.tests] == [TESTS[1], TESTS[3]]
     assert [(item.prompt_id, item.kind, item.rule, item.item) for item in shard.excluded] == [
         ("p", "test", "vacuous", 0),
-        ("p", "test", "vacuous", 2),
+        ("p", "test", "blind", 2),
         ("q", "test", "vacuous", 0),
         ("q", "prompt", "no tests", None),
     ]
-    (matrix,) = from_table(gates.keep_informative_runs(None, ran[1]).table, Outcomes)
+    (matrix,) = from_table(gates.keep_informative_runs(gates.Telling(), ran[1]).table, Outcomes)
     whole = next(from_table(ran[1], Outcomes))
     assert matrix.verdicts == tuple((cells[1], cells[3]) for cells in whole.verdicts)
     assert matrix.fingerprints == tuple((cells[1], cells[3]) for cells in whole.fingerprints)
     assert matrix.stub == ("failed", "failed")
     assert matrix.verdicts == (("passed", "passed"), ("failed", "passed"), ("failed", "failed"))
+
+
+def test_blind_tests_are_left_out_also_where_vacuous_ones_are_ranked(ran):
+    shard = gates.keep_informative_tests(gates.Telling(vacuous=False), *ran)
+    assert [(item.prompt_id, item.rule, item.item) for item in shard.excluded] == [("p", "blind", 2)]
+    assert [len(row.tests) for row in from_table(shard.table, Candidates)] == [3, 1]
 
 
 def test_distinct_rows_across_shards(tmp_path):
