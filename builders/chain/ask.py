@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import jinja2
 import pyarrow as pa
@@ -288,9 +288,10 @@ def _with_samples(
     row: Samples, answers: Sequence[Sequence[Completion]], name: str
 ) -> tuple[list[Samples], list[Exclusion]]:
     codes, tests = map(_as_samples, answers)
+    kinds: tuple[Literal["code", "test"], ...] = ("code", "test")
     unanswered = [
         Exclusion("samples", row.prompt_id, kind, "no answer", index, completion.finish_reason)
-        for kind, answer in zip(("code", "test"), answers, strict=True)
+        for kind, answer in zip(kinds, answers, strict=True)
         for index, completion in enumerate(answer)
         if not completion.text.strip()
     ]
