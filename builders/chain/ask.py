@@ -288,20 +288,14 @@ def _with_samples(
     row: Samples, answers: Sequence[Sequence[Completion]], name: str
 ) -> tuple[list[Samples], list[Exclusion]]:
     codes, tests = map(_as_samples, answers)
+    kinds: tuple[Literal["code", "test"], ...] = ("code", "test")
     unanswered = [
-        *_unanswered(row.prompt_id, "code", answers[0]),
-        *_unanswered(row.prompt_id, "test", answers[1]),
+        Exclusion("samples", row.prompt_id, kind, "no answer", index, completion.finish_reason)
+        for kind, answer in zip(kinds, answers, strict=True)
+        for index, completion in enumerate(answer)
+        if not completion.text.strip()
     ]
     return [replace(row, codes=codes, tests=tests, generator=name)], unanswered
-
-
-def _unanswered(prompt_id: str, kind: Literal["code", "test"], answer: Sequence[Completion]) -> list[Exclusion]:
-    """The samples that hold no answer, and why."""
-    return [
-        Exclusion("samples", prompt_id, kind, "no answer", index, found.finish_reason)
-        for index, found in enumerate(answer)
-        if not found.text.strip()
-    ]
 
 
 def _as_samples(answer: Sequence[Completion]) -> tuple[Sample, ...]:
