@@ -1,5 +1,6 @@
 """Samples from a model: the official prompts, asked of a server or of a model on this machine."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +62,8 @@ def draw_samples(
 ) -> list[GradedSample]:
     """`n` samples a problem. What was asked before is taken from the request cache in `cache`.
 
+    A sample without an answer is an empty program, which fails, and says why as its rule.
+
     Raises `CodeprefError` where the backend can not answer, or for an instruct task and a base model.
     """
     questions, chat = ask_questions(benchmark, problems, model)
@@ -73,7 +76,7 @@ def draw_samples(
     ]
     top_p = 0.95 if model.temperature > 0 else 1.0
     sampling = Sampling(model.temperature, top_p, model.max_tokens or benchmark.max_tokens, stop)
-    with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed) as generator:
+    with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed, _say) as generator:
         answers = generator.generate(requests)
     drawn = [
         _drawn(benchmark, problem, index, answer, stop, chat)
@@ -87,7 +90,8 @@ def draw_samples(
     else:
         programs = cleaned(benchmark, given, settings)
     return [
-        replace(sample, program=program, rule=rule) for sample, (program, rule) in zip(drawn, programs, strict=True)
+        replace(sample, program=program, rule=sample.rule or rule)
+        for sample, (program, rule) in zip(drawn, programs, strict=True)
     ]
 
 
@@ -97,9 +101,14 @@ def _drawn(
     """An answer, before a program is taken from it."""
     given = writable(answer.text)
     shown = cut(given.removeprefix(MARK), stop)
-    ended_early = answer.finish_reason == "length" and not any(mark in given for mark in stop)
+    ended_early = answer.finish_reason.startswith("length") and not any(mark in given for mark in stop)
     raw = _raw(benchmark, problem, shown, chat)
-    return GradedSample(problem.task_id, index, raw, "", cut=ended_early, mended=given != answer.text)
+    rule = "" if answer.text.strip() else f"no answer: {answer.finish_reason}"
+    return GradedSample(problem.task_id, index, raw, "", rule, cut=ended_early, mended=given != answer.text)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _backend(model: AskedModel, chat: bool) -> Backend:

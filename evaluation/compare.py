@@ -73,8 +73,8 @@ def solved_tasks(rows: Sequence[results.Row]) -> set[str]:
 def paired_interval(differences: Sequence[float]) -> tuple[float, float, float]:
     """Mean of one difference a problem, each in [-1, 1], and its 95 % interval.
 
-    Bonett and Price's adjusted Wald interval (2012, doi:10.3102/1076998611411915): one problem won and one lost are
-    added before the normal interval is taken, so that a few equal differences do not seem certain.
+    Bonett and Price's adjusted Wald interval (2012, Journal of Educational and Behavioral Statistics 37): one problem
+    won and one lost are added before the normal interval is taken, so that a few equal differences do not seem certain.
     """
     mean = math.fsum(differences) / len(differences)
     values = [*differences, 1.0, -1.0]

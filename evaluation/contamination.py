@@ -37,7 +37,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CodeprefError(f"{path}: can not be read ({error}); give the manifest or the card of the data") from None
+        raise CodeprefError(
+            f"--trained-on {path}: can not be read ({error}); give the manifest or the card of the data"
+        ) from None
 
 
 def _holds(text: str, task_id: str) -> bool:
@@ -52,8 +54,18 @@ def _checked(path: Path, name: str) -> bool:
     try:
         content: Any = json.loads(text)
     except json.JSONDecodeError as error:
-        raise CodeprefError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
-    stages = content.get("stages", []) if isinstance(content, dict) else []
-    settings = [(stage.get("depends") or {}).get("settings") or {} for stage in stages if isinstance(stage, dict)]
-    compared = [title for part in settings for title in part.get("benchmarks", [])]
-    return any(name.lower().replace("-", "") in str(title).lower().replace("-", "") for title in compared)
+        raise CodeprefError(f"--trained-on {path}, line {error.lineno}: not JSON ({error.msg})") from None
+    compared = _titles(content)
+    return any(name.lower().replace("-", "") in title.lower().replace("-", "") for title in compared)
+
+
+def _titles(content: Any) -> list[str]:
+    """The benchmarks that a manifest's stages were told to compare prompts with; none in any other JSON."""
+    titles: list[str] = []
+    stages = content.get("stages") if isinstance(content, dict) else None
+    for stage in stages if isinstance(stages, list) else []:
+        place: Any = stage
+        for key in ("depends", "settings", "benchmarks"):
+            place = place.get(key) if isinstance(place, dict) else None
+        titles += map(str, place) if isinstance(place, list) else []
+    return titles

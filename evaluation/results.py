@@ -14,8 +14,8 @@ from codepref.errors import CodeprefError
 from codepref.files import BadLine, json_lines
 from evaluation import figure
 from evaluation.benchmark import Graded, Problem
-from evaluation.samples import GradedSample, write_text
-from evaluation.score import pass_at_ks
+from evaluation.samples import GradedSample, writable, write_text
+from evaluation.score import INTERVAL, pass_at_ks
 
 SCHEMA = 1
 Row = dict[str, Any]
@@ -27,9 +27,11 @@ def verdict_row(sample: GradedSample, graded: Graded, digest: str) -> Row:
     line: Row = {"task_id": sample.task_id, "sample": sample.index, "verdict": graded.verdict}
     if graded.plus_verdict is not None:
         line |= {"base_verdict": graded.base_verdict, "plus_verdict": graded.plus_verdict}
-    line |= {"mode": graded.mode, "cpu_s": round(graded.cpu_s, 6), "error": graded.error, "program": digest}
+    line |= {"mode": graded.mode, "cpu_s": round(graded.cpu_s, 6), "error": writable(graded.error), "program": digest}
     if sample.rule:
         line["extraction"] = sample.rule
+    if sample.cut:
+        line["cut"] = True
     return line
 
 
@@ -58,22 +60,42 @@ def counts(rows: Iterable[Row], key: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-def result(name: str, problems: Sequence[Problem], rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of `results.json`. Raises `CodeprefError` when a program is unjudged: that is no score."""
+OUTPUTS = ("results.json", "summary.md", "verdicts.jsonl", "samples.jsonl", "samples.raw.jsonl", "eval_results.json")
+OURS = ("verdicts.jsonl", "samples.raw.jsonl", "requests.sqlite")
+"""What lies in a folder that a run wrote to, from its first minutes on."""
+
+
+def refuse_overwriting(folder: Path, inputs: Iterable[Path | None]) -> None:
+    """Raises `CodeprefError` where a run in this folder would write over a file that is no run's, or that it reads."""
+    there = [folder / name for name in OUTPUTS if (folder / name).exists()]
+    for path in inputs:
+        if path is not None and path.exists() and any(path.samefile(output) for output in there):
+            raise CodeprefError(f"{path}: the run would write over this file, which it reads; give another --out")
+    if there and not any((folder / name).exists() for name in OURS):
+        raise CodeprefError(f"{there[0]}: this file is of no run, and a run would write over it; give another --out")
+
+
+def result(
+    name: str, problems: Sequence[Problem], rows: Sequence[Row], ks: Sequence[int], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of `results.json`, with pass@k for `ks`.
+
+    Raises `CodeprefError` when a program is unjudged: that is no score.
+    """
     unjudged = [line["task_id"] for line in rows if line["verdict"] == "unjudged"]
     if unjudged:
         raise CodeprefError(f"{name}: {len(unjudged)} programs could not be judged ({unjudged[0]} ...); run it again")
     keys = {"score": "verdict"} | ({"base": "base_verdict"} if any(line.get("base_verdict") for line in rows) else {})
-    parts = {part: _scores(counts(rows, key)) for part, key in keys.items()}
-    by_group = _by_group({problem.task_id: problem.group for problem in problems if problem.group}, rows)
+    parts = {part: _scores(counts(rows, key), ks) for part, key in keys.items()}
+    by_group = _by_group({problem.task_id: problem.group for problem in problems if problem.group}, rows, ks)
     found = counts(rows, "verdict")
     return {
         "schema": SCHEMA,
         "benchmark": name,
         "problems": len(found),
-        "problems_of_benchmark": len(problems),
         "samples": len(rows),
         **parts,
+        "interval": INTERVAL,
         "by_group": by_group,
         "verdicts": dict(sorted(collections.Counter(line["verdict"] for line in rows).items())),
         "errors": dict(
@@ -88,19 +110,19 @@ def result(name: str, problems: Sequence[Problem], rows: Sequence[Row], facts: M
     }
 
 
-def _by_group(groups: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
+def _by_group(groups: Mapping[str, str], rows: Sequence[Row], ks: Sequence[int]) -> dict[str, Any]:
     """Scores of every group that has rows, in the order of their names."""
     members: dict[str, list[Row]] = {}
     for line in rows:
         group = groups.get(line["task_id"])
         if group is not None:
             members.setdefault(group, []).append(line)
-    return {group: _scores(counts(members[group], "verdict")) for group in sorted(members)}
+    return {group: _scores(counts(members[group], "verdict"), ks) for group in sorted(members)}
 
 
-def _scores(found: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def _scores(found: Mapping[str, tuple[int, int]], ks: Sequence[int]) -> dict[str, Any]:
     rounded = {}
-    for name, score in pass_at_ks(list(found.values())).items():
+    for name, score in pass_at_ks(list(found.values()), ks).items():
         rounded[name] = {key: round(value, 6) for key, value in dataclasses.asdict(score).items()}
     return rounded
 
@@ -118,7 +140,7 @@ def write_results(folder: Path, found: Mapping[str, Any]) -> None:
         **({"original tests": found["base"]} if "base" in found else {}),
         **found["by_group"],
     }
-    title = f"{found['benchmark']}: pass@1 with 95 % intervals"
+    title = f"{found['benchmark']}{_part_in_words(found, ', ')}: pass@1 with 95 % intervals"
     first = {name: scores["pass@1"] for name, scores in shown.items()}
     write_text(folder / "figures" / "score.svg", figure.score_bars(title, first))
 
@@ -132,10 +154,11 @@ def results_text(found: Mapping[str, Any]) -> str:
     rows = [(title, found[key]) for key, title in titles.items() if key in found]
     for title, scores in [*rows, *found["by_group"].items()]:
         lines.append(f"| {title} | " + " | ".join(percent(score) for score in scores.values()) + " |")
-    lines += [
-        "",
-        f"{found['samples']} samples of {found['problems']} problems ({found['problems_of_benchmark']} in all).",
-    ]
+    lines += ["", f"Intervals: {found['interval']}.", *_limits_in_words(found)]
+    part = _part_in_words(found, "")
+    if part:
+        lines.append(f"**{part}** ({found['partial']['why']}): no score of {found['benchmark']}.")
+    lines.append(f"{found['samples']} samples of {found['problems']} problems.")
     lines += [f"Verdicts: {_listed(found['verdicts'])}."]
     lines += [f"Errors: {_listed(found['errors'])}."] if found["errors"] else []
     lines += [f"Programs taken from answers: {_listed(found['extraction'])}."] if found.get("extraction") else []
@@ -146,6 +169,23 @@ def results_text(found: Mapping[str, Any]) -> str:
     lines += [f"- {note}" for note in found.get("notes", [])]
     lines += ["", f"Fingerprint `{found['fingerprint']['id']}`; its parts are in results.json.", ""]
     return "\n".join(lines)
+
+
+def _part_in_words(found: Mapping[str, Any], before: str) -> str:
+    """`16 of 164 problems`, or nothing for the whole benchmark."""
+    part = found["partial"]
+    return f"{before}{part['problems']} of {part['of']} problems" if part else ""
+
+
+def _limits_in_words(found: Mapping[str, Any]) -> list[str]:
+    count = found["cut_answers"]
+    if count is None:
+        return []
+    if not found.get("model"):
+        return [f"Cut off at the token limit: {count} of {found['samples']} answers."]
+    limit = f"Cut off at the limit of {found['fingerprint']['max_tokens']} tokens"
+    more = "; --max-tokens raises it" if count else ""
+    return [f"{limit}: {count} of {found['samples']} answers{more}."]
 
 
 def _failing(gate: Mapping[str, Any]) -> str:

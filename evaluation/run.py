@@ -7,11 +7,13 @@ Every benchmark gets a folder in DIR. References are graded first, in the same i
 when too few of them pass. A run that was interrupted goes on with the problems it has no verdicts for.
 """
 
+import collections
 import dataclasses
 import datetime
 import json
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,23 @@ from codepref import __version__
 from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.sandbox import Profile, layers
-from evaluation import contamination, leaderboard, results
+from evaluation import contamination, leaderboard, notes, results
 from evaluation.ask import AskedModel, draw_samples
 from evaluation.benchmark import CACHE, Benchmark, Graded, Problem, Settings, dataset_hash, digest_of
 from evaluation.grade import environment
 from evaluation.grade.spread import grade_spread
 from evaluation.results import Row
-from evaluation.samples import EXTRACTOR, GradedSample, read_samples, write_samples, write_text
+from evaluation.samples import (
+    EXTRACTOR,
+    GradedSample,
+    check_saved_texts,
+    json_text,
+    read_samples,
+    write_samples,
+    write_text,
+)
+from evaluation.score import usual_ks
+from evaluation.taskids import task_ids
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,8 @@ class Options:
     ids: Path | None = None
     """A JSON list of task ids, to grade only those."""
     limit: int | None = None
+    ks: tuple[int, ...] = ()
+    """The k of pass@k; empty: 1 and the largest usual one that the samples allow."""
     workers: int = 1
     python: str | None = None
     cache: Path = CACHE
@@ -77,21 +91,88 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     Raises `CodeprefError` for bad input, a missing environment, or references that fail.
     """
     run = _Run(benchmark, options, _settings(benchmark, options))
-    every = benchmark.load(options.data)
-    problems = select_problems(every, options)
+    _check_files(run)
+    every = _load(run)
+    problems = select_problems(every, options, benchmark.name)
     answers = _answers(run, problems, every)
     answered = {sample.task_id for sample in answers}
     used = [problem for problem in problems if problem.task_id in answered]
+    ks = _ks(options, answers)
     contaminated = contamination.contamination_notes(benchmark, used, options.trained_on)
     mark = _fingerprint(run, problems)
     gate = _references(run, used, mark)
     write_samples(run.folder, "samples", answers)
     rows = _grade(run, used, answers, mark["id"])
-    found = results.result(benchmark.name, problems, rows, _facts(mark, gate, options))
-    found["notes"] = [*leaderboard.distance_notes(found), *contaminated]
+    part = _part(options, used, _whole(run, every, problems))
+    found = results.result(benchmark.name, used, rows, ks, _facts(mark, gate, options) | part | _cut(answers))
+    distance = [] if found["partial"] else leaderboard.distance_notes(found)
+    hints = notes.sample_notes(benchmark, answers, rows, options.clean or options.model is not None)
+    found["notes"] = [*distance, *contaminated, *hints]
     results.write_results(run.folder, found)
     results.submission(run.folder, answers, rows, found)
     return found
+
+
+def _check_files(run: _Run) -> None:
+    """Raises `CodeprefError` for a file that can not be used, before anything is loaded from the Hub or asked."""
+    options = run.options
+    if options.samples is not None and options.data is None:
+        check_saved_texts(options.samples)
+    if options.ids is not None:
+        _listed_ids(options.ids)
+    if options.python is not None and shutil.which(options.python) is None:
+        raise CodeprefError(f"--python {options.python}: no interpreter is there; give its path")
+    contamination.contamination_notes(run.benchmark, [], options.trained_on)
+    results.refuse_overwriting(run.folder, (options.samples, options.data, options.ids, options.trained_on))
+
+
+def _load(run: _Run) -> list[Problem]:
+    """All problems of the benchmark."""
+    data = run.options.data
+    try:
+        return run.benchmark.load(data)
+    except CodeprefError as error:
+        if data is None:
+            raise
+        place = "" if str(data) in str(error) else f"{data}: "
+        raise CodeprefError(f"--data {place}{error}") from None
+
+
+def _whole(run: _Run, every: list[Problem], problems: list[Problem]) -> int:
+    """How many problems a whole run has; of a local copy of all tasks, `--ids` names those of the hard set."""
+    hard = run.benchmark.name.endswith("_hard") and run.options.data is not None and run.options.limit is None
+    return len(problems) if hard else len(every)
+
+
+def _part(options: Options, used: Sequence[Problem], whole: int) -> dict[str, Any]:
+    """The mark of a run that did not grade the whole benchmark: how many, of how many, which, and why."""
+    facts: dict[str, Any] = {"problems_of_benchmark": whole, "partial": None}
+    if len(used) == whole:
+        return facts
+    reasons = [f"--limit {options.limit}"] if options.limit is not None else []
+    reasons += [f"--ids {options.ids}"] if options.ids is not None else []
+    why = " and ".join(reasons) or "the samples are of no others"
+    tasks = [problem.task_id for problem in used]
+    return facts | {"partial": {"problems": len(used), "of": whole, "why": why, "task_ids": tasks}}
+
+
+def _cut(answers: Sequence[GradedSample]) -> dict[str, Any]:
+    """How many answers ended at the token limit; None where a file of samples does not say."""
+    known = [sample.cut for sample in answers if sample.cut is not None]
+    return {"cut_answers": sum(known) if known else None}
+
+
+def _ks(options: Options, answers: Sequence[GradedSample]) -> tuple[int, ...]:
+    """The k of pass@k, 1 always among them. Raises `CodeprefError` where a problem has fewer samples."""
+    counted = collections.Counter(sample.task_id for sample in answers)
+    task, least = min(counted.items(), key=lambda item: item[1])
+    if not options.ks:
+        return usual_ks(least)
+    most = max(options.ks)
+    if most > least:
+        more = f"--n {most}" if options.model is not None else "more samples or a smaller --k"
+        raise CodeprefError(f"--k {most} needs {most} samples of every problem, {task} has {least}; give {more}")
+    return tuple(sorted({1, *options.ks}))
 
 
 def _settings(benchmark: Benchmark, options: Options) -> Settings:
@@ -107,18 +188,30 @@ def _settings(benchmark: Benchmark, options: Options) -> Settings:
     )
 
 
-def select_problems(problems: list[Problem], options: Options) -> list[Problem]:
+def select_problems(problems: list[Problem], options: Options, name: str) -> list[Problem]:
     """The problems that are asked for; raises `CodeprefError` for ids the benchmark does not have."""
     if options.ids is not None:
-        try:
-            wanted = json.loads(options.ids.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise CodeprefError(f"{options.ids}: not a JSON list of task ids ({error})") from None
-        unknown = set(map(str, wanted)) - {problem.task_id for problem in problems}
-        if unknown:
-            raise CodeprefError(f"{options.ids}: {min(unknown)!r} is no task of this benchmark; remove it")
-        problems = [problem for problem in problems if problem.task_id in set(map(str, wanted))]
+        known = task_ids(name, [problem.task_id for problem in problems])
+        wanted = set[str]()
+        for text in _listed_ids(options.ids):
+            task_id = known.find(text)
+            if task_id is None:
+                raise CodeprefError(f"--ids {options.ids}: {known.refusal(text)}; correct or remove it")
+            wanted.add(task_id)
+        problems = [problem for problem in problems if problem.task_id in wanted]
     return problems[: options.limit]
+
+
+def _listed_ids(path: Path) -> list[str]:
+    """The texts and numbers of a JSON list."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CodeprefError(f"--ids {path}: not a JSON list of task ids ({reason}); write one") from None
+    if not isinstance(found, list) or not found or not all(type(value) in (str, int) for value in found):
+        raise CodeprefError(f'--ids {path}: not a JSON list of task ids; write one like ["HumanEval/0", "HumanEval/1"]')
+    return list(map(str, found))
 
 
 def _answers(run: _Run, problems: list[Problem], every: list[Problem]) -> list[GradedSample]:
@@ -144,7 +237,7 @@ def _fingerprint(run: _Run, problems: Sequence[Problem]) -> dict[str, Any]:
         "prompt": digest_of([example.text, example.begin, example.system]) if example else "",
         "stop": list(example.stop) if example else [],
         "chat_template": _template(options.model),
-        "max_tokens": benchmark.max_tokens,
+        "max_tokens": (options.model.max_tokens if options.model else None) or benchmark.max_tokens,
         "extractor": EXTRACTOR if options.clean or options.model else "none",
         "limits": {
             "cpu_s": settings.cpu_s,
@@ -227,20 +320,20 @@ def _grade(run: _Run, problems: Sequence[Problem], answers: Sequence[GradedSampl
     for sample in answers:
         by_task.setdefault(sample.task_id, []).append(sample)
     todo = [problem for problem in problems if any(_key(sample) not in kept for sample in by_task[problem.task_id])]
-    write_text(path, _lines(kept.values()))
+    write_text(path, json_text(kept.values()))
     with path.open("a", encoding="utf-8") as file, _bar(run, len(todo), run.benchmark.name) as bar:
         work = ((problem, _programs(by_task[problem.task_id])) for problem in todo)
         graded = grade_spread(run.benchmark, work, run.settings, run.options.cluster)
         for problem, found in zip(todo, graded, strict=True):
             for sample, verdict in zip(by_task[problem.task_id], found, strict=True):
-                final = _again_if_unjudged(run, problem, sample, verdict)
+                final = notes.explained(problem, sample, _again_if_unjudged(run, problem, sample, verdict))
                 row = results.verdict_row(sample, final, digests[_key(sample)])
                 kept[_key(sample)] = row
-                file.write(_lines([row]))
+                file.write(json_text([row]))
             file.flush()
             bar.update()
     rows = [kept[_key(sample)] for sample in answers]
-    write_text(path, _lines(rows))
+    write_text(path, json_text(rows))
     return rows
 
 
@@ -250,10 +343,6 @@ def _key(sample: GradedSample) -> _Key:
 
 def _programs(samples: Sequence[GradedSample]) -> list[str]:
     return [sample.program for sample in samples]
-
-
-def _lines(rows: Iterable[Row]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _kept(path: Path, digests: Mapping[_Key, str]) -> dict[_Key, Row]:

@@ -81,6 +81,12 @@ def saved_texts(path: Path) -> Iterator[SavedText]:
         raise CodeprefError(f"--samples {path}: {NO_SAMPLES}")
 
 
+def check_saved_texts(path: Path) -> None:
+    """Raises `CodeprefError` as `saved_texts` does, for the first line that can not be used."""
+    for _ in saved_texts(path):
+        pass
+
+
 NO_SAMPLES = "no samples; one JSON object a line with task_id and solution or completion"
 
 

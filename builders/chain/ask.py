@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import jinja2
 import pyarrow as pa
@@ -288,11 +288,19 @@ def _with_samples(
     row: Samples, answers: Sequence[Sequence[Completion]], name: str
 ) -> tuple[list[Samples], list[Exclusion]]:
     codes, tests = map(_as_samples, answers)
-    return [replace(row, codes=codes, tests=tests, generator=name)], []
+    kinds: tuple[Literal["code", "test"], ...] = ("code", "test")
+    unanswered = [
+        Exclusion("samples", row.prompt_id, kind, "no answer", index, completion.finish_reason)
+        for kind, answer in zip(kinds, answers, strict=True)
+        for index, completion in enumerate(answer)
+        if not completion.text.strip()
+    ]
+    return [replace(row, codes=codes, tests=tests, generator=name)], unanswered
 
 
 def _as_samples(answer: Sequence[Completion]) -> tuple[Sample, ...]:
-    return tuple(Sample(found.text, found.seed, found.finish_reason) for found in answer)
+    """The samples that hold an answer."""
+    return tuple(Sample(found.text, found.seed, found.finish_reason) for found in answer if found.text.strip())
 
 
 def _read_prompts(path: Path) -> Rows:

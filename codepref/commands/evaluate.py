@@ -32,12 +32,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--n", type=int, default=1, help="samples a problem (%(default)s)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (%(default)s)")
+    parser.add_argument(
+        "--max-tokens", type=int, metavar="N", help="longest answer of the model (default: what the benchmark allows)"
+    )
+    parser.add_argument(
+        "--k",
+        metavar="K[,...]",
+        help="the k of pass@k (default: 1, and the largest of 2, 5, 10, 100 there are samples for)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the samples (%(default)s)")
     parser.add_argument("--split", choices=("complete", "instruct"), default="complete", help="of BigCodeBench")
     parser.add_argument("--subset", choices=("full", "hard"), default="full", help="of BigCodeBench")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a local copy of the benchmark (default: the Hub)")
-    parser.add_argument("--ids", type=Path, metavar="FILE", help="grade only the tasks of this JSON list")
-    parser.add_argument("--limit", type=int, metavar="N", help="grade only the first N problems")
+    parser.add_argument(
+        "--ids",
+        type=Path,
+        metavar="FILE",
+        help="grade only the tasks of this JSON list; the results say that they are a part",
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="grade only the first N problems; the results say that they are a part"
+    )
     parser.add_argument("--trained-on", type=Path, metavar="FILE", help="manifest or card of the training data")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
     parser.add_argument(
@@ -71,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         return _compare(args)
     if not args.benchmarks:
         raise CodeprefError(f"evaluate: name a benchmark: {', '.join(NAMES)}")
+    _ks(args)
     _check(args)
     from evaluation.run import run_benchmark
 
@@ -93,14 +109,28 @@ def _check(args: argparse.Namespace) -> None:
     for option in ("samples", "data", "ids"):
         if getattr(args, option) is not None and len(names) > 1:
             raise CodeprefError(f"evaluate: --{option} is for one benchmark, not for {len(names)}; run them one by one")
-    for option in ("n", "workers", "limit"):
-        value = getattr(args, option)
+    for option in ("n", "workers", "limit", "max-tokens"):
+        value = getattr(args, option.replace("-", "_"))
         if value is not None and value < 1:
             raise CodeprefError(f"evaluate: --{option} must be 1 or more, not {value}")
     if args.n > 1 and args.temperature == 0 and args.model:
         raise CodeprefError("evaluate: --n above 1 needs --temperature above 0: greedy samples are all the same")
+    if args.max_tokens is not None and args.model is None:
+        raise CodeprefError(
+            "evaluate: --max-tokens is for a --model that is asked; saved samples are as long as they are"
+        )
+    if args.model and args.n < max(_ks(args), default=1):
+        raise CodeprefError(f"evaluate: --k {args.k} needs as many samples of a problem, --n is {args.n}; raise --n")
     if args.subset == "hard" and args.data is not None and args.ids is None:
         raise CodeprefError("evaluate: --subset hard with --data FILE needs --ids FILE, the list of the hard tasks")
+
+
+def _ks(args: argparse.Namespace) -> tuple[int, ...]:
+    """The numbers of `--k`."""
+    words = [] if args.k is None else args.k.split(",")
+    if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+        raise CodeprefError(f"evaluate: --k takes whole numbers from 1 on, like 1,5,10, not {args.k!r}")
+    return tuple(map(int, words))
 
 
 def _options(args: argparse.Namespace) -> Any:
@@ -109,11 +139,19 @@ def _options(args: argparse.Namespace) -> Any:
     model = None
     if args.model:
         model = AskedModel(
-            args.model, args.backend, args.adapter, args.base_url, args.chat, args.n, args.temperature, args.seed
+            args.model,
+            args.backend,
+            args.adapter,
+            args.base_url,
+            args.chat,
+            args.n,
+            args.temperature,
+            args.seed,
+            args.max_tokens,
         )
     return Options(
         out=args.out, data=args.data, samples=args.samples, clean=args.clean, model=model, ids=args.ids,
-        limit=args.limit,
+        limit=args.limit, ks=_ks(args),
         workers=args.workers or cores(), python=args.python, cache=args.cache, trained_on=args.trained_on,
         allow_unisolated=args.allow_unisolated, profile=args.profile, quiet=args.quiet, cluster=cluster(args),
     )  # fmt: skip

@@ -1,24 +1,28 @@
 """Servers of one model: the least loaded one is asked; one in trouble is set aside for a while and then tried again.
 
-Every passing trouble (no connection, no byte in time, HTTP 408, 409, 429, 5xx) sends the request on, to another server
-if there is one. A round of such troubles is a strike: the server gets no new request until a pause is over, which it
-names itself with Retry-After or which doubles from strike to strike, and then fewer at once, until it answers again.
+Every passing trouble (no connection, no byte in time, HTTP 408, 409, 429, 5xx, or the same in an error body) sends the
+request on, to another server if there is one. A round of such troubles is a strike: the server gets no new request
+until a pause is over, which it names itself with Retry-After or which doubles from strike to strike, and then fewer at
+once, until it answers again.
 """
 
 import asyncio
-import json
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from codepref.generate.base import GenerationError, Served
+from codepref.generate.body import SPENT, Fault, masked, quoted, read_body
 
 PASSING = (408, 409, 429)
+NOT_BUILT = 501
+"""What asks for something the server will never do."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 LONGEST_ASKED_S = 120.0
@@ -42,13 +46,17 @@ class Trouble:
     said: str
     wait_s: float | None = None
     """Seconds the server asks to wait."""
+    inside: bool = False
+    """The server said so in a body with HTTP 200; `status` is what that amounts to, 200 where nobody knows."""
 
     @property
     def passing(self) -> bool:
         """Whether the same request may succeed later or elsewhere."""
-        return self.status is None or self.status in PASSING or self.status >= 500
+        return self.status is None or self.status in PASSING or (self.status >= 500 and self.status != NOT_BUILT)
 
     def __str__(self) -> str:
+        if self.inside:
+            return f"HTTP 200 with an error: {self.said}"
         return self.said if self.status is None else f"HTTP {self.status} ({self.said})"
 
 
@@ -89,16 +97,23 @@ class Server:
         return [item.get("id") for item in data if isinstance(item, dict)] if isinstance(data, list) else None
 
     async def _call(self, method: str, path: str, **more: Any) -> Any:
+        import httpx2
         import openai
 
         client = self.idle.pop() if self.idle else self.connect()
         try:
-            return await getattr(client, method)(path, cast_to=object, **more)
+            response = await getattr(client, method)(path, cast_to=httpx2.Response, **more)
+            answer = read_body(response.content)
+            if isinstance(answer, Fault):
+                return Trouble(answer.status, masked(answer.said, self.key), _asked_wait(response.headers), inside=True)
+            return answer
         except openai.APIError as error:
             # Nothing but words leaves this place: the SDK's exception holds the request with its headers.
-            return Trouble(getattr(error, "status_code", None), _said(error, self.key), _wait_s(error))
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            return None
+            said = _said(error, self.key)
+            status = getattr(error, "status_code", None)
+            # No waiting refills an account.
+            spent = status == 429 and SPENT.search(f"{said} {getattr(error, 'code', '')}")
+            return Trouble(402 if spent else status, said, _wait_s(error))
         finally:
             self.idle.append(client)
 
@@ -269,23 +284,30 @@ def _listed(items: Sequence[str]) -> str:
 
 
 def _said(error: Any, key: str) -> str:
-    """What the server said, or why it could not be reached: one line, at most 300 characters, without the key."""
-    body = getattr(error, "body", None)
-    inner = body.get("error", body) if isinstance(body, dict) else body
-    text = (inner.get("message") or inner.get("detail")) if isinstance(inner, dict) else inner
-    line = " ".join(str(text or error.__cause__ or error.message).split())
-    return (line.replace(key, "***") if key else line)[:300]
+    """What the server said, or why it could not be reached: one line, shortened, without the key."""
+    return quoted(getattr(error, "body", None) or str(error.__cause__ or error.message), key)
 
 
 def _wait_s(error: Any) -> float | None:
-    """Seconds that the answer's Retry-After asks for; None where it asks for nothing sensible."""
     response = getattr(error, "response", None)
-    headers = {} if response is None else response.headers
+    return None if response is None else _asked_wait(response.headers)
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that Retry-After asks for, as a number or as a date; None where it asks for nothing sensible."""
     for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) * unit
         except ValueError:
-            continue
+            seconds = _seconds_until(headers.get(name, ""))
         if 0 < seconds < math.inf:
             return seconds
     return None
+
+
+def _seconds_until(date: str) -> float:
+    """Seconds until an HTTP date (RFC 9110); 0 for what is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except ValueError:
+        return 0.0

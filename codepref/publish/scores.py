@@ -85,15 +85,31 @@ def read_results(path: Path) -> Results:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if found["problems"] != found["problems_of_benchmark"]:
-            part = f"{found['problems']} of {found['problems_of_benchmark']} problems"
-            raise CodeprefError(f"{path}: {part} are no score of {found['benchmark']}; run all of them")
+        _refuse_a_part(path, found)
         model = found.get("adapter") or found.get("model")
         return Results(path, model, tuple(_scores(found)), tuple(found.get("notes", ())))
     except OSError as error:
         raise CodeprefError(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodeprefError(f"{path}: not a results.json of `codepref evaluate` ({error!r})") from None
+
+
+PROBLEMS = {
+    "humaneval": 164, "humaneval_plus": 164, "mbpp": 500, "mbpp_plus": 378, "ds1000": 1000,
+    "bigcodebench_complete": 1140, "bigcodebench_instruct": 1140,
+    "bigcodebench_complete_hard": 148, "bigcodebench_instruct_hard": 148,
+}  # fmt: skip
+"""Problems of each benchmark, at least: a local copy of its data may hold fewer and still be called whole."""
+
+
+def _refuse_a_part(path: Path, found: Mapping[str, Any]) -> None:
+    """Raises `CodeprefError` for results of some of the problems."""
+    whole = max(found["problems_of_benchmark"], PROBLEMS.get(found["benchmark"], 0))
+    part = found.get("partial")
+    if part or found["problems"] < whole:
+        why = f" ({part['why']})" if part else ""
+        words = f"{found['problems']} of {whole} problems{why} are no score of {found['benchmark']}"
+        raise CodeprefError(f"{path}: {words}; run all of them")
 
 
 def _scores(found: Mapping[str, Any]) -> Iterator[PublishedScore]:

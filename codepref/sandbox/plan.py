@@ -18,6 +18,7 @@ is model-written, and may crash or stall a parser.
 import ast
 import builtins
 import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from codepref.sandbox.proxies import Hole
@@ -197,7 +198,7 @@ def direct(test: ast.expr) -> Plan | None:
     """The plan of an assert about one call with literal arguments, or None."""
     if isinstance(test, ast.Tuple) and test.elts:
         return Plan("blind", [])  # `assert (f(1) == 2, "message")` is always true
-    places = [node for node in ast.walk(test) if is_candidate_call(node)]
+    places = list(candidate_parts(test))
     if len(places) == 2 and isinstance(test, ast.Compare) and [test.left, *test.comparators] == places:
         return compared(test, places)
     if len(places) != 1 or not is_pure(test, places[0]):
@@ -210,6 +211,15 @@ def direct(test: ast.expr) -> Plan | None:
     return Plan("blind", []) if is_always_true(condition) else Plan("judge", steps, condition)
 
 
+def candidate_parts(node: ast.AST) -> Iterator[ast.AST]:
+    """The largest parts that are for the candidate's process: calls with literal arguments, and bare names."""
+    if is_candidate_call(node) or (isinstance(node, ast.Name) and is_candidate_name(node.id)):
+        yield node
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from candidate_parts(child)
+
+
 def compared(test: ast.Compare, places: list[ast.AST]) -> Plan | None:
     """The plan of a comparison of two calls, which are both made before their values are looked at."""
     if isinstance(test.ops[0], (ast.Is, ast.IsNot)):
@@ -218,11 +228,14 @@ def compared(test: ast.Compare, places: list[ast.AST]) -> Plan | None:
     return Plan("judge", steps, ast.unparse(_Replacer(places).visit(test)))
 
 
+def is_candidate_name(name: str) -> bool:
+    """True for a name that neither Python nor a well-known module has."""
+    return name not in _BUILTINS and name not in KNOWN and not name.startswith("_v")
+
+
 def is_candidate_call(node: ast.AST) -> bool:
-    """True for a call of a name of the candidate with literal arguments."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        return False
-    if node.func.id in _BUILTINS or node.func.id in KNOWN or node.func.id.startswith("_v"):
+    """True for a call of a name of the candidate with literal arguments, or with calls of that kind as arguments."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not is_candidate_name(node.func.id):
         return False
     return all(map(is_literal, node.args)) and all(map(is_literal, node.keywords))
 
@@ -233,7 +246,7 @@ def is_literal(node: ast.AST) -> bool:
         return is_closed(node)
     if isinstance(node, ast.Call):
         plain = isinstance(node.func, ast.Name) and node.func.id in _ARGUMENT_BUILTINS and not node.keywords
-        return plain and all(map(is_literal, node.args))
+        return is_candidate_call(node) or (plain and all(map(is_literal, node.args)))
     return isinstance(node, _LITERALS) and all(map(is_literal, ast.iter_child_nodes(node)))
 
 

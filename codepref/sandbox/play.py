@@ -25,7 +25,7 @@ from codepref.sandbox.worker import table, wire
 from codepref.sandbox.worker.image import describe
 from codepref.sandbox.worker.operations import RAISED as OPERATION_RAISED
 from codepref.sandbox.worker.runner import TEST_FILE, Outline, Runner, Unrunnable
-from codepref.sandbox.worker.wire import Malformed, NotPlain, World
+from codepref.sandbox.worker.wire import Malformed, World
 from codepref.sandbox.worker.writing import Registry, Writer, encode, global_bytes, known_bytes
 
 PASSED, FAILED, RAISED, ASKS, INSEPARABLE, BLIND, LARGE, UNREADABLE = range(8)
@@ -161,19 +161,21 @@ class Play(World):
         return Hole()
 
     def contents(self) -> dict[int, bytes]:
-        """Every mutable object that both sides know, as it is now here."""
-        found = {}
-        for number, value in list(self.registry.kept.items()):
-            if type(value) in (list, dict, set, bytearray):
-                with contextlib.suppress(Stop, Inseparable, NotPlain):
-                    found[number] = Writer(self.registry, self.say).message(value)
-        return found
+        """Every mutable object that both sides know and that may have changed, as it is now here."""
+        with contextlib.suppress(Stop, Inseparable):
+            return self.registry.snapshots(self.say)
+        return {}
+
+    def touch(self, number: int) -> None:
+        """An object that the candidate's process names may be changed again."""
+        self.registry.touch(number)
 
     def changed_here(self, writer: Writer) -> list[Any]:
         """Known objects that the test has changed since the last answer, but those that go along anyway."""
         if not self.remembered or self.guessing:
             return []
         now = self.contents()
+        self.registry.release()
         places = [number for number, data in now.items() if self.remembered.get(number, data) != data]
         return [self.registry.kept[number] for number in places if number not in writer.written]
 

@@ -19,7 +19,7 @@ from typing import Any
 from codepref.sandbox import seccomp
 from codepref.sandbox.base import Limits, SandboxUnavailable
 from codepref.sandbox.interpreter import Interpreter
-from codepref.sandbox.places import Places, places
+from codepref.sandbox.places import Places, open_to_others, places
 from codepref.sandbox.worker import ANSWER, ENDED
 from codepref.sandbox.worker.report import SPARE
 
@@ -94,7 +94,11 @@ class Setup:
             return []
         if level == "namespaces":
             return ["/box", "/tmp", "/dev/shm"]
-        return [str(Path(tempfile.gettempdir()) / f"codepref-{secrets.token_hex(8)}")]
+        folder = f"codepref-{secrets.token_hex(8)}"
+        paths = [f"{place}/{folder}" for place in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")]
+        if os.geteuid() == 0:  # the worker is another user, who may not enter a folder that is root's alone
+            paths = [path for path in paths if open_to_others(path)] or paths
+        return paths[:1]
 
 
 def _wait(fd: int, patience_s: float) -> bool:

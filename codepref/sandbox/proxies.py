@@ -256,6 +256,11 @@ class Awaiting(Thing):
 
     __slots__ = ()
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("cr_", "gi_", "__")):  # asyncio looks at them to describe what it runs
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
     def send(self, _: Any) -> Any:
         """Ends with the coroutine's result."""
         raise StopIteration(self.codepref_play.ask("await", [self]))

@@ -104,4 +104,4 @@ def handler() -> Callable[[Report, bytes, Spawn], None]:
 
 def main() -> None:
     """Entry of the process."""
-    serve.main(handler, ())
+    serve.main(handler, (), closed=True)

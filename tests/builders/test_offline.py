@@ -117,7 +117,7 @@ def sends(rows, answers):
 @pytest.mark.parametrize(
     ("last", "words"),
     [
-        (..., r"no sample for 0\.2 minutes.*programs want to run on"),
+        (..., r"no sample for 0\.75 minutes.*programs want to run on"),
         ("no memory", "Ray gave up: no memory"),
         (7, "Ray ended its process, exit code 7"),
         (None, None),
@@ -125,14 +125,14 @@ def sends(rows, answers):
 )
 def test_rows_come_in_time_or_the_run_ends(last, words):
     begun = time.monotonic()
-    rows = offline.received(sends, ([{"row": 1}, {"row": 2}, last],), 12)
+    rows = offline.received(sends, ([{"row": 1}, {"row": 2}, last],), 45)
     assert [next(rows), next(rows)] == [{"row": 1}, {"row": 2}]
     if words is None:
         assert list(rows) == []
     else:
         with pytest.raises(CodeprefError, match=words):
             next(rows)
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 150
     assert not multiprocessing.active_children()
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from evaluation.compare import comparison_text, mcnemar
+from evaluation.compare import comparison_text, mcnemar, paired_interval
 from evaluation.efficiency import efficiency_summary, ratio
 
 
@@ -28,3 +28,14 @@ def test_the_comparison_in_words():
     assert "B - A = +33.3 [+0.0, +66.7] points, McNemar p = 1" in text
     assert "B wins 1: Mbpp/2" in text
     assert "fingerprints differ" in text
+
+
+def test_a_few_equal_differences_are_not_certain():
+    for value in (0.0, 0.5, 1.0):
+        mean, low, high = paired_interval([value, value])
+        assert mean == value
+        assert low < 0 < high
+    # Bonett and Price by hand: 10 problems, 3 won and 1 lost
+    mean, low, high = paired_interval([1.0] * 3 + [-1.0] + [0.0] * 6)
+    half = 1.959963984540054 * ((6 / 12 - (2 / 12) ** 2) / 12) ** 0.5
+    assert (mean, low, high) == pytest.approx((0.2, 2 / 12 - half, 2 / 12 + half))

@@ -49,3 +49,14 @@ def test_an_unreadable_manifest_is_named_before_anything_is_graded(tmp_path, cap
     assert cli.main([str(word) for word in words]) == 2
     assert "none.json: can not be read" in capsys.readouterr().err
     assert not (tmp_path / "out").exists() and not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [[], 1, {"stages": 3}, {"stages": [1, {"depends": 2}, {"depends": {"settings": [], "x": 1}}]},
+                {"stages": [{"depends": {"settings": {"benchmarks": True}}}]}],
+)  # fmt: skip
+def test_any_json_is_understood(tmp_path, content):
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(content))
+    (note,) = contamination.contamination_notes(benchmark("tiny"), [], path)
+    assert note.startswith("Contamination unknown")

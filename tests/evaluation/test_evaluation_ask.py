@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from generate.fake_server import FakeServer, prompt_of
+from generate.fake_server import FakeServer, Fault, prompt_of
 
 from codepref.errors import CodeprefError
 from evaluation.ask import AskedModel, draw_samples
@@ -64,3 +64,14 @@ def test_a_local_chat_model_has_its_answer_begun(tmp_path):
     from codepref.generate.local import release
 
     release()
+
+
+def test_longer_answers_may_be_asked_for_and_cut_ones_are_marked(tmp_path):
+    def cut(prompt, seed, choice):
+        return "```python\ndef f(a):\n    return a"
+
+    with FakeServer(lambda k, body: Fault(finish_reason="length"), text=cut) as server:
+        model = AskedModel("m", "server", base_url=server.base_url, max_tokens=2000)
+        (found,) = draw_samples(benchmark("humaneval_plus"), [PROBLEM], model, tmp_path)
+        assert [seen.body["max_tokens"] for seen in server.seen] == [2000]
+    assert found.cut is True

@@ -1,9 +1,10 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 
-from evaluation.score import pass_at_k, pass_at_ks, score, wilson
+from evaluation.score import pass_at_k, pass_at_ks, score, usual_ks, wilson
 
 
 @pytest.mark.parametrize("n", range(1, 8))
@@ -27,6 +28,8 @@ def test_impossible_counts_are_refused(arguments):
 
 def test_only_the_ks_that_every_problem_has_samples_for():
     assert list(pass_at_ks([(10, 3), (5, 0)])) == ["pass@1", "pass@5"]
+    assert list(pass_at_ks([(10, 3), (5, 0)], (1, 3, 5, 10))) == ["pass@1", "pass@3", "pass@5"]
+    assert [usual_ks(n) for n in (1, 2, 4, 8, 20, 200)] == [(1,), (1, 2), (1, 2), (1, 5), (1, 10), (1, 100)]
     assert pass_at_ks([(10, 3), (5, 0)])["pass@1"].value == pytest.approx(0.15)
 
 
@@ -44,3 +47,23 @@ def test_wilson_against_a_published_example():
     # Newcombe 1998, table I: 81 of 263
     low, high = wilson(81, 263)
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+
+
+def test_a_few_equal_problems_are_not_certain():
+    found = score([0.5, 0.5])
+    assert found.value == 0.5
+    assert found.low < 0.2
+    assert found.high > 0.8
+    right = score([1.0] * 3 + [0.0] * 2)
+    assert (right.low, right.high) == pytest.approx(wilson(3, 5))
+
+
+@pytest.mark.parametrize("problems", [5, 50])
+def test_intervals_of_fractions_hold_what_is_true(problems):
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(300):
+        rates = random.beta(2, 2, problems)
+        found = score((random.binomial(8, rates) / 8).tolist())
+        held += found.low <= 0.5 <= found.high
+    assert held >= 0.92 * 300

@@ -23,6 +23,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     message: str = "injected"
     raw: bytes | None = None  # sent as the body, whatever it is
+    remake: Callable[[dict[str, Any]], bytes] | None = None  # makes the body of the good answer
+    content_type: str = "application/json"
     cut_body: bool = False  # half of the body, then the connection drops
     choices: int | None = None  # that many choices, whatever n says
     blank: bool = False  # choices without text
@@ -157,9 +159,11 @@ class FakeServer:
                     else answer(body, fault, self.path, server.text)
                 )
                 data = fault.raw if fault.raw is not None else json.dumps(good).encode()
+                if fault.remake is not None:
+                    data = fault.remake(good)
                 try:
                     self.send_response(fault.status)
-                    self.send_header("content-type", "application/json")
+                    self.send_header("content-type", fault.content_type)
                     self.send_header("content-length", str(len(data)))
                     for name, value in fault.headers.items():
                         self.send_header(name, value)

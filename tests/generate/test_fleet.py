@@ -230,8 +230,9 @@ def test_one_server_alone_is_asked_under_any_name(servers, cache):
 def test_a_refused_prompt_is_not_the_servers_fault(servers, cache):
     two = [servers(lambda k, body: Fault(status=400) if prompt_of(body) == "prompt 3" else None) for _ in range(2)]
     running = generator(two, cache)
-    with pytest.raises(GenerationError, match="prompt 'p3': HTTP 400"):
-        running.generate(REQUESTS)
+    results = running.generate(REQUESTS)
+    assert [sample.finish_reason for sample in results[3]] == ["error: HTTP 400 (injected)"] * 4
+    assert texts(results) == [[""] * 4 if i == 3 else row for i, row in enumerate(EXPECTED)]
     assert [one.failures for one in running.stats.servers] == [0, 0]
     assert sum(len(server.paid) for server in two) == 29 * 4
 

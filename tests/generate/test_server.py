@@ -17,7 +17,8 @@ import codepref
 from codepref.generate import GenerationError, Request, Sampling, sample_seed
 from codepref.generate.cache import Cache
 from codepref.generate.fleet import shown
-from codepref.generate.server import FRUITLESS_LIMIT, REFUSED_LIMIT, ServerConfig, ServerGenerator
+from codepref.generate.gathered import EMPTY_LIMIT
+from codepref.generate.server import FRUITLESS_LIMIT, ServerConfig, ServerGenerator
 
 from interrupts import started  # isort: skip
 
@@ -38,9 +39,9 @@ def cache(tmp_path):
         yield opened
 
 
-def generator(server, cache, run_seed=0, sampling=None, **config):
+def generator(server, cache, run_seed=0, sampling=None, say=lambda line: None, **config):
     config = {"model": "m", "base_url": server.base_url, "max_retries": 3, **config}
-    return ServerGenerator(ServerConfig(**config), sampling or Sampling(), cache, run_seed)
+    return ServerGenerator(ServerConfig(**config), sampling or Sampling(), cache, run_seed, say=say)
 
 
 def texts(results):
@@ -229,15 +230,16 @@ def test_a_refused_prompt_does_not_stop_the_others(cache, status):
     def plan(k, body):
         return Fault(status=status, message="too long") if prompt_of(body) in ("prompt 1", "prompt 4") else None
 
-    done = []
-    with (
-        FakeServer(plan) as server,
-        pytest.raises(GenerationError, match=rf"prompt 'p1': HTTP {status} \(too long\); .*also refused: 'p4'"),
-    ):
-        generator(server, cache, concurrency=1).generate(
-            REQUESTS, lambda request, answers: done.append(request.prompt_id)
-        )
-    assert done == ["p0", "p2", "p3", "p5"]
+    done, said = [], []
+    with FakeServer(plan) as server:
+        running = generator(server, cache, say=said.append, concurrency=1)
+        results = running.generate(REQUESTS, lambda request, answers: done.append(request.prompt_id))
+    assert done == [request.prompt_id for request in REQUESTS]
+    assert texts(results) == [[""] * 3 if i in (1, 4) else expected(REQUESTS[i]) for i in range(6)]
+    assert {sample.finish_reason for sample in results[1]} == {f"error: HTTP {status} (too long)"}
+    assert said == [
+        f"m: 6 of 18 samples are without an answer (6 error); e.g. error: HTTP {status} (too long)",
+    ]
     assert len(server.seen) == 4 * 3 + 2  # the other samples of a refused prompt are not asked for
 
 
@@ -245,10 +247,12 @@ def test_when_all_prompts_are_refused_the_run_stops(cache):
     requests = [Request(f"p{i}", "code", f"prompt {i}") for i in range(100)]
     with (
         FakeServer(lambda k, body: Fault(status=400, message="no such field")) as server,
-        pytest.raises(GenerationError, match="no such field"),
+        pytest.raises(
+            GenerationError, match=r"20 samples in a row without an answer, the first: .*'p0'.*no such field"
+        ),
     ):
         generator(server, cache, concurrency=1).generate(requests)
-    assert len(server.seen) == REFUSED_LIMIT
+    assert len(server.seen) == EMPTY_LIMIT
 
 
 def test_server_that_stays_broken(cache):
@@ -313,11 +317,11 @@ def test_answers_without_text_are_asked_again_with_a_new_seed(cache, fault):
 
 
 def test_a_prompt_that_never_gets_text_is_given_up_and_tried_further_next_time(cache):
-    with FakeServer(lambda k, body: Fault(blank=True, finish_reason="length")) as server:
+    with FakeServer(lambda k, body: Fault(blank=True)) as server:
         for _ in range(2):
             with pytest.raises(
                 GenerationError,
-                match=rf"'p': {FRUITLESS_LIMIT} answers in a row without text \(finish_reason length\); raise max_tokens",
+                match=rf"'p': {FRUITLESS_LIMIT} answers in a row without text \(finish_reason stop\); change the prompt",
             ):
                 generator(server, cache).generate([Request("p", "code", "x")])
     assert len(server.seen) == 2 * FRUITLESS_LIMIT

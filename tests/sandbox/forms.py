@@ -106,6 +106,11 @@ PLAIN = {
     "function as an argument": "assert apply(lambda x: x + 1, 2) == 3",
     "candidate's function as an argument": "assert list(map(square, [1, 2])) == [1, 4]",
     "sorted by the candidate's function": "assert sorted([-3, 1, 2], key=square) == [1, 2, -3]",
+    "asyncio.run": "import asyncio\nassert asyncio.run(later(2)) == 2",
+    "asyncio.gather": (
+        "import asyncio\nasync def main():\n    return await asyncio.gather(later(1), later(2))\n"
+        "assert asyncio.run(main()) == [1, 2]"
+    ),
     "awaited": "async def test():\n    assert await later(2) == 2",
     "exception of Python": "try:\n    fails(1)\n    assert False\nexcept ValueError as error:\n    assert str(error) == 'no 1'",
     "assertRaises": (
@@ -122,6 +127,10 @@ PLAIN = {
     "test_f(f)": "def test_f(f):\n    assert f(1) == [1, 1]",
     "main guard": "if __name__ == '__main__':\n    assert f(1) == [1, 1]",
     "library without an import": "from datetime import date\nassert f(date(2026, 1, 2)) == [date(2026, 1, 2)] * 2",
+    "match": "match f(1):\n    case [a, b]:\n        assert a == b == 1\n    case _:\n        assert False",
+    "only if it is a list": "r = f(1)\nif isinstance(r, list):\n    assert r == [1, 1]",
+    "only if it raises": "try:\n    fails(1)\n    raise Exception\nexcept ValueError as error:\n    assert str(error) == 'no 1'",
+    "changed by the test": "p = Point([1])\np.x.append(2)\nassert p.double() == [1, 2, 1, 2]",
     "raise": "if f(1) != [1, 1]:\n    raise Exception('wrong')",
 }  # fmt: skip
 OFFICIAL = {

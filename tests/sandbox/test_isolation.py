@@ -322,3 +322,12 @@ def test_the_library_profile_says_what_it_needs_where_there_is_nothing(monkeypat
     monkeypatch.setattr(WorkerProcess, "LEVELS", ("seccomp", "none"))
     with pytest.raises(SandboxUnavailable, match="nothing keeps the files of the user out of reach"):
         Sandbox(profile="library")
+
+
+def test_a_folder_for_temporary_files_that_is_roots_alone_is_not_used(monkeypatch, tmp_path):
+    if isolation.landlock_abi() < 1 or os.geteuid():
+        pytest.skip("only root starts workers as other users, and this needs Landlock")
+    monkeypatch.setattr(WorkerProcess, "LEVELS", ("landlock",))
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert str(tmp_path) not in look("[os.getcwd(), open('file', 'w').close()]", profile="library")

@@ -60,6 +60,7 @@ class Side:
         namespace = {"__name__": "solution"}
         exec(code, namespace)
         self.session, self.registry, self.world = Session(namespace), Registry(0), Objects()
+        self.changed = []
         self.world.known, self.world.keep = self.registry.kept, self.keep
 
     def keep(self, value, number):
@@ -74,10 +75,11 @@ class Side:
                 writer.parts.append(known_bytes(value.number))
 
         writer = Writer(self.registry, say)
-        writer.begin(3)
+        writer.begin(4)
         writer.put(kind, 0)
         writer.put_items(list(operands), list, 1)
         writer.put_items(keywords, dict, 1)
+        writer.put_items(self.changed, list, 1)
         self.operation = b"".join(writer.parts)
         return decode(self.session.perform(self.operation), self.world)
 
@@ -127,6 +129,15 @@ def test_an_argument_is_the_same_object_every_time():
     items.append(7)
     assert side.value("call", F, items) is items
     assert side.value("getitem", Global("kept"), 0) == [0, 7]
+
+
+def test_what_the_test_changed_is_changed_there_first():
+    side = Side()
+    kept = side.value("object", Global("kept"))
+    kept.append(5)
+    side.changed = [kept]
+    assert side.value("len", Global("kept")) == 1
+    assert side.value("getitem", Global("kept"), 0) == 5
 
 
 def test_what_is_returned_is_known_afterwards():
@@ -187,7 +198,7 @@ def test_a_function_comes_as_its_source():
     side = Side("def apply(function, x):\n    return function(x)")
     operands = encode("call") + b"[" + struct.pack("<I", 3) + global_bytes("apply")
     function = b"x" + text("source") + encode(("lambda v: v + 1", ""))
-    operation = b"(\3\0\0\0" + operands + function + encode(2) + encode({})
+    operation = b"(\4\0\0\0" + operands + function + encode(2) + encode({}) + encode([])
     assert decode(side.session.perform(operation))[:2] == (RETURNED, 3)
     assert global_of(operation) == "apply"
     assert not is_plain_call(operation)

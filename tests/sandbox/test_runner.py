@@ -98,8 +98,12 @@ def test_the_code_can_not_end_the_test_with_success():
 
 
 def test_fixtures_are_not_known():
+    with pytest.raises(Unrunnable, match="parameter tmp_path"):
+        run("def test_f(tmp_path):\n    assert 0")
     with pytest.raises(Unrunnable, match="parameter more"):
-        run("def test_f(tmp_path, more):\n    assert more")
+        run("def test_f(f, more):\n    assert more")
+    with pytest.raises(Unrunnable, match="parameter table"):
+        run("def table():\n    return [1]\ndef test_f(table):\n    assert table")
     with pytest.raises(Unrunnable):
         run("def test_f(tmp_path):\n    assert 0", entry_point=None)
 

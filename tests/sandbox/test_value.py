@@ -77,12 +77,13 @@ def session(code):
 
 def call(name, *arguments):
     writer = Writer()
-    writer.begin(3)
+    writer.begin(4)
     writer.put("call", 0)
     writer.parts.append(b"[" + struct.pack("<I", 1 + len(arguments)) + global_bytes(name))
     for argument in arguments:
         writer.put(argument, 1)
     writer.put({}, 0)
+    writer.put([], 0)
     return b"".join(writer.parts)
 
 

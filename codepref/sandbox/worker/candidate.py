@@ -122,12 +122,14 @@ def run_test(
     slot = 0
     try:
         exec(module, namespace)  # noqa: S102 - what the sandbox is for
-        session = Session(namespace)
-        values = [eval(step, namespace) for mode, step in test if mode == "eval"]
-        for mode, step in test:
-            status, data = said(report, values[slot]) if mode == "eval" else performed(report, session, mode, step)
-            report.put(program, index, slot, status, data)
-            slot += 1
+        if test[0][0] == "eval":
+            values = [eval(step, namespace) for _, step in test]  # a comparison looks at both when both are there
+            for slot, value in enumerate(values):
+                report.put(program, index, slot, *said(report, value))
+        else:
+            session = Session(namespace)
+            for slot, (mode, step) in enumerate(test):
+                report.put(program, index, slot, *performed(report, session, mode, step))
     except MemoryError:
         report.put(program, index, slot, NO_MEMORY)
     except Unrunnable as error:

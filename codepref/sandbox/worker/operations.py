@@ -16,12 +16,11 @@ from typing import Any, Callable  # noqa: UP035 - Python 3.8
 from . import wire
 from .runner import TEST_FILE
 from .table import BASES
-from .wire import NotPlain, World
+from .wire import World
 from .writing import Registry, Writer, encode, known_bytes, object_bytes
 
 RETURNED, RAISED = 0, 1
 _CALL = b"(\x04\x00\x00\x00" + encode("call") + b"["
-_MUTABLE = ("list", "dict", "set", "bytearray", "deque", "Counter", "OrderedDict", "defaultdict", "ndarray")
 _MOST_CHANGES = 1 << 16
 
 
@@ -92,6 +91,10 @@ class Session(World):
         self.registry.enter(value, number)
         return value
 
+    def touch(self, number: int) -> None:
+        """An object that the judge names may be changed again."""
+        self.registry.touch(number)
+
     def named(self, name: str) -> Any:
         """A global of the candidate's module; a missing one is found out by the operation."""
         return Name(name)
@@ -109,8 +112,9 @@ class Session(World):
 
     def perform(self, data: bytes) -> bytes:
         """Runs one operation; raises `MemoryError`, and `NotPlain` for an answer that is too deep in calls."""
+        self.registry.release()
         kind, operands, keywords, _ = wire.decode(data, self, 1000)
-        before = self.snapshots()
+        before = self.registry.snapshots(self.say)
         outcome = RETURNED
         try:
             operands = [self.resolved(operand) for operand in operands]
@@ -143,17 +147,6 @@ class Session(World):
         arguments = BaseException.__dict__["args"].__get__(error)
         message = arguments[0] if arguments and type(arguments[0]) is str else ""
         return base.__name__, str(_type_name(kind))[:100], message[:1000], error
-
-    def snapshots(self) -> dict[int, bytes]:
-        """Every mutable object that the judge knows, as it is now."""
-        found = {}
-        for number, value in list(self.registry.kept.items()):
-            if type(value).__name__ in _MUTABLE:
-                try:
-                    found[number] = Writer(self.registry, self.say).message(value)
-                except NotPlain:
-                    continue
-        return found
 
     def put_changes(self, writer: Writer, before: dict[int, bytes]) -> None:
         """The known objects that the operation changed, as a list."""

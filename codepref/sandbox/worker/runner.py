@@ -111,7 +111,8 @@ class Runner:
             if name in given:
                 found.append(given[name])
             elif parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
-                if found or self.entry_point is None or name in _FIXTURES or name in self.namespace:
+                other = name in self.namespace and name != self.entry_point
+                if found or self.entry_point is None or name in _FIXTURES or other:
                     raise Unrunnable(f"the test function has a parameter {name}, for which nothing is known")
                 found.append(self.namespace[self.entry_point] if self.subject is None else self.subject)
         return found

@@ -38,7 +38,7 @@ from . import (
 from .audited import SAFE_MODULES
 from .candidate import run
 from .harmless import risky_names
-from .lock import LINUX, adopt_orphans, close_in, lock_down, tie
+from .lock import LINUX, adopt_orphans, close_in, install_filter, lock_down, tie
 from .report import Report, Sink, empty, used
 from .watch import (
     CHILD_ENDED,
@@ -149,6 +149,7 @@ class Server:
             adopt_orphans()
             if self.lonely:
                 tie()
+                install_filter(self.settings["lonely_filter"] if self.settings["closed"] else b"")
             self.threads = WITH_THREADS.search(payload) is not None
             self.handler(self.report, payload, self.spawn)
         except BaseException:
@@ -215,9 +216,13 @@ def preload(names: Iterable[str]) -> None:
             continue
 
 
-def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED) -> None:
-    """Reads the settings, imports `modules`, locks down, says which layers are in force, serves."""
+def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED, *, closed: bool = False) -> None:
+    """Reads the settings, imports `modules`, locks down, says which layers are in force, serves.
+
+    `closed`: the children of the server run untrusted text themselves and start no process for it.
+    """
     settings = message()
+    settings["closed"] = closed
     namespaces = [layer for layer in sys.argv[-1].split(",") if layer]
     sys.path[:], sys.argv[:] = settings["path"], [""]
     register, os.register_at_fork = os.register_at_fork, lambda **_: None

@@ -60,6 +60,9 @@ class World:
         self.known[number] = value
         return value
 
+    def touch(self, number: int) -> None:
+        """Called for each object that a message names by its number."""
+
     def made(self, name: str, parts: Any) -> Any:
         """A value of the table; raises `Malformed`."""
         build = table.BUILD.get(name)
@@ -198,6 +201,7 @@ class _Reader:
         number = self.number()
         if number not in self.world.known:
             raise Malformed("unknown object")
+        self.world.touch(number)
         return self.world.known[number]
 
     def numbered(self, depth: int) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import marshal
 import math
+import sys
 from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 
 from . import table
@@ -14,6 +15,13 @@ from .wire import MAX_DEPTH, SCALARS, U32, NotPlain
 
 _SIMPLE = SCALARS - {float, complex}
 _CODES: dict[type, bytes] = {tuple: b"(", list: b"[", set: b"<", frozenset: b">"}
+
+Opaque = Callable[["Writer", Any, int], None]
+"""Appends to a writer what the grammar can not say, at a depth, or raises."""
+_MUTABLE = frozenset(("list", "dict", "set", "bytearray", "deque", "Counter", "OrderedDict", "defaultdict", "ndarray"))
+MOST_WATCHED = 64
+ALONE = 2
+"""References to an object that its registry alone holds: that of the dict, and that of the question."""
 
 
 class Registry:
@@ -23,6 +31,8 @@ class Registry:
         """`first` is 0 on the judge's side and 1 on the candidate's, so that their numbers never meet."""
         self.numbers: dict[int, int] = {}
         self.kept: dict[int, Any] = {}
+        self.watched: dict[int, None] = {}
+        """Numbers of the mutable objects whose changes are looked for, the last used ones last."""
         self.next = first
 
     def number(self, value: Any) -> int:
@@ -38,10 +48,31 @@ class Registry:
         """Gives an object a number."""
         self.numbers[id(value)] = number
         self.kept[number] = value
+        self.touch(number)
 
+    def touch(self, number: int) -> None:
+        """Looks for changes of an object from now on, if it can change; of all but the last used ones no longer."""
+        if type(self.kept.get(number)).__name__ in _MUTABLE:
+            self.watched.pop(number, None)
+            self.watched[number] = None
+            if len(self.watched) > MOST_WATCHED:
+                del self.watched[next(iter(self.watched))]
 
-Opaque = Callable[["Writer", Any, int], None]
-"""Appends to a writer what the grammar can not say, at a depth, or raises."""
+    def release(self) -> None:
+        """Forgets to look at objects that nobody but this registry holds: nothing can change them."""
+        for number in list(self.watched):
+            if sys.getrefcount(self.kept[number]) <= ALONE:
+                del self.watched[number]
+
+    def snapshots(self, opaque: Opaque) -> dict[int, bytes]:
+        """Every watched object as it is now."""
+        found = {}
+        for number in list(self.watched):
+            try:
+                found[number] = Writer(self, opaque).message(self.kept[number])
+            except NotPlain:
+                continue
+        return found
 
 
 class Writer:

@@ -18,6 +18,7 @@ from codepref import config
 from codepref.errors import CodeprefError
 
 from generate.fake_server import FakeServer, Fault  # isort: skip
+from generate.quirks import LOG_IN, OWN_EMPTIES, UNKNOWN  # isort: skip
 
 PROMPTS = [
     {"prompt_id": f"add{n}", "prompt": f"Write add{n}(x), which adds {n}.", "entry_point": f"add{n}"}
@@ -181,3 +182,30 @@ def test_max_cost_needs_a_server_and_prices(files, tmp_path):
     settings = config.load(codedpo.Config, files("http://127.0.0.1:9/v1"), ["generation.max_cost=1"])
     with pytest.raises(CodeprefError, match="max_cost' needs a 'server' and its 'price_per_million'"):
         build_in(codedpo, settings, tmp_path / "run", quiet=True)
+
+
+BAD = [OWN_EMPTIES["refusal"][0], OWN_EMPTIES["length"][0], UNKNOWN["error"], LOG_IN, b'{"choices": []}']
+
+
+def test_samples_without_an_answer_are_counted_and_the_build_ends(files, tmp_path, monkeypatch):
+    """Of 200 samples about one in twenty has none, whatever the attempt."""
+    monkeypatch.setattr("codepref.generate.server.SECOND_LOOK_S", 0.001)
+
+    def plan(k, body):
+        return Fault(raw=BAD[body["seed"] // 20 % len(BAD)]) if body["seed"] % 20 == 0 else None
+
+    with FakeServer(plan, text=answer) as server:
+        settings = config.load(
+            codedpo.Config,
+            files(server.base_url),
+            ["codes_per_prompt=30", "tests_per_prompt=20"],
+        )
+        manifest = build_in(codedpo, settings, tmp_path / "run", quiet=True)
+    (samples,) = (stage for stage in manifest["stages"] if stage["stage"] == "samples")
+    counts = {item["kind"]: item["count"] for item in samples["excluded"] if item["rule"] == "no answer"}
+    assert 0 < sum(counts.values()) < 40
+    found = [json.loads(line) for line in (tmp_path / "run" / "exclusions.jsonl").read_text().splitlines()]
+    details = {item["detail"] for item in found if item["rule"] == "no answer"}
+    assert len(details & {"refusal: I can't help with that.", "length: thoughts, but no answer"}) >= 1
+    assert "no answer" in (tmp_path / "run" / "README.md").read_text()
+    assert len(datasets.load_dataset(str(tmp_path / "run"), split="train")) == 4
