@@ -81,7 +81,11 @@ def test_odd_but_valid_files(tmp_path):
     assert cli.main(["execute", "--input", str(source), "--output", str(target), "--jobs", "1"]) == 0
     rows = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
     assert [row["id"] for row in rows] == ["twice", "twice", odd["id"]]
-    assert [row["verdicts"] for row in rows] == [["passed"], ["passed"], ["failed", "failed"]]
+    assert [row["verdicts"] for row in rows] == [
+        ["passed"],
+        ["passed"],
+        ["failed", "unjudged"],
+    ]  # an empty test asks nothing
 
 
 def test_nothing_to_do(tmp_path, capsys):

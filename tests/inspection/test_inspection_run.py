@@ -54,7 +54,15 @@ def test_stages_of_other_settings_are_told_apart(tmp_path):
     run(*build(path, tmp_path / "run", "--quiet", "--set", "ranking=pass_count"))
     run(*build(path, tmp_path / "run", "--quiet"))
     found = inspection.read_run(tmp_path / "run")
-    assert [stage.name for stage in found.stages] == ["samples", "candidates", "outcomes", "scores", "pairs"]
+    assert [stage.name for stage in found.stages] == [
+        "samples",
+        "candidates",
+        "outcomes",
+        "informative_tests",
+        "informative_runs",
+        "scores",
+        "pairs",
+    ]
     assert sorted(stage.name for stage in found.others) == ["pairs", "scores"]
     assert "of other settings, in the same folder" in inspection.overview(found)
 
@@ -132,7 +140,7 @@ def test_a_reader_that_has_seen_enough(finished):
 
 def test_a_finished_stage_without_its_inputs(finished, tmp_path):
     subprocess.run(["cp", "-r", finished, tmp_path / "run"], check=True)
-    (path,) = (tmp_path / "run" / "stages").glob("outcomes-*")
+    (path,) = (tmp_path / "run" / "stages").glob("informative_runs-*")
     subprocess.run(["rm", "-r", path], check=True)
     found = inspection.read_run(tmp_path / "run")
     with pytest.raises(CodeprefError, match="inputs of stage 'pairs' are missing"):
