@@ -119,7 +119,7 @@ def _planned(test: str, tree: ast.Module, entry_point: str | None, how: str) -> 
     if entry_point in bound_names(tree) and not _imports_solution(tree):
         return Plan("blind", [])
     only = tree.body[0] if len(tree.body) == 1 else None
-    found = direct(only.test) if how == "plan" and isinstance(only, ast.Assert) else None
+    found = direct(only.test, entry_point) if how == "plan" and isinstance(only, ast.Assert) else None
     if found is not None:
         return found
     if how == "whole" or needs_process(tree):
@@ -194,11 +194,13 @@ def _names_class(node: ast.AST, free: set[str]) -> bool:
 # ------------------------------------------------------------------------------------------------------------ direct
 
 
-def direct(test: ast.expr) -> Plan | None:
+def direct(test: ast.expr, entry_point: str | None) -> Plan | None:
     """The plan of an assert about one call with literal arguments, or None."""
     if isinstance(test, ast.Tuple) and test.elts:
         return Plan("blind", [])  # `assert (f(1) == 2, "message")` is always true
-    places = list(candidate_parts(test))
+    local = {node.arg for node in ast.walk(test) if isinstance(node, ast.arg)}
+    local |= {node.id for node in ast.walk(test) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    places = list(candidate_parts(test, local | {entry_point or ""}))
     if len(places) == 2 and isinstance(test, ast.Compare) and [test.left, *test.comparators] == places:
         return compared(test, places)
     if len(places) != 1 or not is_pure(test, places[0]):
@@ -211,13 +213,14 @@ def direct(test: ast.expr) -> Plan | None:
     return Plan("blind", []) if is_always_true(condition) else Plan("judge", steps, condition)
 
 
-def candidate_parts(node: ast.AST) -> Iterator[ast.AST]:
-    """The largest parts that are for the candidate's process: calls with literal arguments, and bare names."""
-    if is_candidate_call(node) or (isinstance(node, ast.Name) and is_candidate_name(node.id)):
+def candidate_parts(node: ast.AST, others: set[str]) -> Iterator[ast.AST]:
+    """The largest parts that are for the candidate's process: calls with literal arguments, bare names but `others`."""
+    bare = isinstance(node, ast.Name) and is_candidate_name(node.id) and node.id not in others
+    if bare or is_candidate_call(node):
         yield node
         return
     for child in ast.iter_child_nodes(node):
-        yield from candidate_parts(child)
+        yield from candidate_parts(child, others)
 
 
 def compared(test: ast.Compare, places: list[ast.AST]) -> Plan | None:
