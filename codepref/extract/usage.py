@@ -98,9 +98,38 @@ def needs(nodes: list[ast.stmt], statement: ast.stmt, without: str) -> list[ast.
         known = frozenset(imported)
         before = _Program("", ast.Module(nodes, []), tuple(facts(node, known) for node in nodes), imported)
         names = set(facts(statement, known).reads) - {without}
-        return [nodes[number] for number in sorted(_needed(before, names, without))]
+        changing = _may_change(nodes, _looked_at(statement, without))
+        for number in changing:
+            names |= set(before.facts[number].reads) - {without}
+        return [nodes[number] for number in sorted(_needed(before, names, without) | changing)]
     except RecursionError:
         return nodes
+
+
+def _looked_at(statement: ast.stmt, function: str) -> set[str]:
+    """Names that a statement reads elsewhere than as arguments of the function under test."""
+    given: set[int] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function:
+            given |= {id(inner) for item in (*node.args, *node.keywords) for inner in ast.walk(item)}
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and id(node) not in given}
+
+
+def _may_change(nodes: list[ast.stmt], names: set[str]) -> set[int]:
+    """Numbers of the statements that give the object of one of these names to a call which may change it."""
+    found: set[int] = set()
+    for number, node in enumerate(nodes):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        for call in ast.walk(node):
+            if not isinstance(call, ast.Call) or (isinstance(call.func, ast.Name) and call.func.id in BUILTINS):
+                continue
+            given = {
+                item.id for item in (*call.args, *(word.value for word in call.keywords)) if isinstance(item, ast.Name)
+            }
+            if not names.isdisjoint(given):
+                found.add(number)
+    return found
 
 
 def defined(source: str) -> set[str]:

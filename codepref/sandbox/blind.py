@@ -10,15 +10,19 @@ from codepref.sandbox.proxies import Hole
 class Blank(Play):
     """A play in which the answers mean nothing, taken in turn: for finding tests that check nothing."""
 
-    def __init__(self, answers: Sequence[Callable[[], Any]]) -> None:
+    def __init__(self, answers: Sequence[Callable[[], Any]], clears: bool = False) -> None:
+        """`clears`: the code empties every list, dict and set that it is given."""
         super().__init__((), (), False)
-        self.blanks = answers
+        self.blanks, self.clears = answers, clears
 
     def ask(self, kind: str, operands: list[Any], keywords: dict[str, Any] | None = None, *, own: bool = False) -> Any:
         """The one answer; raises `Stop` for a test that asks for ever."""
         self.asked.append(kind.encode())
         if len(self.asked) > 10 * FIRST_GUESSES:
             raise Stop
+        for operand in operands if self.clears else ():
+            if type(operand) in (list, dict, set):
+                operand.clear()
         return self.blanks[len(self.asked) % len(self.blanks)]()
 
     def known_name(self, name: str) -> Any:
@@ -53,8 +57,7 @@ _ERRORS = (ValueError, TypeError, KeyError, IndexError, ZeroDivisionError, Runti
 def is_blind(script: Script) -> bool:
     """True if the test passes whatever the code returns, and no assert of it was passed over on that account."""
     reached: set[int] = set()
-    for answers in BLANKS:
-        stage = Blank(answers)
+    for stage in (*map(Blank, BLANKS), Blank(BLANKS[-1], clears=True)):
         if not _passes(script, stage):
             return False
         reached |= stage.reached

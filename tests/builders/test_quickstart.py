@@ -14,7 +14,7 @@ from codepref.cluster import Cluster
 from codepref.records import Candidates, Outcomes, from_table
 from codepref.store import Stage
 
-SHA256 = "c318130b8b72a5b91f6890908a5a9537a26d306d21e4782d766f46571c8ceacf"
+SHA256 = "b7f131f7d41f59806f50683dc1e64f172b2f8aecd88287b7d5944c2dc929506c"
 
 
 def settings(root):

@@ -122,7 +122,7 @@ def test_rates_are_measured_here():
     rates = measured_rates(Limits(cpu_s=0.05))
     assert 1e-5 < rates.cell_s < 0.1
     assert 1e-5 < rates.sample_s < 0.1
-    assert re.fullmatch(r"measured here and now: 3,446 of the quickstart, \d+ of them endless", rates.words)
+    assert re.fullmatch(r"measured here and now: 3,472 of the quickstart, \d+ of them endless", rates.words)
 
 
 def test_what_can_not_be_judged_by(tmp_path, asked, capsys):

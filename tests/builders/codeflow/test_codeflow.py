@@ -220,7 +220,7 @@ def test_recorded_trajectories_are_run_again(built, root, tmp_path):
         file.write(json.dumps({**line, "versions": ["", *codes]}) + "\n")  # another trajectory of the same prompt
     recorded = replace(settings(root, "rejected=last"), prompts=None, generation=None, trajectories=str(path))
     manifest = build_in(codeflow, recorded, tmp_path / "run", quiet=True)
-    assert [stage["stage"] for stage in manifest["stages"]][:3] == ["samples", "versions", "informative_tests", "run"]
+    assert [stage["stage"] for stage in manifest["stages"]][:4] == ["samples", "versions", "informative_tests", "run"]
     assert manifest["dataset"]["trajectories"]["rows"] == len(rows) + 1
     again = datasets.load_dataset(str(tmp_path / "run"), "trajectories", split="train").to_list()
     keys = ("code", "round", "problem", "verdicts", "error")

@@ -53,7 +53,7 @@ def test_all_82_tasks_are_accounted_for(plain):
 def test_each_side_does_what_it_says_as_one_program(plain):
     _, rows = plain
     jobs = [Job(str(n), ("\n".join(extract.fenced_blocks(row.completion)),), ("pass\n",)) for n, row in enumerate(rows)]
-    with Sandbox(LIMITS) as sandbox:
+    with Sandbox(LIMITS, mode="official") as sandbox:
         verdicts = [matrix.cells[0][0].verdict for matrix in sandbox.run_many(jobs)]
     assert "unjudged" not in verdicts
     assert [verdict == "passed" for verdict in verdicts] == [row.label for row in rows]

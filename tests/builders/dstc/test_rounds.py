@@ -165,7 +165,7 @@ def test_a_round_that_was_interrupted_goes_on(tmp_path, training):
 
     def broken(index, body):
         if down[0] and body["model"] == "policy-1" and "add3" in json.dumps(body):
-            return Fault(status=400, message="no more")
+            return Fault(status=401, message="no more")
         return plan(index, body)
 
     with FakeServer(broken) as server:
