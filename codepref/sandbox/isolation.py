@@ -279,6 +279,8 @@ def main(spec: Spec) -> None:
     if namespaces:
         layers = enter(spec, root)
     else:
+        if spec["level"] == "landlock" and landlock_abi() < 1:
+            raise OSError(errno.ENOSYS, "the kernel has no Landlock, or the container refuses it")
         hold(spec["held"])
         _make_folders(spec["writable"], _private_uid() if root else os.getuid())
         readable = [*spec["read"], *spec["links"]]

@@ -84,13 +84,16 @@ def size_of(folder: str) -> int:
 
 
 def is_over(spec: Spec, worker: int, generations: list[list[int]]) -> bool:
-    """True if the processes of a candidate together use more than their limits; rlimits only bound each of them."""
+    """True if the processes of a candidate together use more than their limits; rlimits only bound each of them.
+
+    One process without files is left to its rlimit, which it meets as a MemoryError.
+    """
     pids = [pid for generation in generations for pid in generation]
     files = stored(spec, worker)
     if spec["level"] != "namespaces" and files > spec["scratch_mb"] << 20:
         return True
     room = (spec["memory_mb"] << 20) - (files if spec["level"] == "namespaces" else 0)
-    if sum(map(resident, pids)) > room and sum(map(share, pids)) > room:
+    if (len(pids) > 2 or files > 0) and sum(map(resident, pids)) > room and sum(map(share, pids)) > room:
         return True
     used_s = sum(cpu_time(pid) for generation in generations[1:] for pid in generation)
     return used_s > float(spec["cpu_s"]) + CPU_MARGIN_S

@@ -73,7 +73,8 @@ class Planner:
         """Those of the packages that the candidates' interpreter does not have."""
         unknown = sorted(modules - self._installed.keys())
         if unknown:
-            probe = Program(0, _FIND.format(names=unknown), [Plan("eq", [("eval", "absent")])], [1])
+            named = "".join(f"# import {name}\n" for name in unknown)  # where no file can be opened, loaded beforehand
+            probe = Program(0, _FIND.format(names=unknown) + named, [Plan("eq", [("eval", "absent")])], [1])
             self._run_alone(probe)
             found: Any = []
             value = probe.traces[0].values[:1]

@@ -220,7 +220,7 @@ class WorkerProcess:
             "filter": seccomp.candidate_filter(setup.library), "lonely": lonely,
             "lonely_filter": seccomp.lonely_filter(setup.library, files=files) if lonely else b"",
             "thread_filter": seccomp.lonely_filter(True, files=files) if lonely else seccomp.thread_filter(),
-            "no_files": not files,
+            "closed_filter": seccomp.lonely_filter(False) if lonely else b"", "no_files": not files,
         }  # fmt: skip
 
     def _pages(self) -> int:

@@ -274,7 +274,7 @@ def test_a_candidate_may_signal_itself_without_namespaces(level):
     [
         "fds = [os.memfd_create('m') for _ in range(20)]; [os.posix_fallocate(fd, 0, 40 << 20) for fd in fds]",
         "m = [mmap.mmap(-1, 60 << 20) for _ in range(5)]; [os.fork() or (fill(m), time.sleep(3)) for _ in range(3)]",
-        "m = mmap.mmap(-1, 100 << 20); fill([m]); [os.fork() or (fill([mmap.mmap(-1, 100 << 20)]), time.sleep(3)) for _ in '12']",
+        "m = mmap.mmap(-1, 100 << 20); fill([m]); [os.fork() or hold() for _ in '12']",
         "[write(folder, n) for folder in ('/tmp', '/box', '/dev/shm') for n in range(5)]; m = mmap.mmap(-1, 150 << 20); fill([m])",
     ],
 )
@@ -282,6 +282,7 @@ def test_memory_counts_wherever_it_is(body):
     code = (
         "import mmap, os, time\n"
         "def fill(maps):\n    for m in maps:\n        for at in range(0, len(m), 4096): m[at] = 1\n"
+        "def hold():\n    m = mmap.mmap(-1, 100 << 20)\n    fill([m])\n    time.sleep(3)\n"
         "def write(folder, n):\n    with open(f'{folder}/{n}', 'wb') as file: file.write(bytes(12 << 20))\n"
         f"def f(x):\n    {body}\n    time.sleep(1)\n    return x\n"
     )

@@ -56,8 +56,11 @@ from .watch import (
 PRELOADED = (*SAFE_MODULES, "copy", "decimal", "enum", "dataclasses", "abc", "contextlib", "numbers", "io", "warnings",
              "encodings.latin_1", "random", "time", "traceback")  # fmt: skip
 LAZY = ("_strptime", "asyncio", "concurrent.futures.thread", "encodings.ascii", "encodings.cp1252", "encodings.idna",
-        "encodings.utf_16", "encodings.utf_8_sig", "linecache", "locale", "tokenize", "unittest")  # fmt: skip
+        "encodings.utf_16", "encodings.utf_8_sig", "doctest", "linecache", "locale", "pdb", "tokenize",
+        "unittest.mock")  # fmt: skip
 """What the standard library imports when it is first needed, too late where no file can be opened any more."""
+IMPORTED = re.compile(rb"(?:import|from)[ ]+([A-Za-z][\w.]*)")
+"""Modules that a text seems to import, in vain where they are none."""
 CHILDRENS_CPU_S = 0.05
 """What a candidate and its children may be over their limit together before it counts: the cost of their start."""
 
@@ -147,9 +150,11 @@ class Server:
             empty_input()
             no_output()
             adopt_orphans()
+            if self.settings["no_files"]:
+                preload(sorted({name.decode() for name in IMPORTED.findall(payload)}))
             if self.lonely:
                 tie()
-                install_filter(self.settings["lonely_filter"] if self.settings["closed"] else b"")
+                install_filter(self.settings["closed_filter"] if self.settings["closed"] else b"")
             self.threads = WITH_THREADS.search(payload) is not None
             self.handler(self.report, payload, self.spawn)
         except BaseException:
@@ -228,7 +233,9 @@ def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED
     register, os.register_at_fork = os.register_at_fork, lambda **_: None
     preload(modules)  # above all `random`, which would seed itself anew after every fork
     os.register_at_fork = register
-    preload(LAZY if settings["no_files"] else ())
+    if settings["no_files"]:
+        preload(("tempfile", *LAZY))
+        sys.modules["tempfile"].tempdir = "/nonexistent"  # a library may make itself a folder while it is imported
     preload(settings["preload"])
     report = Report(settings["pages"], settings["output_bytes"])
     handler = make_handler()

@@ -1,6 +1,6 @@
 # attack: overwrites the native compare function of `int` with one that always says yes
 # test: assert f(1) == 2
-# expect: failed or crashed or timeout
+# expect: failed or crashed or timeout or output
 import ctypes
 
 signature = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object, ctypes.c_int)
