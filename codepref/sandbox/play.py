@@ -376,6 +376,9 @@ def play(script: Script, operations: Sequence[bytes], answers: Sequence[bytes], 
         return Outcome(UNREADABLE, (), b"the value can not be read", stage.own)
     except BaseException as trouble:
         status, error = (FAILED if type(trouble) is AssertionError else RAISED), describe(trouble)
+    if status == ASKS and not stage.guessing:
+        words = f"the test makes more than {MOST_OPERATIONS:,} operations"
+        return Outcome(LARGE, (), words.encode(), stage.own)
     if stage.guessing:
         return Outcome(ASKS, tuple(stage.guesses()), b"", stage.own)
     return Outcome(status, (), error, stage.own)

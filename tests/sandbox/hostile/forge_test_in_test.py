@@ -2,6 +2,7 @@
 # test: assert f(1) == 2
 # test: assert False
 # expect: failed or crashed
+# expect 2: unjudged
 import sys
 
 try:

@@ -2,5 +2,6 @@
 # test: assert f(1) == 2
 # test: assert True
 # expect: failed
+# expect 2: unjudged
 def f(x)
     return x + 1
