@@ -32,7 +32,12 @@ PING = Job("ping", ("def f(x):\n    return x + 1\n",), ("assert f(1) == 2", "ass
 WARM = Job(
     "warm",
     ("import math\ndef f(x):\n    return x + 1\n", "class A: pass\ndef f(x):\n    return A()\n"),
-    ("assert f(1) == 2", "for n in range(2):\n    assert f(n) == n + 1", "assert f(1) == len('ab')"),
+    (
+        "assert f(1) == 2",
+        "for n in range(2):\n    assert f(n) == n + 1",
+        "assert f(1) == len('ab')",
+        "import unittest\nfor n in range(2):\n    assert f(n) == n + 1",
+    ),  # fmt: skip
     "f",
 )
 BYSTANDER = """

@@ -235,7 +235,8 @@ def main(make_handler: Callable[[], Handler], modules: Iterable[str] = PRELOADED
     os.register_at_fork = register
     if settings["no_files"]:
         preload(("tempfile", *LAZY))
-        vars(sys.modules["tempfile"])["tempdir"] = "/nonexistent"  # a library may make itself a folder while it is imported
+        # A library may make itself a folder while it is imported.
+        vars(sys.modules["tempfile"])["tempdir"] = "/nonexistent"
     preload(settings["preload"])
     report = Report(settings["pages"], settings["output_bytes"])
     handler = make_handler()
