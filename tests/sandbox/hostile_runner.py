@@ -37,7 +37,7 @@ WARM = Job(
         "for n in range(2):\n    assert f(n) == n + 1",
         "assert f(1) == len('ab')",
         "import unittest\nfor n in range(2):\n    assert f(n) == n + 1",
-    ),  # fmt: skip
+    ),
     "f",
 )
 BYSTANDER = """

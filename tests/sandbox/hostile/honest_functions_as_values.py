@@ -17,7 +17,6 @@
 # test: assert {"a": f(1)}["a"] == 2
 # expect: passed
 # expect 3: unjudged
-# expect 4: unjudged
 class Box:
     def __init__(self, x):
         self.x = x
