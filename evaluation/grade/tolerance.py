@@ -7,7 +7,7 @@ small plain values, which are nearly all.
 import math
 from typing import Any
 
-from codepref.sandbox.value import SMALL, Malformed, read
+from codepref.sandbox.value import SMALL, Malformed, decode, read
 
 RELATIVE, LEAST = 1e-7, 1e-6
 """Relative tolerance, and the absolute one of floats where the problem names none."""
@@ -41,7 +41,9 @@ def near(out: bytes, exp: bytes, atol: float) -> bool | None:
         found, wanted = read(out), read(exp)
     except (Malformed, ValueError, OverflowError):
         return None
-    return _is_near(found.value, wanted.value, atol) if found.is_plain and wanted.is_plain else None
+    if not (found.is_plain and wanted.is_plain):
+        return None
+    return _is_near(decode(out), wanted.value, atol)  # anew: one object for both would hide a NaN
 
 
 def _is_near(value: Any, right: Any, atol: float) -> bool | None:

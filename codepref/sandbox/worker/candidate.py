@@ -45,7 +45,7 @@ def compiled(source: str) -> types.CodeType | None:
     """Code object of a program, or None."""
     try:
         return compile(source, "<solution>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, OverflowError, RecursionError):
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):  # the parser's own stack
         return None
 
 
@@ -53,7 +53,7 @@ def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[str, Any]] | None:
     """Compiles a test, or None: `("eval", expression)`, `("op", operation)`, `("whole", [text, entry point])`."""
     try:
         return [(mode, compiled_step(mode, source)) for mode, source in test]
-    except (SyntaxError, ValueError, OverflowError, RecursionError):
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):  # the parser's own stack
         return None
 
 
