@@ -305,9 +305,14 @@ def _imports_too(parts: _Program, kept: set[int]) -> set[int]:
     """With the imports that kept statements read, and those that nothing reads: they may be there for their effect."""
     read = set().union(*(parts.facts[n].reads for n in kept))
     dropped = set().union(*(fact.reads for n, fact in enumerate(parts.facts) if n not in kept))
+    defined_here = set().union(*(fact.binds for fact in parts.facts if fact.is_definition))
     found = set(kept)
     for number, (node, fact) in enumerate(zip(parts.tree.body, parts.facts, strict=True)):
-        if isinstance(node, ast.Import | ast.ImportFrom) and (fact.binds & read or not fact.binds & dropped):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        if fact.binds <= defined_here and not _is_of_python(node):
+            found.discard(number)  # `from solution import add` beside the definition of `add`
+        elif fact.binds & read or not fact.binds & dropped:
             found.add(number)
     if parts.tree.body and ast.get_docstring(parts.tree, clean=False) is not None and _starts_the_text(parts, found):
         found.add(0)
@@ -335,13 +340,19 @@ def _used_as_result(parts: _Program, number: int, entry_point: str) -> set[str]:
     return {entry_point} if _hides(parts, number, entry_point) else set()
 
 
+def _is_of_python(node: ast.Import | ast.ImportFrom) -> bool:
+    """Whether an import is of the standard library alone."""
+    modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    known = all(name.partition(".")[0] in sys.stdlib_module_names for name in modules)
+    return known and getattr(node, "level", 0) == 0
+
+
 def _is_strange_import(parts: _Program, number: int, entry_point: str) -> bool:
     """An import that may not be possible: of a module outside the standard library, for a name that is defined here."""
     node, fact = parts.tree.body[number], parts.facts[number]
     if not isinstance(node, ast.Import | ast.ImportFrom):
         return False
-    modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-    if getattr(node, "level", 0) == 0 and all(name.partition(".")[0] in sys.stdlib_module_names for name in modules):
+    if _is_of_python(node):
         return False
     others = (other for n, other in enumerate(parts.facts) if n != number)
     own = set().union(*(other.binds for other in others if other.is_definition))
