@@ -4,6 +4,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # how long an example takes says nothing on a shared machine
 
 # Before any import of the Hub's client, which reads these once: no test reaches the Hub, caches are private to the run.
 os.environ["HF_HUB_OFFLINE"] = "1"
