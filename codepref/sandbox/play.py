@@ -63,10 +63,6 @@ class TooDeep(BaseException):
     """A value is nested more deeply than is sent."""
 
 
-class CandidateError:
-    """Marks exceptions that the candidate's code raised."""
-
-
 class Play(World):
     """One run of a test. `answers[k]` is the record of the candidate's process on `operations[k]`."""
 
