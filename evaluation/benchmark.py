@@ -65,7 +65,7 @@ class Settings:
     """A call gets at least so many times what the reference needed."""
     memory_mb: int = 4096
     profile: Profile = "function"
-    """`library` also lets programs use files, threads and child processes."""
+    """`library` also lets programs use files and child processes."""
     allow_unisolated: bool = False
     cache: Path = CACHE
 

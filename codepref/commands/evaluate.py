@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--profile", choices=("function", "library"), default="function",
-        help="library: programs may use files, threads and child processes (ds1000 and bigcodebench always may)",
+        help="library: programs may use files and child processes (ds1000 and bigcodebench always may)",
     )  # fmt: skip
     parser.add_argument("--allow-unisolated", action="store_true", help="run even where nothing protects this machine")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")

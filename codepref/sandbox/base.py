@@ -26,7 +26,7 @@ Mode = Literal["plain", "official"]
 verdict can not be forged. `official`: the test ran beside the candidate in one process."""
 
 Profile = Literal["function", "library"]
-"""`function`: no files, threads or child processes. `library`: those are allowed inside a private, wiped folder."""
+"""`function`: no files and no child processes, few threads. `library`: allows them in a private, wiped folder."""
 
 
 class SandboxUnavailable(CodeprefError):

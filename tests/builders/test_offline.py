@@ -156,8 +156,9 @@ def test_workers_that_never_start_end_the_run(file, tmp_path, root):
     hasty = {"RAY_worker_register_timeout_seconds": "1", "RAY_worker_niceness": "19"}
     ended = ray_run(root, out, file(), "--patience", "0.4", **hasty)
     assert ended.returncode == 2
-    assert "offline: no sample for 0.4 minutes" in ended.stderr.splitlines()[-1]
-    assert "run again to go on" in ended.stderr.splitlines()[-1]
+    last = ended.stderr.splitlines()[-1]
+    assert "offline: no sample for 0.4 minutes" in last or "offline: Ray gave up" in last  # Ray may lose patience first
+    assert "run again to go on" in last
     assert offline.finished(out) == {"p0"}
 
 

@@ -109,7 +109,7 @@ def _shown() -> list[str]:
     """What the command needs of this machine, read-only: system, interpreter, project, its shared data."""
     system = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives"]
     python = [os.path.realpath(path) for path in (sys.prefix, sys.base_prefix)]
-    return [*system, *python, str(ROOT), str(ROOT.parent / "shared")]
+    return [*system, str(ROOT), *python, str(ROOT.parent / "shared")]  # the interpreter may lie in the project
 
 
 def _show(path: str, base: str) -> None:

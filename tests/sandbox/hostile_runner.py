@@ -234,8 +234,11 @@ def run_unprotected(names: str = "forge_ leak_ honest_") -> dict[str, list[str]]
             if program.name.startswith(tuple(names.split())) and program.name != "leak_symlink":
                 report[program.name] = []
                 for j, test in enumerate(program.tests):
+                    allowed = program.allowed(0, j, "library")
+                    if allowed == {"unjudged"}:  # a test that says nothing of the code: a plain interpreter passes it
+                        continue
                     verdict = "passed" if plain_subprocess(program.codes[0], test, world) else "failed"
-                    if verdict not in program.allowed(0, j, "library"):
+                    if verdict not in allowed:
                         report[program.name].append(test)
                 world.problems()  # lays out again what was damaged
         world.close()

@@ -30,7 +30,7 @@ if os.getuid() == 0:
 STARTS_ITSELF = (
     "import subprocess, sys; sys.exit(sys.version_info < (3, 11) or subprocess.call([sys.executable, '-V']))"
 )
-WORDS = {"passed", "failed", "timeout", "memory", "output", "crashed", "passed in official mode"}
+WORDS = {"passed", "failed", "timeout", "memory", "output", "crashed", "unjudged", "passed in official mode"}
 Report = dict[str, list[str]]
 
 

@@ -7,16 +7,13 @@ import pytest
 from codepref.sandbox import Job, Limits, Sandbox
 from codepref.sandbox.calls import Caller, Calls, pack
 
-THREADED = """import threading
-
-def f(x):
-    found = []
-    thread = threading.Thread(target=lambda: found.append(x + 1))
-    thread.start()
-    thread.join()
-    return found[0]
+WRITES = """def f(x):
+    with open("scratch", "w") as file:
+        file.write(str(x + 1))
+    with open("scratch") as file:
+        return int(file.read())
 """
-JOB = Job("threads", (THREADED,), ("assert f(1) == 2",), "f")
+JOB = Job("writes", (WRITES,), ("assert f(1) == 2",), "f")
 CALLS = Calls("f", (pack([[1], [2]]),), (2,), 1.0, 10.0)
 
 
@@ -36,5 +33,5 @@ def test_an_option_comes_before_the_limits():
 def test_called_functions_have_it_too():
     for profile, ended in ("function", "failed"), ("library", None):
         with Caller(Limits(profile=profile)) as caller:
-            for (found,) in (caller.call(THREADED, CALLS), caller.look(THREADED, CALLS)):
+            for (found,) in (caller.call(WRITES, CALLS), caller.look(WRITES, CALLS)):
                 assert found.ended == ended, found.error

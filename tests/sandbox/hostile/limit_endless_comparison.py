@@ -1,7 +1,7 @@
 # attack: the returned value never finishes being compared or converted
 # test: assert f(1) == 2
 # test: assert list(f(1)) == [2]
-# expect: failed or timeout or memory
+# expect: failed or timeout or memory or output
 import itertools
 
 
