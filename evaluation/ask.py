@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from tqdm import tqdm
+
 from codepref.errors import CodeprefError
 from codepref.generate import Completion, Request, Sampling
 from codepref.generate.backends import Backend, connected
 from codepref.generate.local import LocalConfig
+from codepref.generate.progress import counting
 from codepref.generate.server import ServerConfig
 from codepref.generate.tiny.backend import TinyConfig
 from evaluation.benchmark import Asked, Benchmark, Problem, Settings
@@ -59,6 +62,7 @@ def draw_samples(
     model: AskedModel,
     cache: Path,
     settings: Settings = Settings(),  # noqa: B008 - frozen
+    quiet: bool = False,
 ) -> list[GradedSample]:
     """`n` samples a problem. What was asked before is taken from the request cache in `cache`.
 
@@ -77,7 +81,9 @@ def draw_samples(
     top_p = 0.95 if model.temperature > 0 else 1.0
     sampling = Sampling(model.temperature, top_p, model.max_tokens or benchmark.max_tokens, stop)
     with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed, _say) as generator:
-        answers = generator.generate(requests)
+        total = sum(request.n for request in requests)
+        with tqdm(total=total, desc="answers", unit="sample", file=sys.stderr, disable=quiet) as bar:
+            answers = generator.generate(requests, on_done=counting(bar, generator.stats))
     drawn = [
         _drawn(benchmark, problem, index, answer, stop, chat)
         for problem, found in zip(problems, answers, strict=True)

@@ -221,7 +221,7 @@ def _answers(run: _Run, problems: list[Problem], every: list[Problem]) -> list[G
         return read_samples(options.samples, run.benchmark, problems, options.clean, every, run.settings)
     if options.model is None:
         raise CodeprefError("give --samples FILE or --model ID_OR_PATH")
-    return draw_samples(run.benchmark, problems, options.model, run.folder, run.settings)
+    return draw_samples(run.benchmark, problems, options.model, run.folder, run.settings, options.quiet)
 
 
 def _fingerprint(run: _Run, problems: Sequence[Problem]) -> dict[str, Any]:

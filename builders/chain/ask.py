@@ -18,6 +18,7 @@ from codepref.files import BadLine, LineError, checked_text, file_hash, good_lin
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.backends import Backend, answer_options, connected
 from codepref.generate.local import release
+from codepref.generate.progress import counting
 from codepref.generate.recorded import CODES, Recording, RecordingError, read_recordings
 from codepref.ondisk import Rows
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
@@ -161,10 +162,7 @@ def ask_stage(runner: Runner, name: str, source: Stage, inquiry: Inquiry, drawin
         total = source.summary()["rows_out"] * sum(settings.samples.values())
         bar = stack.enter_context(progress(name, total, "sample", quiet=runner.quiet))
 
-        def count(_: Request, done: list[Completion]) -> None:
-            bar.update(len(done))
-            bar.set_postfix_str(generator.stats.progress(total - int(bar.n)), refresh=False)
-
+        count = counting(bar, generator.stats)
         stage = runner.store.stage(name, settings, [source])
         # Shards are asked for ahead, several at once; the stage's function then finds their answers in order.
         todo = [index for index in range(len(source.shards())) if not stage.has(index)]

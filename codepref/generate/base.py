@@ -108,6 +108,12 @@ class Stats:
     price: Price | None = None
     spent_before: float = 0.0
     """Cost of the answers that were in the request cache before."""
+    written: int = 0
+    """Tokens of answers that have not ended yet, where the backend can tell."""
+    partial: int = 0
+    """Completions that are there of requests that are not yet complete."""
+    on_written: Callable[[], None] | None = None
+    """Called now and then while a backend writes long answers, for progress bars."""
     _seconds: float = 0.0
     _since: float | None = None
 
@@ -142,12 +148,18 @@ class Stats:
         served.requests += 1
         served.completion_tokens += tokens
 
+    def write(self, tokens: int) -> None:
+        """Notes how many tokens of unfinished answers there are."""
+        self.written = tokens
+        if self.on_written is not None:
+            self.on_written()
+
     def progress(self, missing: int) -> str:
         """A few words for a progress bar: rate, servers, cost until now and, if `missing` samples cost as much as those
         that were paid until now, in all."""
         words = []
-        if self.servers:
-            words.append(f"{self.completion_tokens / max(self.seconds, 1e-9):,.0f} tokens/s")
+        if self.seconds > 0:
+            words.append(f"{(self.completion_tokens + self.written) / self.seconds:,.0f} tokens/s")
         if len(self.servers) > 1:
             words.append(f"{sum(not one.aside for one in self.servers)} of {len(self.servers)} servers")
         if self.price is not None:

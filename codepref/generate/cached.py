@@ -38,7 +38,7 @@ class CachedLoop:
     ) -> list[list[Completion]]:
         """All completions, as `Generator.generate` gives them. Raises what `check_requests` and `draw` raise."""
         check_requests(requests)
-        slots = _Slots(requests, on_done)
+        slots = _Slots(requests, on_done, self.stats)
         missing: list[Wanted] = []
         for wanted in self._wanted(requests, payload_of):
             kept = self.cache.get(wanted.key)
@@ -74,15 +74,20 @@ class CachedLoop:
 class _Slots:
     """A place for every completion; says when a request is complete."""
 
-    def __init__(self, requests: Sequence[Request], on_done: OnDone | None) -> None:
+    def __init__(self, requests: Sequence[Request], on_done: OnDone | None, stats: Stats) -> None:
         self.completions = [[Completion("", 0)] * request.n for request in requests]
         self._requests = requests
         self._on_done = on_done
+        self._stats = stats
         self._empty = [request.n for request in requests]
 
     def fill(self, wanted: Wanted, completion: Completion) -> None:
         """Puts a completion in its place."""
         self.completions[wanted.position][wanted.index] = completion
         self._empty[wanted.position] -= 1
-        if not self._empty[wanted.position] and self._on_done is not None:
+        self._stats.partial += 1
+        if self._empty[wanted.position]:
+            return
+        self._stats.partial -= self._requests[wanted.position].n
+        if self._on_done is not None:
             self._on_done(self._requests[wanted.position], self.completions[wanted.position])

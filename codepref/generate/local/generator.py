@@ -1,19 +1,24 @@
-"""The generator: what is not in the cache yet goes to the model, in batches of prompts of similar length."""
+"""The generator: what is not in the cache yet goes to the model, and into the cache as soon as it has ended."""
 
 import functools
+import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from codepref.generate.base import Completion, GenerationError, OnDone, Request, Sampling, Stats
 from codepref.generate.cache import Cache
 from codepref.generate.cached import CachedLoop, Wanted
+from codepref.generate.local.batch import Batch, Row
 from codepref.generate.local.config import LocalConfig, identity
-from codepref.generate.local.model import check_no_system, loaded
+from codepref.generate.local.model import check_no_system, free_cached, loaded, out_of_memory
+
+JOINED = 8
+"""New answers are begun when this share of the places is free: an eighth."""
 
 
 class LocalGenerator:
-    """See `Generator`. Texts go into `cache` batch by batch: an interrupted run generates nothing twice.
+    """See `Generator`. Texts go into `cache` one by one: an interrupted run generates nothing twice.
 
     The model is loaded when the first text is needed, and shared by all generators of the same configuration in this
     process until `release` is called.
@@ -58,30 +63,88 @@ class LocalGenerator:
 
     def _draw(self, requests: Sequence[Request], missing: Sequence[Wanted]) -> Iterator[tuple[Wanted, Completion]]:
         model = loaded(self.config, self.content)
-        tokens = {wanted.position: model.tokens(requests[wanted.position]) for wanted in missing}
-        for position, found in tokens.items():
-            model.check_length(requests[position], len(found), self.sampling.max_tokens)
-        # Longest first: memory runs out at once or not at all.
-        queue = sorted(missing, key=lambda wanted: (-len(tokens[wanted.position]), wanted.position, wanted.index))
-        start = 0
-        while start < len(queue):
-            batch = queue[start : start + self.batch_size]
-            prompts = [tokens[wanted.position] for wanted in batch]
-            drawn = model.draw(prompts, [wanted.seed for wanted in batch], self.sampling)
-            if drawn is None:
-                self._shrink(len(batch), len(prompts[0]))
-                continue
-            start += len(batch)
-            yield from zip(batch, drawn, strict=True)
+        rows = [Row(wanted, model.tokens(requests[wanted.position]), wanted.seed) for wanted in missing]
+        for row in rows:
+            model.check_length(requests[row.name.position], len(row.prompt), self.sampling.max_tokens)
+        queue = Queue(rows)
+        batch = Batch(model, self.sampling)
+        with self.stats.clock():
+            while queue or batch.rows:
+                if not _within_memory(functools.partial(self._fill, batch, queue)):
+                    self._shrink(batch, queue)
+                    continue
+                for row in batch.draw():
+                    queue.learn(row)
+                    yield row.name, model.completion(row.prompt, row.seed, row.tokens, self.sampling.stop)
+                self.stats.write(sum(len(row.tokens) for row in batch.rows))
+                if not _within_memory(batch.advance):
+                    self._shrink(batch, queue)
 
-    def _shrink(self, size: int, length: int) -> None:
-        if size == 1:
+    def _fill(self, batch: Batch, queue: "Queue") -> None:
+        """Fills free places, several at a time: to read one prompt costs as much as a token of all others, or more."""
+        free = min(self.batch_size - len(batch.rows), len(queue))
+        several = max(1, self.batch_size // JOINED)
+        if not free or not batch.may_join() or (batch.rows and free < min(several, len(queue))):
+            return
+        batch.join(queue.first(free))
+        queue.drop(free)
+
+    def _shrink(self, batch: Batch, queue: "Queue") -> None:
+        """Empties the batch and halves its places. What has been written of its answers is kept."""
+        tried = min(self.batch_size, len(batch.rows) + len(queue))
+        queue.rows += batch.leave()
+        gc.collect()
+        free_cached()
+        if tried == 1:
+            length = max(len(row.prompt) for row in queue.rows)
             raise GenerationError(
                 f"{self.name}: out of memory with a single prompt of {length:,} tokens and max_tokens "
                 f"{self.sampling.max_tokens:,}; lower max_tokens, set dtype: bfloat16 or take a smaller model"
             )
-        self.batch_size = size // 2
+        self.batch_size = tried // 2
         print(
-            f"{self.name}: out of memory with {size} sequences; going on with batch_size {self.batch_size}",
+            f"{self.name}: out of memory with {tried} sequences; going on with batch_size {self.batch_size}",
             file=sys.stderr,
         )
+
+
+class Queue:
+    """Rows that wait, those first that are expected to take longest: so the last ones are short."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = list(rows)
+        self._lengths: dict[int, list[int]] = {}
+        self._all: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def learn(self, row: Row) -> None:
+        """Remembers how long an answer became: others of its prompt may be as long."""
+        self._lengths.setdefault(row.name.position, []).append(len(row.tokens))
+        self._all.append(len(row.tokens))
+
+    def first(self, count: int) -> list[Row]:
+        """The next rows; they stay until they are dropped."""
+        self.rows.sort(key=lambda row: (-self._expected(row), row.name.position, row.name.index))
+        return self.rows[:count]
+
+    def drop(self, count: int) -> None:
+        """Removes the rows that `first` gave."""
+        self.rows = self.rows[count:]
+
+    def _expected(self, row: Row) -> float:
+        """Tokens of prompt and answer; an answer is taken to be as long as those before, of its prompt if there are."""
+        known = self._lengths.get(row.name.position) or self._all
+        return len(row.prompt) + (sum(known) / len(known) if known else 0.0)
+
+
+def _within_memory(work: Callable[[], None]) -> bool:
+    """Whether there was memory for some work of the model."""
+    try:
+        work()
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        return False
+    return True

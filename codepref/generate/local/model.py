@@ -2,15 +2,15 @@
 
 import functools
 import gc
+import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codepref.generate.base import Completion, GenerationError, Request, Sampling
+from codepref.generate.base import Completion, GenerationError, Request
 from codepref.generate.local.config import LocalConfig, one_line
-from codepref.generate.local.draw import chooser, luck, stopper
 
 CONTEXT = 8
 """Prompt tokens that are decoded together with an answer: some tokenizers drop the blank a text begins with."""
@@ -42,11 +42,9 @@ def loaded(config: LocalConfig, content: Mapping[str, Any]) -> "Model":
 def release() -> None:
     """Frees the memory of the model that was used last; the next text loads it again, or a changed one."""
     if _held:
-        import torch
-
         _held.clear()
         gc.collect()
-        torch.cuda.empty_cache()
+        free_cached()
 
 
 def _load(config: LocalConfig) -> "Model":
@@ -60,9 +58,9 @@ def _load(config: LocalConfig) -> "Model":
     except ImportError as error:
         raise GenerationError(f'backend local: {error}; install its libraries: pip install "codepref[local]"') from None
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = config.dtype if config.dtype == "auto" else getattr(torch, config.dtype)
     place = automatic if config.device == "auto" else config.device
     try:
+        dtype = _dtype(config, place)
         model = transformers.AutoModelForCausalLM.from_pretrained(
             config.model, revision=config.revision, dtype=dtype, device_map=place
         )
@@ -82,6 +80,21 @@ def _load(config: LocalConfig) -> "Model":
     if chat and tokenizer.chat_template is None:
         raise GenerationError(f"{config.model}: its tokenizer has no chat template; leave `chat` out")
     return Model(model.eval(), tokenizer, chat, frozenset(ends))
+
+
+def _dtype(config: LocalConfig, place: str) -> Any:
+    """The numbers to compute with; `auto`: the checkpoint's, but for 16 bits on a processor slow with them."""
+    import torch
+    import transformers
+
+    if config.dtype != "auto":
+        return getattr(torch, config.dtype)
+    saved = transformers.AutoConfig.from_pretrained(config.model, revision=config.revision).dtype
+    if place != "cpu" or saved not in (torch.float16, torch.bfloat16):
+        return "auto"
+    # AVX-512 and AMX know bfloat16; emulated it is several times slower than float32
+    quick = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if quick else torch.float32
 
 
 def _has_tokenizer(adapter: str | None) -> bool:
@@ -107,7 +120,7 @@ class Model:
         """The prompt as the model reads it."""
         if not self.chat:
             check_no_system([request])
-            return list(self.tokenizer(request.prompt)["input_ids"]) or [self._pad]
+            return list(self.tokenizer(request.prompt)["input_ids"]) or [self.pad]
         system = [] if request.system is None else [{"role": "system", "content": request.system}]
         messages = [*system, {"role": "user", "content": request.prompt}]
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -122,70 +135,57 @@ class Model:
                 f"{limit:,} this model reads; shorten the prompt or lower max_tokens"
             )
 
-    def draw(self, prompts: Sequence[list[int]], seeds: Sequence[int], sampling: Sampling) -> list[Completion] | None:
-        """One text a prompt, or None when memory does not suffice for so many at once."""
+    def new_cache(self) -> Any:
+        """An empty cache of keys and values."""
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self.model.config)
+
+    def forward(self, ids: Any, mask: Any, cache: Any) -> Any:
+        """Logits of the token after the last one of every row, shape (rows, vocabulary); the cache grows.
+
+        Args:
+            ids: Tokens that are not in the cache yet, shape (rows, new).
+            mask: 1 for every token of cache and `ids`, 0 for padding, shape (rows, all).
+            cache: From `new_cache`.
+        """
         import torch
 
-        try:
-            rows = self._generate(prompts, seeds, sampling)
-        except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
-                raise
-            rows = None
-        if rows is None:  # only here has the exception, with all it holds in memory, gone
-            gc.collect()
-            torch.cuda.empty_cache()
-            return None
-        return [
-            self._completion(prompt, seed, row, sampling.stop)
-            for prompt, seed, row in zip(prompts, seeds, rows, strict=True)
-        ]
-
-    def _generate(self, prompts: Sequence[list[int]], seeds: Sequence[int], sampling: Sampling) -> list[list[int]]:
-        """The new tokens of every row, with whatever follows its end."""
-        import torch
-        import transformers
-
-        width = max(map(len, prompts))
-        padded = [[self._pad] * (width - len(prompt)) + prompt for prompt in prompts]
-        mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        device = self.model.device
         options: dict[str, Any] = {}
-        if sampling.temperature > 0:
-            options["logits_processor"] = [chooser(sampling, luck(seeds, sampling.max_tokens).to(device), width)]
-        if sampling.stop:
-            options["stopping_criteria"] = [stopper(self.tokenizer, sampling.stop, width)]
+        if "position_ids" in self._parameters:
+            options["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        if "logits_to_keep" in self._parameters:
+            options["logits_to_keep"] = 1
         with torch.inference_mode():
-            output = self.model.generate(
-                input_ids=torch.tensor(padded, device=device),
-                attention_mask=torch.tensor(mask, device=device),
-                generation_config=transformers.GenerationConfig(
-                    do_sample=False,  # the tokens are drawn by `chooser`
-                    max_new_tokens=sampling.max_tokens,
-                    eos_token_id=sorted(self.ends) or None,
-                    pad_token_id=self._pad,
-                ),
-                **options,
+            output = self.model(
+                input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, return_dict=True, **options
             )
-        return output[:, width:].tolist()  # type: ignore[no-any-return]
+        return output.logits[:, -1]
+
+    @functools.cached_property
+    def _parameters(self) -> frozenset[str]:
+        """What the model's `forward` takes."""
+        inner = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        return frozenset(inspect.signature(inner.forward).parameters)
 
     @property
-    def _pad(self) -> int:
+    def device(self) -> Any:
+        """Where the first layer lies."""
+        return self.model.device
+
+    @property
+    def pad(self) -> int:
+        """The token that fills up rows; the model never looks at it."""
         pad = self.tokenizer.pad_token_id
         return int(pad) if pad is not None else min(self.ends, default=0)
 
-    def _completion(self, prompt: list[int], seed: int, row: list[int], stop: Sequence[str]) -> Completion:
-        end = next((i for i, token in enumerate(row) if token in self.ends), None)
-        count = len(row) if end is None else end + 1
-        new = row[:end]
-        text = self._decode(prompt, new)
+    def completion(self, prompt: list[int], seed: int, tokens: list[int], stop: Sequence[str]) -> Completion:
+        """The text of an answer that has ended. `tokens`: all that were drawn, with the one that ended it."""
+        ended = bool(tokens) and tokens[-1] in self.ends
+        text = self._decode(prompt, tokens[:-1] if ended else tokens)
         cut = min((place for place in map(text.find, stop) if place >= 0), default=None)
-        if cut is not None:
-            while new and new[-1] == self._pad:  # the rest of the batch went on
-                new.pop()
-            count = len(new)
-        reason = "length" if end is None and cut is None else "stop"
-        return Completion(text[:cut], seed, reason, len(prompt), count)
+        reason = "stop" if ended or cut is not None else "length"
+        return Completion(text[:cut], seed, reason, len(prompt), len(tokens))
 
     def _decode(self, prompt: list[int], new: list[int]) -> str:
         decode = functools.partial(self.tokenizer.decode, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -194,7 +194,15 @@ class Model:
         return str(whole[len(before) :] if whole.startswith(before) else decode(new))
 
 
-def _out_of_memory(error: BaseException) -> bool:
+def free_cached() -> None:
+    """Gives back the GPU memory that torch keeps for later."""
+    import torch
+
+    torch.cuda.empty_cache()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of the model says that memory did not suffice."""
     import torch
 
     words = ("out of memory", "can't allocate memory", "ALLOC_FAILED")

@@ -2,18 +2,15 @@ import pytest
 import torch
 
 from codepref.generate import GenerationError, Sampling
-from codepref.generate.local.draw import chooser, luck, stopper
+from codepref.generate.local.draw import HEAD, luck, pick, stopped
 
 PROBABILITIES = [0.5, 0.0, 0.3, 0.15, 0.05]
 
 
-def drawn(sampling, count=20_000, width=3):
+def drawn(sampling, count=20_000):
     logits = torch.tensor(PROBABILITIES).log().expand(count, -1)
-    choose = chooser(sampling, luck(range(count), 2), width)
-    one_hot = choose(torch.zeros(count, width + 1, dtype=torch.long), logits)
-    assert one_hot.dtype == logits.dtype
-    assert (one_hot.isfinite().sum(1) == 1).all()
-    return (torch.bincount(one_hot.argmax(1), minlength=5) / count).tolist()
+    numbers = torch.stack([luck(seed, 1)[0] for seed in range(count)])
+    return (torch.bincount(pick(logits, numbers, sampling), minlength=5) / count).tolist()
 
 
 def near(shares):
@@ -38,31 +35,48 @@ def test_top_p_keeps_the_likeliest_tokens(top_p, kept):
     assert drawn(Sampling(temperature=1.0, top_p=top_p)) == near(shares)
 
 
-def test_a_row_of_luck_depends_on_its_seed_alone():
-    assert torch.equal(luck([5, 7], 9)[1], luck([7], 9)[0])
-    assert not torch.equal(luck([5], 9), luck([7], 9))
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("flat", [0.0, 0.5, 3.0])
+def test_the_nucleus_is_that_of_the_whole_vocabulary(top_p, flat):
+    """Also where it is larger than the head that is looked at first, and where many tokens are equally likely."""
+    generator = torch.Generator().manual_seed(3)
+    logits = (flat * torch.randn(40, 3 * HEAD, generator=generator)).round(decimals=1)
+    numbers = torch.rand(40, generator=generator, dtype=torch.float64)
+    tokens = pick(logits, numbers, Sampling(top_p=top_p, temperature=1.0))
+    for row, number, token in zip(logits, numbers, tokens, strict=True):
+        probability = row.double().softmax(-1)
+        ordered, order = probability.sort(descending=True, stable=True)
+        kept = order[(ordered.cumsum(-1) - ordered) < top_p].sort().values
+        shares = probability[kept].cumsum(-1)
+        assert kept[(shares <= number * shares[-1]).sum()] == token
+
+
+def test_temperature_zero_takes_the_likeliest():
+    assert pick(torch.tensor([[0.0, 2.0, 1.0], [3.0, 2.0, 1.0]]), None, Sampling(temperature=0)).tolist() == [1, 0]
+
+
+def test_luck_depends_on_the_seed_alone():
+    assert torch.equal(luck(7, 9), luck(7, 9))
+    assert not torch.equal(luck(5, 9), luck(7, 9))
     # the same on every machine
-    assert luck([7], 3)[0].tolist() == pytest.approx([0.2794, 0.2737, 0.8621], abs=1e-4)
+    assert luck(7, 3).tolist() == pytest.approx([0.2794, 0.2737, 0.8621], abs=1e-4)
 
 
 def test_logits_that_are_no_numbers_are_an_error():
-    choose = chooser(Sampling(temperature=1.0), luck([1], 1), 2)
     with pytest.raises(GenerationError, match="not finite"):
-        choose(torch.zeros(1, 2, dtype=torch.long), torch.tensor([[0.0, float("nan")]]))
+        pick(torch.tensor([[0.0, float("nan")]]), luck(1, 1), Sampling(temperature=1.0))
 
 
 class Letters:
     """A tokenizer whose tokens are characters."""
 
-    def batch_decode(self, rows, **_):
-        return ["".join(map(chr, row)) for row in rows]
+    def decode(self, row, **_):
+        return "".join(map(chr, row))
 
 
 def test_a_row_stops_at_a_stop_text_of_its_own():
-    stopped = stopper(Letters(), ("\n\n", "END"), width=3)
-    rows = ["END x = 1\n\n", "ENDx = 1\n y", "p = x; END_", "END\n", "   E"]
-
     def now(text):
-        return stopped(torch.tensor([list(map(ord, text))]), None).item()
+        return stopped(Letters(), list(map(ord, text)), ("\n\n", "END"))
 
-    assert [now(row) for row in rows] == [True, False, True, False, False]
+    assert [now(row) for row in (" x = 1\n\n", "x = 1\n y", " x; END_", "\n", "E")] == [True, False, True, False, False]
+    assert not stopped(Letters(), [1], ())

@@ -2,7 +2,10 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from codepref.generate.local.model import Model
+from codepref.generate.local import LocalConfig, release
+from codepref.generate.local.model import Model, _dtype, loaded
+
+from generate.tiny_model import make_model  # isort: skip
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,7 @@ def tokenizer():
 def test_a_blank_at_the_start_of_an_answer_stays(tokenizer):
     model = Model(None, tokenizer, chat=False, ends=frozenset([8]))
     assert tokenizer.decode([4, 5]) == "return 1"  # why the prompt is needed
-    completion = model._completion([0, 1, 2], 7, [4, 5, 8, 0], ())
+    completion = model.completion([0, 1, 2], 7, [4, 5, 8], ())
     assert completion.text == " return 1"
     assert (completion.seed, completion.finish_reason) == (7, "stop")
     assert (completion.prompt_tokens, completion.completion_tokens) == (3, 3)
@@ -26,12 +29,20 @@ def test_a_blank_at_the_start_of_an_answer_stays(tokenizer):
 
 def test_a_stop_text_cuts_and_counts_as_the_end(tokenizer):
     model = Model(None, tokenizer, chat=False, ends=frozenset([8]))
-    completion = model._completion([0], 7, [1, 2, 4, 5], ("return", "f("))
+    completion = model.completion([0], 7, [1, 2, 4, 5], ("return", "f("))
     assert (completion.text, completion.finish_reason, completion.completion_tokens) == (" ", "stop", 4)
-    assert model._completion([0], 7, [1, 2, 4, 5], ("nothing",)).finish_reason == "length"
+    assert model.completion([0], 7, [1, 2, 4, 5], ("nothing",)).finish_reason == "length"
 
 
-def test_padding_after_a_stop_text_is_no_token(tokenizer):
-    model = Model(None, tokenizer, chat=False, ends=frozenset([8]))
-    assert model._completion([0], 7, [1, 2, 8, 8, 8], ("f",)).completion_tokens == 2
-    assert model._completion([0], 7, [1, 2, 8, 8, 8], ()).completion_tokens == 3
+def test_sixteen_bits_are_computed_as_the_processor_can(tmp_path):
+    import torch
+    import transformers
+
+    folder = make_model(tmp_path / "m")
+    transformers.AutoModelForCausalLM.from_pretrained(folder).to(torch.float16).save_pretrained(folder)
+    quick = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    for dtype, wanted in ("auto", torch.bfloat16 if quick else torch.float32), ("float16", torch.float16):
+        config = LocalConfig(folder, dtype=dtype, device="cpu")
+        assert loaded(config, {"test": dtype}).model.dtype == wanted
+    release()
+    assert str(_dtype(LocalConfig(folder), "cuda")) == "auto"
