@@ -111,7 +111,7 @@ def _bind(source: str, target: str) -> None:
 
 def _mount_point(spec: Spec) -> str:
     """An existing folder to hide the new root under; in our own mount namespace, so nobody else sees it."""
-    for folder in ("/sys", "/mnt", "/media", "/srv", "/opt", "/tmp"):
+    for folder in ("/sys", "/mnt", "/media", "/srv", "/opt", "/tmp", "/run", "/boot", "/home", "/root", "/var"):
         if os.path.isdir(folder) and not any(path == folder or path.startswith(folder + "/") for path in spec["read"]):
             return folder
     raise OSError(errno.ENOENT, "no folder to mount the sandbox root on: create /mnt")

@@ -73,7 +73,8 @@ def test_nothing_of_the_machine_is_in_reach(user: str, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     before = set(os.listdir("/tmp"))  # noqa: PTH208 - names are wanted
     found = json.loads(inside(sys.executable, "-c", ASK, user=user, profile="open").stdout)
-    assert found["tmp"] == []
+    project = container.ROOT.parts[2:3] if container.ROOT.parts[1] == "tmp" else ()
+    assert found["tmp"] == list(project)
     assert found["write"] == []
     assert found["host"] == "throw-away"
     assert len(found["pids"]) == 2
