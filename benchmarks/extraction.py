@@ -29,8 +29,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from codepref import extract
+from codepref.files import read_rows
 from codepref.sandbox import Job, Limits, Matrix, Sandbox, execute
-from evaluation.benchmark import rows
 
 IMPORTS = (
     "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, hashlib, string\n"
@@ -39,6 +39,11 @@ IMPORTS = (
 """What stood above every program when it was judged."""
 LIMITS = Limits(cpu_s=3.0, screen_s=None, load_s=5.0, memory_mb=4096)
 BATCH = 512
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file, without their numbers."""
+    return (row for _, row in read_rows(path))
 
 
 @dataclass(frozen=True)
