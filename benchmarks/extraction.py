@@ -41,9 +41,9 @@ LIMITS = Limits(cpu_s=3.0, screen_s=None, load_s=5.0, memory_mb=4096)
 BATCH = 512
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a file, without their numbers."""
-    return (row for _, row in read_rows(path))
+    return [row for _, row in read_rows(path)]
 
 
 @dataclass(frozen=True)
