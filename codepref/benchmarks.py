@@ -28,8 +28,10 @@ class Variant:
     name: str
     data: HubData | None
     """What it is graded on."""
-    leaderboard_task: str | None
+    leaderboard_task: str | None = None
     """Task of the Hub's leaderboard for this dataset; None where there is none."""
+    problems: int = 0
+    """Problems of it, at least: a local copy of its data may hold fewer, and scores on those are not published."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Family:
 def _humaneval() -> Family:
     data = HubData("openai/openai_humaneval", "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544", ((None, "test"),))
     plus = HubData("evalplus/humanevalplus", None, ((None, "test"),))
-    variants = (Variant("humaneval", data, "default"), Variant("humaneval_plus", plus, "default"))
+    variants = (Variant("humaneval", data, "default", 164), Variant("humaneval_plus", plus, "default", 164))
     return Family("humaneval", "HumanEval", r"human_?eval\w*[/_-]\d+", variants, data, ("humaneval",))
 
 
@@ -62,13 +64,14 @@ def _mbpp() -> Family:
     every = HubData(hub, revision, tuple((name, split) for name in ("full", "sanitized") for split in splits))
     tested = HubData(hub, revision, (("full", "test"),))
     plus = HubData("evalplus/mbppplus", None, ((None, "test"),))
-    variants = (Variant("mbpp", tested, "default"), Variant("mbpp_plus", plus, "default"))
+    variants = (Variant("mbpp", tested, "default", 500), Variant("mbpp_plus", plus, "default", 378))
     return Family("mbpp", "MBPP", r"mbpp\w*[/_-]\d+", variants, every, ("mbpp", "sanitizedmbpp"))
 
 
 def _ds1000() -> Family:
     data = HubData("xlangai/DS-1000", "4416080ac5cb80bdf7576aefb8f9a0b4d5426a44", ((None, "test"),))
-    return Family("ds1000", "DS-1000", r"ds-?1000[/_-]\d+", (Variant("ds1000", data, "default"),), data, ("ds1000",))
+    variant = Variant("ds1000", data, "default", 1000)
+    return Family("ds1000", "DS-1000", r"ds-?1000[/_-]\d+", (variant,), data, ("ds1000",))
 
 
 def _bigcodebench() -> Family:
@@ -76,10 +79,10 @@ def _bigcodebench() -> Family:
     full = HubData("bigcode/bigcodebench", "b74c0d0bf70d2c0bc459be537895cca163007f1a", version)
     hard = HubData("bigcode/bigcodebench-hard", "298d2cc7b96612e15e47313c3603ee124cee0c1f", version)
     variants = (
-        Variant("bigcodebench_complete", full, "complete"),
-        Variant("bigcodebench_instruct", full, "instruct"),
-        Variant("bigcodebench_complete_hard", hard, "complete"),
-        Variant("bigcodebench_instruct_hard", hard, "instruct"),
+        Variant("bigcodebench_complete", full, "complete", 1140),
+        Variant("bigcodebench_instruct", full, "instruct", 1140),
+        Variant("bigcodebench_complete_hard", hard, "complete", 148),
+        Variant("bigcodebench_instruct_hard", hard, "instruct", 148),
     )
     files = (r"bigcodebench(v014\w*)?",)
     return Family("bigcodebench", "BigCodeBench", r"big_?code_?bench\w*[/_-]\d+", variants, full, files)
@@ -90,7 +93,7 @@ FAMILIES = (
     _mbpp(),
     _ds1000(),
     _bigcodebench(),
-    Family("tiny", "the tiny model's tasks", None, (Variant("tiny", None, None),)),
+    Family("tiny", "the tiny model's tasks", None, (Variant("tiny", None),)),
 )
 DECONTAMINABLE = {family.key: family for family in FAMILIES if family.data is not None}
 """Families whose tasks a dataset can be kept free of, by key."""

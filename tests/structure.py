@@ -72,13 +72,13 @@ def imports_of(name: str, path: Path, modules: frozenset[str]) -> Iterator[Impor
             for alias in node.names:
                 deeper = f"{node.module}.{alias.name}"
                 yield Import(name, deeper if deeper in modules else node.module, False, node.lineno)
-    for text, line in _texts_of_code(tree):
+    for text, line in texts_of_code(tree):
         target = _named_module(text, modules)
         if target:
             yield Import(name, target, True, line)
 
 
-def _texts_of_code(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def texts_of_code(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Every constant text that is no docstring, and does not follow `-m`: a process that is started is no import."""
     passed_over = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

@@ -36,6 +36,12 @@ def test_every_variant_has_a_benchmark_of_its_name_and_the_other_way_round():
         assert [found.name for found in benchmarks_of(family.key)] == [variant.name for variant in family.variants]
 
 
+def test_a_benchmark_of_the_hub_says_how_many_problems_it_has():
+    for family in FAMILIES:
+        for variant in family.variants:
+            assert (variant.problems > 0) == (variant.data is not None), variant.name
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_gives_a_benchmark_with_a_family(name):
     found = benchmark(name)

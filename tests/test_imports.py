@@ -9,7 +9,9 @@ import subprocess
 import sys
 
 import pytest
-from structure import FUNCTIONS, all_imports, module_circles, module_files, syntax_tree
+from structure import FUNCTIONS, all_imports, module_circles, module_files, syntax_tree, texts_of_code
+
+from codepref.benchmarks import FAMILIES
 
 ROOMS = ("codepref", "builders", "recipes", "evaluation")
 ROOF = ("codepref.cli", "codepref.commands")
@@ -74,6 +76,39 @@ def test_no_method_imports_another_one(root):
         here, there = (name.split(".")[:2] for name in (found.importer, found.imported))
         if here[0] == there[0] == "builders" and len(there) > 1 and there[1] in methods and here[1] != "offline":
             assert here[1] == there[1], found
+
+
+def named_elsewhere(root, names, at_home):
+    """(module, text) of every text of code that is one of the names, outside the modules where it is at home."""
+    found = set()
+    for module, path in module_files(root).items():
+        for text, _ in texts_of_code(syntax_tree(path)):
+            if text in names and not at_home(module, text):
+                found.add((module, text))
+    return found
+
+
+def test_a_method_is_named_in_its_own_folder_alone(root):
+    """So that a further one is a folder with configurations and tests; the quickstart shows three of them by name."""
+    methods = {path.parent.name for path in (root / "builders").glob("*/method.py")}
+
+    def at_home(module, text):
+        return module.startswith((f"builders.{text}.", "codepref.commands.quickstart."))
+
+    assert named_elsewhere(root, methods, at_home) == set()
+
+
+def test_a_benchmark_is_named_in_its_own_file_and_its_row_alone(root):
+    """So that a further one is a file and a row. `tiny` is a backend and a command besides."""
+    keys = {}
+    for family in FAMILIES:
+        if family.key != "tiny":
+            keys |= {variant.name: family.key for variant in family.variants}
+
+    def at_home(module, text):
+        return module in ("codepref.benchmarks", f"evaluation.{keys[text]}")
+
+    assert named_elsewhere(root, keys, at_home) == set()
 
 
 def test_no_circles(root):

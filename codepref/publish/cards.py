@@ -27,6 +27,9 @@ EXAMPLE = {
 }
 """Columns that the card's example row shows, where the dataset has them, and their language (none: one line)."""
 
+NEEDED = ("prompt_id", "generator", "licence")
+"""Columns that every dataset has: the card warns of benchmark tasks, and names models and licences, by them."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -70,6 +73,13 @@ def dataset_card(root: Path, manifest: Mapping[str, Any], card: Card, records: M
     environment.filters["json"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     environment.filters["code_block"] = code_block
     return environment.get_template("dataset.md.jinja").render(values).rstrip() + "\n"
+
+
+def check_columns(name: str, record: type) -> None:
+    """Raises `TypeError` for a record class that lacks a column the card is made of."""
+    missing = [column for column in NEEDED if column not in columns(record)]
+    if missing:
+        raise TypeError(f"rows of {name!r}: {record.__name__} has no field {missing[0]!r}; the card needs it")
 
 
 def columns(record: type) -> dict[str, str]:

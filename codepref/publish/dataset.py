@@ -58,7 +58,10 @@ def publish_locally(
 
     Raises:
         CodeprefError: there is not one row; manifest and exclusions say why.
+        TypeError: a record class lacks a column that every dataset has (`cards.NEEDED`).
     """
+    for name, (_, record) in parts.items():
+        cards.check_columns(name, record)
     (store.root / "README.md").unlink(missing_ok=True)  # a folder without a card is not finished
     data = {name: _write_part(store.root, name, *part) for name, part in parts.items()}
     filled = {name: part[1] for name, part in parts.items() if data[name]["rows"]}

@@ -94,17 +94,11 @@ def read_results(path: Path) -> Results:
         raise CodeprefError(f"{path}: not a results.json of `codepref evaluate` ({error!r})") from None
 
 
-PROBLEMS = {
-    "humaneval": 164, "humaneval_plus": 164, "mbpp": 500, "mbpp_plus": 378, "ds1000": 1000,
-    "bigcodebench_complete": 1140, "bigcodebench_instruct": 1140,
-    "bigcodebench_complete_hard": 148, "bigcodebench_instruct_hard": 148,
-}  # fmt: skip
-"""Problems of each benchmark, at least: a local copy of its data may hold fewer and still be called whole."""
-
-
 def _refuse_a_part(path: Path, found: Mapping[str, Any]) -> None:
     """Raises `CodeprefError` for results of some of the problems."""
-    whole = max(found["problems_of_benchmark"], PROBLEMS.get(found["benchmark"], 0))
+    variant = variant_of(found["benchmark"])
+    known = variant.problems if variant is not None else 0
+    whole = max(found["problems_of_benchmark"], known)
     part = found.get("partial")
     if part or found["problems"] < whole:
         why = f" ({part['why']})" if part else ""

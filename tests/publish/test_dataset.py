@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import random
@@ -55,6 +56,19 @@ def test_what_was_left_out_is_one_object_a_line(tmp_path):
     assert [json.loads(line)["prompt_id"] for line in lines] == ["q0", "q1", "q0", "q1"]
     assert json.loads(lines[0])["detail"] == "é" * 9
     assert not list(tmp_path.glob("*.part*"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Bare:
+    prompt_id: str
+    chosen: str
+
+
+def test_rows_without_a_column_of_the_card_are_refused_before_anything_is_written(tmp_path):
+    made = stage(tmp_path, [row(1)], 1)
+    with pytest.raises(TypeError, match="rows of 'pairs': Bare has no field 'generator'"):
+        dataset.publish_locally(Store(tmp_path), "small", {}, [made], CARD, {"pairs": (made, Bare)})
+    assert not (tmp_path / "manifest.json").exists()
 
 
 def published(root, count):
