@@ -15,10 +15,9 @@ from typing import Any
 from codepref.errors import CodeprefError
 from evaluation import evalplus
 from evaluation.benchmark import Asked, Benchmark, Problem, located_rows, require
-from evaluation.grade import asserts, inputs
+from evaluation.grade import asserts
 from evaluation.samples import is_program
 
-MAX_TOKENS = 768
 POLYNOMIAL = "abs(sum(c * _v(0) ** i for i, c in enumerate(_v(2)[0]))) <= 1e-4"
 CONDITIONS = {"HumanEval/32": POLYNOMIAL}
 
@@ -94,16 +93,7 @@ HUMANEVAL = Benchmark(
     reference=reference,
     grade=asserts.grade_asserts,
     ask=question,
-    max_tokens=MAX_TOKENS,
+    max_tokens=evalplus.MAX_TOKENS,
 )
-HUMANEVAL_PLUS = Benchmark(
-    name="humaneval_plus",
-    paper=evalplus.PAPER,
-    load=load_plus,
-    program=program,
-    reference=inputs.reference_program,
-    grade=inputs.grade_inputs,
-    ask=question,
-    max_tokens=MAX_TOKENS,
-)
+HUMANEVAL_PLUS = evalplus.plus_variant(HUMANEVAL, load_plus)
 BENCHMARKS = (HUMANEVAL, HUMANEVAL_PLUS)

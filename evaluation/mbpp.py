@@ -16,9 +16,8 @@ from typing import Any
 from codepref.errors import CodeprefError
 from evaluation import evalplus
 from evaluation.benchmark import Asked, Benchmark, Problem, located_rows, require
-from evaluation.grade import asserts, inputs
+from evaluation.grade import asserts
 
-MAX_TOKENS = 768
 ANY_PLAIN = "_v(0) is not ..."
 AS_SETS = "set(_v(0)) == set(_v(1))"
 IS_SOME = " == ".join(f"(_v({k}) if isinstance(_v({k}), bool) else _v({k}) is not None)" for k in (0, 1))
@@ -168,16 +167,7 @@ MBPP = Benchmark(
     reference=reference,
     grade=asserts.grade_asserts,
     ask=question,
-    max_tokens=MAX_TOKENS,
+    max_tokens=evalplus.MAX_TOKENS,
 )
-MBPP_PLUS = Benchmark(
-    name="mbpp_plus",
-    paper=evalplus.PAPER,
-    load=load_plus,
-    program=program,
-    reference=inputs.reference_program,
-    grade=inputs.grade_inputs,
-    ask=question,
-    max_tokens=MAX_TOKENS,
-)
+MBPP_PLUS = evalplus.plus_variant(MBPP, load_plus)
 BENCHMARKS = (MBPP, MBPP_PLUS)

@@ -154,6 +154,27 @@ def _candidates(
     return [*stages, ready] if gate is None else [*stages, ready, gate.codes(ready)]
 
 
+def outcome_stages(
+    config: SampledSource, runner: Runner, execution: matrix.Execution, vacuous_tests: bool, skip_bad: bool = False
+) -> list[Stage]:
+    """All stages up to the matrix: the last two have the codes and tests that count, and what came of running them.
+
+    Args:
+        config: Where samples come from.
+        runner: Who does the work.
+        execution: How codes are run on tests.
+        vacuous_tests: Whether tests that a function returning None passes are left out.
+        skip_bad: Leave out (and count) bad lines of the recordings instead of refusing the file.
+
+    Raises:
+        CodeprefError: the configuration or the input can not be used.
+    """
+    stages = candidate_stages(config, runner, skip_bad)
+    ready = stages[-1]
+    ran = runner.map("outcomes", matrix.run_matrices, execution, [ready])
+    return [*stages, ran, *gates.informative_tests(runner, ready, ran, vacuous_tests)]
+
+
 Shapes = Counter[tuple[int, int]]
 """Number of prompts with so many different codes and tests."""
 

@@ -29,10 +29,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from builders.chain import gates, source
+from builders.chain import source
 from builders.chain.ask import Count
 from builders.chain.dry_run import BuildPlan
-from builders.chain.matrix import Execution, run_matrices
+from builders.chain.matrix import Execution
 from builders.chain.scoring import Ranking, score_matrices
 from builders.chain.source import SampledSource
 from builders.codedpo.efficiency import Efficiency, EfficiencyPair, Measurement, measure_efficiency, most_executions
@@ -174,13 +174,9 @@ def _ranked(choice: Config | Choice, runner: Runner, ready: Stage, ran: Stage) -
 
 
 def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
-    stages = source.candidate_stages(config, runner, skip_bad)
-    ready = stages[-1]
-    ran = runner.map("outcomes", run_matrices, Execution(config.limits), [ready])
-    stages = [*stages, ran]
-    vacuous = source.gates_of(config, source.recordings_of(config)).vacuous_tests
-    ready, ran = gates.informative_tests(runner, ready, ran, vacuous)
-    stages = [*stages, ready, ran]
+    vacuous_tests = source.gates_of(config, source.recordings_of(config)).vacuous_tests
+    stages = source.outcome_stages(config, runner, Execution(config.limits), vacuous_tests, skip_bad)
+    ready, ran = stages[-2:]
     ranked, chosen = _ranked(config, runner, ready, ran)
     if not config.efficiency.enabled:
         return *stages, ranked, chosen

@@ -38,8 +38,8 @@ import numpy as np
 from builders.chain import ask, source
 from builders.chain.ask import Count
 from builders.chain.dry_run import BuildPlan
-from builders.chain.gates import Gates, informative_tests
-from builders.chain.matrix import Execution, run_matrices
+from builders.chain.gates import Gates
+from builders.chain.matrix import Execution
 from builders.chain.ranking import Name as RankingName
 from builders.chain.scoring import Ranking, score_matrices
 from builders.chain.source import SampledSource
@@ -138,13 +138,9 @@ class _Round:
 
 
 def _round(config: Config, runner: Runner, number: int, template: str, skip_bad: bool) -> _Round:
-    stages = source.candidate_stages(config, runner, skip_bad)
-    ready = stages[-1]
     execution = Execution(config.limits)
-    ran = runner.map("outcomes", run_matrices, execution, [ready])
-    stages = [*stages, ran]
-    ready, ran = informative_tests(runner, ready, ran, _gates(config).vacuous_tests)
-    stages = [*stages, ready, ran]
+    stages = source.outcome_stages(config, runner, execution, _gates(config).vacuous_tests, skip_bad)
+    ready, ran = stages[-2:]
     ranked = Ranking(name=config.ranking if config.selection == "ranked" else "pass_count", seed=config.seed)
     scored = runner.map("scores", score_matrices, ranked, [ready, ran])
     paired = runner.map("pairs", pair_answers, _rule(config, number, template), [ready, ran, scored])

@@ -10,8 +10,9 @@ agree.
 4. Else the last stretch of the text that parses and defines the entry point (`stretches`).
 5. Else the text, or a block, as a completion of the prompt. A program that relies on imports or helpers of the prompt
    gets them.
-6. Of the program everything is kept that the entry point may need (`usage`, `names`): prints, checks and loops over
-   input provably are not. Where reading can not tell whether the rest can be loaded, the sandbox does (`choice`).
+6. Of the program everything is kept that the entry point may need (`usage`, `needed`, `names`): prints, checks and
+   loops over input provably are not. Where reading can not tell whether the rest can be loaded (`risks`), the sandbox
+   does (`choice`).
 
 Tests are single `assert` statements with what they need, or whole test functions (`testing`, `unrolling`).
 """
