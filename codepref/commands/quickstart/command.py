@@ -9,17 +9,15 @@ import importlib
 import importlib.util
 import json
 import math
-import os
 import shlex
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from codepref.commands.chain import Chain, Step, Way
 from codepref.commands.options import CONFIGS, RECIPES, cores, positive
 from codepref.errors import CodeprefError
 
@@ -30,16 +28,6 @@ LABELS_LOOKED_AT = 240
 MODELS = {"base": "before", "dpo": "after DPO", "focal_dpo": "after focal DPO", "kto": "after KTO"}
 TEMPERATURE = 0.8
 WAYS = {"greedy": (), "sampled": ("--n", "8", "--temperature", str(TEMPERATURE))}
-
-
-@dataclass(frozen=True)
-class ChainStep:
-    """One step: a command of `codepref`, or a function of the run's folder whose result is kept."""
-
-    name: str
-    folder: str | None = None
-    words: tuple[str, ...] = ()
-    call: Callable[[Path], Mapping[str, Any]] | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` when a step fails; what was finished is kept."""
+    from codepref.commands.quickstart.page import write_page
     from codepref.generate.tiny.backend import CHECKPOINT, checkpoint_fingerprint
 
     _need("torch", "trl", "peft")
@@ -62,12 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     arguments.out.mkdir(parents=True, exist_ok=True)
     planned = list(steps(arguments, checkpoint))
-    state = _State(
-        arguments.out, {"seed": arguments.seed, "model": {"name": model, "parameters": _weights(checkpoint)}}
+    about = {"seed": arguments.seed, "model": {"name": model, "parameters": _weights(checkpoint)}}
+    # a million weights gain nothing from a second thread, and threads that wait for each other spin
+    chain = Chain(
+        arguments.out, "quickstart.json", about, Way(environment={"OMP_NUM_THREADS": "1"}, before=_copy_answers)
     )
-    for number, step in enumerate(planned, 1):
-        state.do(step, f"[{number}/{len(planned)}] {step.name}", shlex.join(map(str, sys.argv[1:])))
-    print(_closing(state.told, arguments.out, time.monotonic() - began))
+    chain.run(planned, shlex.join(map(str, sys.argv[1:])))
+    write_page(arguments.out)
+    print(_closing(chain.told, arguments.out, time.monotonic() - began))
     return 0
 
 
@@ -90,14 +81,14 @@ def _weights(checkpoint: Path) -> int:
     return sum(math.prod(item["shape"]) for name, item in head.items() if name != "__metadata__")
 
 
-def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[ChainStep]:
+def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[Step]:
     """The chain, in order."""
     from codepref.commands.quickstart.page import DATASETS
 
     root, seed = arguments.out, str(arguments.seed)
     prompts = root / "prompts.jsonl"
     draw = ("tiny", "prompts", "--split", "build", "--n", str(arguments.prompts), "--seed", seed, "--out", str(prompts))
-    yield ChainStep("prompts of the tiny model's family", None, draw)
+    yield Step("prompts of the tiny model's family", None, draw)
     extra = {
         "codedpo": (f"pairs_per_prompt={PAIRS}", "efficiency.enabled=true", f"efficiency.share={SHARE}"),
         "codeflow": (),
@@ -108,35 +99,35 @@ def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[ChainStep
         settings = tuple(word for item in given for word in ("--set", item))
         where = ("--workers", str(arguments.workers), "--out", str(root / method))
         words = ("build", method, "--config", _near(CONFIGS / method / "tiny.yaml"), *settings, *where)
-        yield ChainStep(f"{title} dataset", method, words)
+        yield Step(f"{title} dataset", method, words)
         if method == "codedpo":
-            yield ChainStep("evidence: what the ranking has to work with", None, call=keep_evidence)
-    yield ChainStep("labels: how often the pairs are right", None, call=keep_labels)
+            yield Step("evidence: what the ranking has to work with", None, call=keep_evidence)
+    yield Step("labels: how often the pairs are right", None, call=keep_labels)
     yield from _evaluation(root, "base", checkpoint, arguments.workers)
     for recipe in ("dpo", "focal_dpo", "kto") if arguments.all else ("dpo",):
         yield from _training(root, recipe, checkpoint, seed)
         yield from _evaluation(root, recipe, root / f"{recipe}-merged", arguments.workers)
-    yield ChainStep("scores", None, call=keep_scores)
+    yield Step("scores", None, call=keep_scores, again=True)
 
 
-def _training(root: Path, recipe: str, checkpoint: Path, seed: str) -> Iterator[ChainStep]:
+def _training(root: Path, recipe: str, checkpoint: Path, seed: str) -> Iterator[Step]:
     title, data = MODELS[recipe].removeprefix("after "), {"dpo": "codedpo", "focal_dpo": "codeflow", "kto": "dstc"}
     given = (
         f"model_name_or_path={checkpoint}", f"dataset_name={root / data[recipe]}", f"seed={seed}",
         f"output_dir={root / recipe}",
     )  # fmt: skip
     words = ("train", recipe, "--config", _near(RECIPES / "tiny" / f"{recipe}_lora.yaml"))
-    yield ChainStep(f"{title} training", recipe, words + tuple(word for item in given for word in ("--set", item)))
+    yield Step(f"{title} training", recipe, words + tuple(word for item in given for word in ("--set", item)))
     merge = ("train", "--merge", str(root / recipe), "--out", str(root / f"{recipe}-merged"), "--dtype", "float32")
-    yield ChainStep(f"{title} adapter merged", None, merge)
+    yield Step(f"{title} adapter merged", None, merge)
 
 
-def _evaluation(root: Path, name: str, checkpoint: Path, workers: int) -> Iterator[ChainStep]:
+def _evaluation(root: Path, name: str, checkpoint: Path, workers: int) -> Iterator[Step]:
     for way, options in WAYS.items():
         out = root / "evaluation" / name / way
         words = ("evaluate", "tiny", "--backend", "tiny", "--model", str(checkpoint), *options)
         where = ("--workers", str(workers), "--out", str(out))
-        yield ChainStep(f"held-out tasks {MODELS[name]}, {way}", str(out.relative_to(root)), (*words, *where))
+        yield Step(f"held-out tasks {MODELS[name]}, {way}", str(out.relative_to(root)), (*words, *where))
 
 
 def keep_evidence(root: Path) -> dict[str, Any]:
@@ -201,74 +192,12 @@ def keep_scores(root: Path) -> dict[str, Any]:
     return told
 
 
-class _State:
-    """What `quickstart.json` holds, written after every step."""
-
-    def __init__(self, root: Path, about: Mapping[str, Any]) -> None:
-        self.root = root
-        self.path = root / "quickstart.json"
-        known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-        same = all(known.get(key) == value for key, value in about.items())
-        self.before = {step["name"]: step for step in known.get("steps", [])} if same else {}
-        self.told: dict[str, Any] = {**(known if same else {}), **about, "steps": [], "commands": []}
-
-    def do(self, step: ChainStep, title: str, again: str) -> None:
-        """Runs a step, unless it is known to have been done and nothing before it was done anew."""
-        known = self.before.get(step.name)
-        if known is not None and known["words"] == list(step.words) and step.call is not keep_scores:
-            print(f"{title}: kept from before", flush=True)
-            self._add(step, known["seconds"])
-            return
-        self.before = {}
-        print(f"{title}\n  {_typed(step.words)}" if step.words else title, flush=True)
-        began = time.monotonic()
-        if step.call is not None:
-            self.told |= step.call(self.root)
-        else:
-            _run(self.root, step, again)
-        self._add(step, time.monotonic() - began)
-        self._write(page=step.call is keep_scores)
-
-    def _add(self, step: ChainStep, seconds: float) -> None:
-        done = {"name": step.name, "folder": step.folder, "seconds": round(seconds, 1), "words": list(step.words)}
-        self.told["steps"].append(done)
-        self.told["commands"] += [_typed(step.words)] * bool(step.words)
-
-    def _write(self, page: bool) -> None:
-        from codepref.commands.quickstart.page import write_page
-        from codepref.files import write_whole
-
-        write_whole(self.path, json.dumps(self.told, indent=1).encode() + b"\n")
-        if page:
-            write_page(self.root)
-
-
-def _typed(words: Sequence[str]) -> str:
-    return shlex.join(["codepref", *words])
-
-
-def _run(root: Path, step: ChainStep, again: str) -> None:
-    """A command in a process of its own; what training and evaluation print goes to a file, progress to the terminal.
-
-    What CodeDPO's samples answer is not drawn again for the other datasets.
-    """
+def _copy_answers(root: Path, step: Step) -> None:
+    """What CodeDPO's samples answer is not drawn again for the other datasets."""
     answers = root / "codedpo" / "requests.sqlite"
     if step.folder in ("codeflow", "dstc") and not (root / step.folder / answers.name).exists():
         (root / step.folder).mkdir(exist_ok=True)
         shutil.copy(answers, root / step.folder / answers.name)
-    log = root / "logs" / f"{step.name.replace(' ', '-').replace(',', '')}.txt"
-    log.parent.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "codepref.cli", *step.words]
-    with log.open("w") as file:
-        quiet = step.words[0] in ("train", "evaluate")
-        # a million weights gain nothing from a second thread, and threads that wait for each other spin
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
-        code = subprocess.run(command, stdout=file if quiet else None, env=environment, check=False).returncode
-    if code:
-        raise CodeprefError(
-            f"step '{step.name}' failed with exit code {code}; what was finished is kept. To go on: codepref {again}; "
-            f"the step alone: {_typed(step.words)}"
-        )
 
 
 def _closing(told: Mapping[str, Any], root: Path, seconds: float) -> str:
