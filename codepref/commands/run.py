@@ -159,7 +159,7 @@ def _build(experiment: Experiment, method: str, keys: Mapping[str, Any], out: Pa
     else:
         given["generation.local.model"] = experiment.model
     given |= {key: value for key, value in keys.items() if key != "config"}
-    usual = "tiny" if experiment.backend == "tiny" else "model"
+    usual = "tiny" if experiment.backend == "tiny" else "best"
     config = keys.get("config", CONFIGS / method / f"{usual}.yaml")
     return (
         "build", method, "--config", str(config), *_settings(given),
@@ -168,7 +168,8 @@ def _build(experiment: Experiment, method: str, keys: Mapping[str, Any], out: Pa
 
 
 def _settings(given: Mapping[str, Any]) -> list[str]:
-    return [word for key, value in given.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
+    return [word for key, text in texts.items() for word in ("--set", f"{key}={text}")]
 
 
 def _train(experiment: Experiment, name: str, training: Training, out: Path) -> tuple[str, ...]:
