@@ -29,8 +29,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from codepref import extract
+from codepref.files import read_rows
 from codepref.sandbox import Job, Limits, Matrix, Sandbox, execute
-from evaluation.benchmark import rows
 
 IMPORTS = (
     "import math, re, sys, copy, datetime, itertools, collections, heapq, functools, hashlib, string\n"
@@ -39,6 +39,11 @@ IMPORTS = (
 """What stood above every program when it was judged."""
 LIMITS = Limits(cpu_s=3.0, screen_s=None, load_s=5.0, memory_mb=4096)
 BATCH = 512
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON-lines file."""
+    return (row for _, row in read_rows(path))
 
 
 @dataclass(frozen=True)
@@ -119,13 +124,10 @@ def measured(found: Sequence[Program], jobs: int, show: int) -> dict[str, collec
     """Counts by source."""
     with Sandbox() as sandbox:
         began = time.process_time(), time.time()
-        new = [
-            item
-            for start in range(0, len(found), BATCH)
-            for item in extract.extracted(
-                [_answer(program) for program in found[start : start + BATCH]], lambda: sandbox
-            )
-        ]
+        new = []
+        for start in range(0, len(found), BATCH):
+            answers = [_answer(program) for program in found[start : start + BATCH]]
+            new += extract.extracted(answers, lambda: sandbox)
         print(f"{len(found)} programs read in {time.time() - began[1]:.0f} s", file=sys.stderr)
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     changed = list[tuple[Program, extract.Extracted | extract.Rejected]]()

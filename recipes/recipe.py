@@ -114,11 +114,12 @@ def own_card(kind: type[Trainer]) -> type[Trainer]:
 
 def curve(log: Sequence[dict[str, float]]) -> dict[str, list[tuple[float, float]]]:
     """Logged points (step, value) of what the card plots, at most about `POINTS` each."""
-    found = {
-        name: [(float(entry["step"]), float(entry[key])) for entry in log if key in entry]
-        for name, key in (("loss", "loss"), ("held-out loss", "eval_loss"), ("reward margin", "rewards/margins"))
-    }
-    return {name: points[:: max(1, len(points) // POINTS)] for name, points in found.items() if points}
+    found = {}
+    for name, key in (("loss", "loss"), ("held-out loss", "eval_loss"), ("reward margin", "rewards/margins")):
+        points = [(float(entry["step"]), float(entry[key])) for entry in log if key in entry]
+        if points:
+            found[name] = points[:: max(1, len(points) // POINTS)]
+    return found
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:

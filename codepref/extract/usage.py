@@ -92,9 +92,8 @@ def _may_change(nodes: list[ast.stmt], names: set[str]) -> set[int]:
         for call in ast.walk(node):
             if not isinstance(call, ast.Call) or (isinstance(call.func, ast.Name) and call.func.id in BUILTINS):
                 continue
-            given = {
-                item.id for item in (*call.args, *(word.value for word in call.keywords)) if isinstance(item, ast.Name)
-            }
+            arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+            given = {argument.id for argument in arguments if isinstance(argument, ast.Name)}
             if not names.isdisjoint(given):
                 found.add(number)
     return found
