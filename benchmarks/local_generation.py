@@ -106,9 +106,7 @@ def local(config: LocalConfig, asked: Sequence[Request], sampling: Sampling) -> 
         return {"texts": [row[0].text for row in found], "tokens": generator.stats.completion_tokens}
 
 
-def ctranslate2_way(
-    folder: str, model: Model, asked: Sequence[Request], sampling: Sampling, size: int
-) -> dict[str, Any]:
+def converted(folder: str, model: Model, asked: Sequence[Request], sampling: Sampling, size: int) -> dict[str, Any]:
     """What CTranslate2 makes of the requests; it draws without seeds of single samples, so texts are not compared."""
     import ctranslate2
 
