@@ -183,17 +183,22 @@ def pie(data: Path, sandbox: Sandbox, limit: int) -> tuple[list[Case], str]:
     return cases, f"pie: {numeric} of {len(rows)} pairs need numpy; of the others {len(cases)} of {tried} tried usable"
 
 
+def stage_rows(folder: Path, name: str, record: type) -> list:
+    """All rows of a run's stage."""
+    stage = Stage(next(folder.glob(f"stages/{name}-*")), name, "")
+    shards = (stage.read(index) for index in range(len(stage.shards())))
+    return [row for shard in shards for row in from_table(shard, record)]
+
+
 def quickstart(_: Path, sandbox: Sandbox, limit: int) -> tuple[list[Case], str]:
     settings = [f"generations={ROOT / 'builders/quickstart/generations.jsonl'}", "efficiency.enabled=false"]
     config = load(codedpo.Config, ROOT / "builders/configs/codedpo/quickstart.yaml", settings)
     with tempfile.TemporaryDirectory() as folder:
         with locked_runner(folder, quiet=True) as runner:
             codedpo.build(config, runner)
-        ready, ran, ranked = (
-            [row for i in range(len(stage.shards())) for row in from_table(stage.read(i), record)]
-            for record, name in ((Candidates, "candidates"), (Outcomes, "outcomes"), (Scores, "scores"))
-            for stage in [Stage(next(Path(folder).glob(f"stages/{name}-*")), name, "")]
-        )
+        ready = stage_rows(Path(folder), "candidates", Candidates)
+        ran = stage_rows(Path(folder), "outcomes", Outcomes)
+        ranked = stage_rows(Path(folder), "scores", Scores)
     found = [(row, entrants(row, *rest)) for row, *rest in zip(ready, ran, ranked, strict=True)]
     good = [(row, field) for row, field in found if len(field.codes) > 1 and len(field.tests) > 2][:limit]
     cases = [
@@ -341,7 +346,8 @@ def report(limit: int, notes: list[str], times: dict[str, str], rows: list[dict]
             "",
             f"    PYTHONPATH=. python benchmarks/efficiency_quality.py --data DATA --cases {limit}",
             "",
-            *(f"- {note}" for note in [*notes, *(f"{name}: {text}" for name, text in times.items())]),
+            *(f"- {note}" for note in notes),
+            *(f"- {name}: {text}" for name, text in times.items()),
             "",
             *table,
             "",

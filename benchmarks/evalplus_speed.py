@@ -163,11 +163,11 @@ def show(name: str, title: str, rounds: list[dict[str, Outcome]]) -> None:
         row[f"{what}_ratio"] = round(statistics.median(ratios), 2)
     row["must_cpu_s"] = round(must, 1)
     row["rest_ratio"] = round((row["cpu_s"]["evalplus"] - must) / (row["cpu_s"]["codepref"] - must), 2)
-    row["different"] = {
-        key: {who: found.get(key) for who, found in last.items()}
-        for key in keys
-        if last["codepref"][key] != last["evalplus"].get(key)
-    }
+    row["different"] = {}
+    for key in keys:
+        both = {who: found.get(key) for who, found in last.items()}
+        if both["codepref"] != both["evalplus"]:
+            row["different"][key] = both
     print(json.dumps(row), flush=True)
 
 

@@ -36,7 +36,11 @@ def compared(name: str, data: Path, folder: Path, outputs: int | None, burners: 
     runs = [verdicts(name, used, samples, folder, 1)]
     with load(burners):
         runs += [verdicts(name, used, samples, folder, jobs) for jobs in (1, 2)]
-    different = {key: [run[key] for run in runs] for key in runs[0] if any(run[key] != runs[0][key] for run in runs)}
+    different = {}
+    for key, first in runs[0].items():
+        found = [run[key] for run in runs]
+        if any(words != first for words in found):
+            different[key] = found
     row = {"benchmark": f"{name}_plus", "samples": len(runs[0]), "burners": burners, "different": different}
     print(json.dumps(row), flush=True)
     return not different

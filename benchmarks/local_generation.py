@@ -7,6 +7,7 @@ Three ways take turns on the same prompts, batch size, dtype and sampling:
 generate  `model.generate(do_sample=True)`, batch after batch, longest prompts first
 seeded    the same, but every sample draws with its own seed, as `backend: local` does
 local     `backend: local`: finished answers leave, others take their place
+ct2       with --ctranslate2 FOLDER (`ct2-transformers-converter --quantization int8`): CTranslate2 on the same prompts
 
 Counted are the tokens of the answers, up to their end. `equal`: how many texts of `local` are those of `seeded`.
 """
@@ -105,6 +106,20 @@ def local(config: LocalConfig, asked: Sequence[Request], sampling: Sampling) -> 
         return {"texts": [row[0].text for row in found], "tokens": generator.stats.completion_tokens}
 
 
+def converted(folder: str, model: Model, asked: Sequence[Request], sampling: Sampling, size: int) -> dict[str, Any]:
+    """What CTranslate2 makes of the requests; it draws without seeds of single samples, so texts are not compared."""
+    import ctranslate2
+
+    generator = ctranslate2.Generator(folder, device="cpu", intra_threads=0)
+    prompts = [model.tokenizer.convert_ids_to_tokens(model.tokens(request)) for request in asked]
+    made = generator.generate_iterable(
+        prompts, max_batch_size=size, max_length=sampling.max_tokens, sampling_topk=0, sampling_topp=sampling.top_p,
+        sampling_temperature=sampling.temperature, include_prompt_in_result=False,
+        end_token=model.tokenizer.convert_ids_to_tokens(sorted(model.ends)),
+    )  # fmt: skip
+    return {"texts": [], "tokens": sum(len(answer.sequences_ids[0]) for answer in made)}
+
+
 def main() -> None:
     """Prints one line a way and round, then the medians as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -114,6 +129,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--ctranslate2", metavar="FOLDER", help="the same model, converted")
     options = parser.parse_args()
     config = LocalConfig(options.model, batch_size=options.batch_size, dtype=options.dtype)
     sampling = Sampling(temperature=0.8, top_p=0.95, max_tokens=options.max_tokens)
@@ -124,6 +140,8 @@ def main() -> None:
         "seeded": lambda: plain(model, asked, sampling, options.batch_size, seeded=True),
         "local": lambda: local(config, asked, sampling),
     }
+    if options.ctranslate2:
+        ways["ct2"] = lambda: converted(options.ctranslate2, model, asked, sampling, options.batch_size)
     rates: dict[str, list[float]] = {name: [] for name in ways}
     texts: dict[str, list[str]] = {}
     for number in range(options.rounds):

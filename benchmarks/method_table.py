@@ -155,7 +155,9 @@ def true_pairs(ready: Any) -> Iterator[dict[str, str]]:
     rows = [row for index in range(len(ready.shards())) for row in ready.read(index).to_pylist()]
     work = [(row["prompt"], list(dict.fromkeys(code["code"] for code in row["codes"]))) for row in rows]
     for (prompt, codes), right in zip(work, tiny.right(work), strict=True):
-        good, bad = ([code for code, mine in zip(codes, right, strict=True) if mine == side] for side in (True, False))
+        judged = list(zip(codes, right, strict=True))
+        good = [code for code, is_right in judged if is_right]
+        bad = [code for code, is_right in judged if not is_right]
         for chosen, rejected in list(zip(good, bad, strict=False))[:PAIRS]:
             yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
 
@@ -170,7 +172,9 @@ def efficiency(folder: Path, checkpoint: str) -> None:
     extra = [f"pairs_per_prompt={PAIRS}", "ranking=combined", "efficiency.enabled=true", "efficiency.share=0.4"]
     build(folder, "codedpo", checkpoint, extra)
     parts = (load_dataset(str(folder / "codedpo"), name, split="train") for name in ("correctness", "efficiency"))
-    rows = [{key: row[key] for key in ("prompt", "chosen", "rejected")} for part in parts for row in part]
+    rows = []
+    for part in parts:
+        rows += [{"prompt": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]} for row in part]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -244,10 +248,9 @@ def evaluated(checkpoint: str, place: Path) -> dict[str, Any]:
 
 def report(folder: Path) -> str:
     """Tables over bases, and how label precision and gain go together."""
-    bases = {
-        path.parent.name: {row["name"]: row for row in lines(path.parent)} for path in folder.glob("*/results.jsonl")
-    }
-    bases = dict(sorted(bases.items()))
+    bases = {}
+    for path in sorted(folder.glob("*/results.jsonl")):
+        bases[path.parent.name] = {row["name"]: row for row in lines(path.parent)}
     parts = [_evidence(folder, bases), _table(bases), _correlation(bases), _speeds(folder, bases)]
     return "\n\n".join(parts)
 
@@ -359,18 +362,18 @@ def speed(folder: Path, name: str) -> np.ndarray:
     from evaluation.grade import inputs
 
     places = [folder / "rows" / each.replace(" ", "_") / "greedy" / "tiny" for each in ("untrained", name)]
-    programs = [{row["task_id"]: row["solution"] for _, row in read_rows(place / "samples.jsonl")} for place in places]
-    right = [
-        {row["task_id"] for _, row in read_rows(place / "verdicts.jsonl") if row["verdict"] == "passed"}
-        for place in places
-    ]
+    programs, right = [], []
+    for place in places:
+        programs.append({row["task_id"]: row["solution"] for _, row in read_rows(place / "samples.jsonl")})
+        verdicts = {row["task_id"]: row["verdict"] for _, row in read_rows(place / "verdicts.jsonl")}
+        right.append({task_id for task_id, verdict in verdicts.items() if verdict == "passed"})
     rng = random.Random(0)
     long = [[[rng.randint(-20, 20) for _ in range(LONG)]] for _ in range(3)]
-    work = [
-        (replace(problem, row={"base_input": [], "plus_input": long}), *(found[problem.task_id] for found in programs))
-        for problem in tiny.load(None)
-        if all(problem.task_id in mine for mine in right)
-    ]
+    work = []
+    for problem in tiny.load(None):
+        if problem.task_id in set.intersection(*right):
+            asked = replace(problem, row={"base_input": [], "plus_input": long})
+            work.append((asked, *(found[problem.task_id] for found in programs)))
     costs = callers(work, efficiency.measure, inputs.calling_limits(Settings()), workers=2)
     return np.array([efficiency.ratio(*cost) for cost in costs])
 

@@ -102,6 +102,11 @@ def cross_lines(data: Path, rules: dict[str, decontaminate.Index]):
         yield f"by mistake: codes for {written} in {other}", found_codes(rules[other], codes)
 
 
+def similarity(a: set, b: set) -> float:
+    """Jaccard's: what two sets share, over all they have."""
+    return len(a & b) / len(a | b)
+
+
 def near_duplicate_lines(data: Path):
     tasks = read(data / "benchmarks" / "BigCodeBench-v0.1.4.jsonl.gz") + read(data / "benchmarks" / "ds1000.jsonl.gz")
     texts = [overlap.words(r.get("complete_prompt") or r["prompt"]) for r in tasks]
@@ -110,9 +115,8 @@ def near_duplicate_lines(data: Path):
     spent = time.perf_counter() - start
     earlier = overlap.near_duplicates([signatures], len(signatures), 0.7)
     sets = [{tuple(text[i : i + 3]) for i in range(len(text) - 2)} for text in texts]
-    pairs = [len(sets[i] & sets[j]) / len(sets[i] | sets[j]) for i, j in enumerate(earlier) if j >= 0]
-    best = [max((len(a & b) / len(a | b) for b in sets[:n]), default=0.0) for n, a in enumerate(sets)]
-    sure = [n for n, value in enumerate(best) if value >= 0.8]
+    pairs = [similarity(sets[i], sets[j]) for i, j in enumerate(earlier) if j >= 0]
+    sure = [n for n, words in enumerate(sets) if any(similarity(words, before) >= 0.8 for before in sets[:n])]
     caught = sum(earlier[n] >= 0 for n in sure)
     yield "near-duplicates at 0.8 or more that are found", f"{caught:>6,} of {len(sure):>6,}"
     yield "true similarity of what is found, 5 % / 50 %", "{:.2f} / {:.2f}".format(*np.percentile(pairs, [5, 50]))

@@ -17,13 +17,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from codepref.records import Candidates
     from codepref.stages import Runner
     from codepref.store import Stage
 
@@ -94,16 +95,21 @@ def _variants(folder: Path, codes: int, tests: int) -> tuple["pa.Table", "pa.Tab
         mine = sorted(rng.permutation(len(row.codes))[:codes].tolist())
         those = sorted(rng.permutation(len(row.tests))[:tests].tolist())
         ready.append(replace(row, codes=tuple(row.codes[i] for i in mine), tests=tuple(row.tests[j] for j in those)))
-        parts = {
-            name: tuple(tuple(getattr(cells, name)[i][j] for j in those) for i in mine)
-            for name in ("verdicts", "modes", "fingerprints")
-        }
-        outcomes.append(Outcomes(row.prompt_id, **parts, stub=tuple(cells.stub[j] for j in those)))
-    ends = [
-        json.dumps({"codes": [code.code for code in row.codes], "tests": [test.test for test in row.tests]})[1:]
-        for row in ready
-    ]
+        drawn = [_drawn(part, mine, those) for part in (cells.verdicts, cells.modes, cells.fingerprints)]
+        outcomes.append(Outcomes(row.prompt_id, *drawn, stub=tuple(cells.stub[j] for j in those)))
+    ends = [_end(row) for row in ready]
     return to_table(ready, Candidates), to_table(outcomes, Outcomes), ends
+
+
+def _drawn(cells: Sequence[Sequence[str]], codes: list[int], tests: list[int]) -> tuple[tuple[str, ...], ...]:
+    """Some rows and columns of a matrix."""
+    return tuple(tuple(cells[i][j] for j in tests) for i in codes)
+
+
+def _end(row: "Candidates") -> str:
+    """What a line of recordings has behind its ids."""
+    texts = {"codes": [code.code for code in row.codes], "tests": [test.test for test in row.tests]}
+    return json.dumps(texts)[1:]
 
 
 def intake(runner: "Runner", folder: Path, found: Callable[[str], "Stage"], shard: int) -> None:

@@ -107,15 +107,18 @@ def overhead(rounds: int, copies: int, shards: int) -> dict[str, Any]:
     print(f"{shards} shards of {copies * 22} prompts, 2 workers, {rounds} runs each, medians\n")
     print("| engine | CPU s a shard | CPU s | Ray's own CPU s | wall s | start: wall s | start: CPU s |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    middle = {
-        engine: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for engine, runs in found.items()
-    }
+    middle = {engine: medians(runs) for engine, runs in found.items()}
     for engine, one in middle.items():
         keys = ("cpu_s", "own_cpu_s", "wall_s", "start_s", "start_cpu_s")
         print(f"| {engine} | {one['cpu_s'] / shards:.1f} | {' | '.join(f'{one[key]:.1f}' for key in keys)} |")
     ratio = {key: middle["ray"][key] / middle["pool"][key] for key in ("cpu_s", "wall_s")}
     print(f"\nRay over pool: {ratio['cpu_s']:.3f} in CPU, {ratio['wall_s']:.3f} in wall time")
     return {"runs": found, "ratio": ratio}
+
+
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Of each figure the middle one."""
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 def node() -> dict[str, Any]:

@@ -74,9 +74,8 @@ def measure(checkpoint: str, chosen: Sequence[Task]) -> dict[str, Any]:
         answers = ask(warm, "test", chosen, TEST_ANSWERS)
         tests = [distinct(texts) for texts in answers]
         right, right_best = judged(chosen, codes), judged(chosen, best)
-        valid = [
-            row[0] for row in tiny.ragged([([task.reference], some) for task, some in zip(chosen, tests, strict=True)])
-        ]
+        references = [([task.reference], some) for task, some in zip(chosen, tests, strict=True)]
+        valid = [row[0] for row in tiny.ragged(references)]
         matrices = tiny.ragged(list(zip(codes, tests, strict=True)))
         repaired = repairs(warm, chosen, codes, right, tests, valid)
     return {

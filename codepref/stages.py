@@ -218,6 +218,7 @@ def progress(name: str, total: int, unit: str, initial: int = 0, quiet: bool = F
         desc=name,
         unit=unit,
         mininterval=pause,
+        miniters=0,  # tokens are shown also while no sample ends
         delay=0 if sys.stderr.isatty() else pause,
         disable=quiet,
         leave=False,

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from tqdm import tqdm
-
 from codepref.errors import CodeprefError
 from codepref.generate import Completion, Request, Sampling
 from codepref.generate.backends import Backend, connected
@@ -70,6 +68,8 @@ def draw_samples(
 
     Raises `CodeprefError` where the backend can not answer, or for an instruct task and a base model.
     """
+    from codepref.stages import progress  # here: it loads pyarrow, which --help can do without
+
     questions, chat = ask_questions(benchmark, problems, model)
     if not chat and "instruct" in benchmark.name:
         raise CodeprefError(f"{benchmark.name}: a base model can not be asked in words; take the complete split")
@@ -82,7 +82,7 @@ def draw_samples(
     sampling = Sampling(model.temperature, top_p, model.max_tokens or benchmark.max_tokens, stop)
     with connected(_backend(model, chat), sampling, cache / "requests.sqlite", model.seed, _say) as generator:
         total = sum(request.n for request in requests)
-        with tqdm(total=total, desc="answers", unit="sample", file=sys.stderr, disable=quiet) as bar:
+        with progress("answers", total, "sample", quiet=quiet) as bar:
             answers = generator.generate(requests, on_done=counting(bar, generator.stats))
     drawn = [
         _drawn(benchmark, problem, index, answer, stop, chat)

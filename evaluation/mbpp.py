@@ -72,10 +72,15 @@ _RESTORE: tuple[tuple[tuple[int, ...], int | None, Callable[[Any], Any]], ...] =
 
 def restored(number: int, calls: list[list[Any]]) -> list[list[Any]]:
     """Argument lists with the tuples, sets and complex numbers that JSON lost."""
+    found = [list(call) for call in calls]
     for tasks, place, restore in _RESTORE:
-        if number in tasks:
-            calls = [[restore(v) if place in (None, i) else v for i, v in enumerate(call)] for call in calls]
-    return calls
+        if number not in tasks:
+            continue
+        for call in found:
+            for position, value in enumerate(call):
+                if place in (None, position):
+                    call[position] = restore(value)
+    return found
 
 
 def load(path: Path | None) -> list[Problem]:

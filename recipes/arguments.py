@@ -43,11 +43,11 @@ class PairArguments(PreferenceArguments):
     )
 
 
-def add_nll(training: Any, alpha: float) -> None:
+def add_nll(training_args: Any, alpha: float) -> None:
     """Adds the NLL term to the losses, unless the configuration lists it itself."""
-    if alpha and "sft" not in training.loss_type:
-        training.loss_weights = [*(training.loss_weights or [1.0] * len(training.loss_type)), alpha]
-        training.loss_type = [*training.loss_type, "sft"]
+    if alpha and "sft" not in training_args.loss_type:
+        training_args.loss_weights = [*(training_args.loss_weights or [1.0] * len(training_args.loss_type)), alpha]
+        training_args.loss_type = [*training_args.loss_type, "sft"]
 
 
 def parse(arguments: type, config: type, argv: Sequence[str] | None) -> tuple[Any, Any, ModelConfig]:
@@ -74,16 +74,18 @@ def parse(arguments: type, config: type, argv: Sequence[str] | None) -> tuple[An
         parser = TrlParser(kinds)
         parser.error = _refuse  # type: ignore[method-assign]
         parser.set_defaults_with_config(**values)
-        script, training, model = parser.parse_args_into_dataclasses(args=words)
+        script_args, training_args, model_args = parser.parse_args_into_dataclasses(args=words)
     except (ValueError, TypeError) as error:
         raise CodeprefError(f"{where}: {' '.join(str(error).split())}") from None
-    if not model.model_name_or_path:
+    if not model_args.model_name_or_path:
         raise CodeprefError(f"{where}: model_name_or_path is missing; give a Hub id or a folder")
-    for item in dataclasses.fields(script):
+    for item in dataclasses.fields(script_args):
         choices = item.metadata.get("choices")
-        if choices and getattr(script, item.name) not in choices:  # argparse checks flags, not values of a file
-            raise CodeprefError(f"{where}: {item.name}: {getattr(script, item.name)!r}; give {' or '.join(choices)}")
-    return script, training, model
+        if choices and getattr(script_args, item.name) not in choices:  # argparse checks flags, not values of a file
+            raise CodeprefError(
+                f"{where}: {item.name}: {getattr(script_args, item.name)!r}; give {' or '.join(choices)}"
+            )
+    return script_args, training_args, model_args
 
 
 def _refuse(message: str) -> NoReturn:

@@ -242,13 +242,14 @@ def _split(dataset: Dataset, arguments: DataArguments) -> tuple[Dataset, Dataset
     if not arguments.eval_fraction:
         return dataset, None
     held = [_share(prompt) < arguments.eval_fraction for prompt in dataset["prompt"]]
-    parts = [dataset.select([i for i, out in enumerate(held) if out is side]) for side in (False, True)]
-    if not all(map(len, parts)):
+    train = dataset.select([row for row, out in enumerate(held) if not out])
+    evaluation = dataset.select([row for row, out in enumerate(held) if out])
+    if not len(train) or not len(evaluation):
         raise CodeprefError(
-            f"eval_fraction: {arguments.eval_fraction} of {len(dataset)} rows leaves {len(parts[0])} to train on and "
-            f"{len(parts[1])} to evaluate"
+            f"eval_fraction: {arguments.eval_fraction} of {len(dataset)} rows leaves {len(train)} to train on and "
+            f"{len(evaluation)} to evaluate"
         )
-    return parts[0], parts[1]
+    return train, evaluation
 
 
 def _share(prompt: Any) -> float:

@@ -28,18 +28,22 @@ SIDES = data.SIDES["pairs"]
 
 def main(argv: Sequence[str] | None = None) -> DPOTrainer:
     """Trains and saves; returns the trainer."""
-    script, args, wanted = arguments.parse(arguments.PairArguments, DPOConfig, argv)
-    arguments.add_nll(args, script.alpha)
-    model = recipe.announce(wanted, args, rows=2 * args.per_device_train_batch_size)
-    words, rows = models.tokenizer(wanted), data.pairs(script)
-    ends = args.truncation_mode == "keep_start"
-    fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length, drops=ends)
-    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
-    checkpoint = recipe.resume(script, args, manifest)
+    script_args, training_args, model_args = arguments.parse(arguments.PairArguments, DPOConfig, argv)
+    arguments.add_nll(training_args, script_args.alpha)
+    model = recipe.announce(model_args, training_args, rows=2 * training_args.per_device_train_batch_size)
+    words, rows = models.tokenizer(model_args), data.pairs(script_args)
+    drops = training_args.truncation_mode == "keep_start"
+    reading = guards.Reading(words, models.vocabulary(model), training_args.max_length, drops)
+    fit, held = guards.both(rows, SIDES, reading)
+    manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
+    checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(DPOTrainer)(
-        **recipe.parts(script, args, wanted, model), train_dataset=fit.rows, eval_dataset=held, processing_class=words
+        **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        train_dataset=fit.rows,
+        eval_dataset=held,
+        processing_class=words,
     )
-    guard = guards.ChosenGuard(args.beta, fit.counted, script.chosen_drop, script.chosen_guard)
+    guard = guards.ChosenGuard(training_args.beta, fit.counted, script_args.chosen_drop, script_args.chosen_guard)
     return recipe.run(trainer, manifest, checkpoint, guard)
 
 

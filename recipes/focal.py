@@ -48,17 +48,17 @@ class FocalArguments:
     )
 
 
-def check(settings: FocalArguments, training: Any) -> None:
+def check(settings: FocalArguments, training_args: Any) -> None:
     """Raises CodeprefError for settings under which a focal loss is not what it says."""
     for name in ("chosen_focus_weight", "rejected_focus_weight"):
         weights = getattr(settings, name)
         if len(weights) != 3 or min(weights) < 0:
             raise CodeprefError(f"{name}: {weights}; give three numbers of 0 or more: before, in and after the focus")
-    divided = DIVIDED & set(training.loss_type)
-    if divided or training.ld_alpha is not None or training.use_weighting:
-        what = ", ".join(sorted(divided)) or ("ld_alpha" if training.ld_alpha is not None else "use_weighting")
+    divided = DIVIDED & set(training_args.loss_type)
+    if divided or training_args.ld_alpha is not None or training_args.use_weighting:
+        what = ", ".join(sorted(divided)) or ("ld_alpha" if training_args.ld_alpha is not None else "use_weighting")
         raise CodeprefError(f"{what}: depends on the number of counted tokens, which the focus changes; use sigmoid")
-    if training.max_length is not None and training.truncation_mode != "keep_start":
+    if training_args.max_length is not None and training_args.truncation_mode != "keep_start":
         raise CodeprefError("truncation_mode: focal DPO needs keep_start")
 
 

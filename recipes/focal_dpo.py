@@ -39,23 +39,24 @@ class Arguments(focal.FocalArguments, arguments.PairArguments):
 
 def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     """Trains and saves; returns the trainer."""
-    script, args, wanted = arguments.parse(Arguments, DPOConfig, argv)
-    arguments.add_nll(args, script.alpha)
-    focal.check(script, args)
-    model = recipe.announce(wanted, args, rows=2 * args.per_device_train_batch_size)
-    words, rows = models.tokenizer(wanted), data.pairs(script, spans=script.focus == "lines")
-    fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length)
-    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
-    checkpoint = recipe.resume(script, args, manifest)
+    script_args, training_args, model_args = arguments.parse(Arguments, DPOConfig, argv)
+    arguments.add_nll(training_args, script_args.alpha)
+    focal.check(script_args, training_args)
+    model = recipe.announce(model_args, training_args, rows=2 * training_args.per_device_train_batch_size)
+    words, rows = models.tokenizer(model_args), data.pairs(script_args, spans=script_args.focus == "lines")
+    reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
+    fit, held = guards.both(rows, SIDES, reading)
+    manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
+    checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(focal.FocalDPOTrainer)(
-        **recipe.parts(script, args, wanted, model),
-        settings=script,
+        **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        settings=script_args,
         train_dataset=fit.rows,
         eval_dataset=held,
         processing_class=words,
     )
     manifest["checks"]["pairs dropped"] = trainer.dropped
-    guard = guards.ChosenGuard(args.beta, fit.counted, script.chosen_drop, script.chosen_guard)
+    guard = guards.ChosenGuard(training_args.beta, fit.counted, script_args.chosen_drop, script_args.chosen_guard)
     return recipe.run(trainer, manifest, checkpoint, guard)
 
 

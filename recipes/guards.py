@@ -88,33 +88,37 @@ class Fitting:
         return {"lengths": self.lengths, "rows as stored": stored, "warnings": warnings}
 
 
-def fitting(
-    name: str,
-    dataset: Dataset,
-    sides: Sequence[str],
-    tokenizer: PreTrainedTokenizerBase,
-    vocabulary: int,
-    max_length: int | None,
-    drops: bool = True,
-) -> Fitting:
+@dataclass(frozen=True)
+class Reading:
+    """How a training reads rows."""
+
+    tokenizer: PreTrainedTokenizerBase
+    """The model's."""
+    vocabulary: int
+    """Rows of the model's embedding."""
+    max_length: int | None
+    """Tokens of prompt and answer that are trained on."""
+    drops: bool = True
+    """The trainer cuts rows at their end; else (SFT in parts, `keep_end`) none is without room."""
+
+
+def fitting(name: str, dataset: Dataset, sides: Sequence[str], reading: Reading) -> Fitting:
     """Leaves out what can not teach: no room for an answer, or answers that differ only where nothing is trained.
 
     Args:
         name: The dataset's, for messages.
         dataset: Rows `prompt`, the sides, and `place`.
         sides: Columns of answers, the good one first.
-        tokenizer: The model's.
-        vocabulary: Rows of the model's embedding.
-        max_length: Tokens of prompt and answer that are trained on.
-        drops: The trainer cuts rows at their end; else (SFT in parts, `keep_end`) none is without room.
+        reading: How the training reads them.
 
     Raises:
         CodeprefError: nothing is left, answers do not end, or model and rows do not go together.
     """
     given, messages = len(dataset), isinstance(dataset[0]["prompt"], list)
-    warnings = check_tokenizer(tokenizer, messages, vocabulary)
-    limit = max_length if drops else None
-    found = measure(dataset, sides, tokenizer, limit, vocabulary)
+    tokenizer, max_length = reading.tokenizer, reading.max_length
+    warnings = check_tokenizer(tokenizer, messages, reading.vocabulary)
+    limit = max_length if reading.drops else None
+    found = measure(dataset, sides, tokenizer, limit, reading.vocabulary)
     room = found.prompts < limit if limit else np.ones(given, bool)
     if not room.any():
         raise CodeprefError(f"{name}: all {given} prompts are longer than max_length {max_length}; raise it")
@@ -140,10 +144,10 @@ def fitting(
     )
 
 
-def both(rows: Rows, sides: Sequence[str], *model: Any, drops: bool = True) -> tuple[Fitting, Dataset | None]:
+def both(rows: Rows, sides: Sequence[str], reading: Reading) -> tuple[Fitting, Dataset | None]:
     """`fitting` of the rows to train on and of those held out; of the latter only the rows are of interest."""
-    train = fitting(rows.name, rows.train, sides, *model, drops=drops)
-    held = rows.held and fitting(f"{rows.name}, held out", rows.held, sides, *model, drops=drops).rows
+    train = fitting(rows.name, rows.train, sides, reading)
+    held = rows.held and fitting(f"{rows.name}, held out", rows.held, sides, reading).rows
     return train, held
 
 

@@ -32,34 +32,35 @@ SIDES = data.SIDES["labelled"]
 
 def main(argv: Sequence[str] | None = None) -> KTOTrainer:
     """Trains and saves; returns the trainer."""
-    script, args, wanted = arguments.parse(arguments.PreferenceArguments, KTOConfig, argv)
-    if args.per_device_train_batch_size < 2:
+    script_args, training_args, model_args = arguments.parse(arguments.PreferenceArguments, KTOConfig, argv)
+    if training_args.per_device_train_batch_size < 2:
         raise CodeprefError("per_device_train_batch_size: KTO compares the rows of a batch; give 2 or more")
-    model = recipe.announce(wanted, args, rows=args.per_device_train_batch_size)
-    words, rows = models.tokenizer(wanted), data.labelled(script, seed=args.seed)
-    fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length)
-    given = args.desirable_weight, args.undesirable_weight
+    model = recipe.announce(model_args, training_args, rows=training_args.per_device_train_batch_size)
+    words, rows = models.tokenizer(model_args), data.labelled(script_args, seed=training_args.seed)
+    reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
+    fit, held = guards.both(rows, SIDES, reading)
+    given = training_args.desirable_weight, training_args.undesirable_weight
     labels = list(fit.rows["label"])
     weights = guards.balance(rows.name, labels, *given, fit.lengths["dropped"])
-    args.desirable_weight, args.undesirable_weight = weights
-    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
+    training_args.desirable_weight, training_args.undesirable_weight = weights
+    manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
     manifest["checks"] |= {
         "labels": {"desirable": sum(labels), "undesirable": len(labels) - sum(labels)},
         "weights": dict(zip(("desirable", "undesirable"), weights, strict=True)),
     }
-    checkpoint = recipe.resume(script, args, manifest)
-    train = guards.whole_batches(fit.rows, args.per_device_train_batch_size)
+    checkpoint = recipe.resume(script_args, training_args, manifest)
+    train = guards.whole_batches(fit.rows, training_args.per_device_train_batch_size)
     if len(train) < len(fit.rows):
         manifest["checks"]["warnings"].append(
             "one row is left out: alone in the last batch it had none to compare with"
         )
     trainer = recipe.own_card(KTOTrainer)(
-        **recipe.parts(script, args, wanted, model),
+        **recipe.prepare_trainer(script_args, training_args, model_args, model),
         train_dataset=train,
-        eval_dataset=held and guards.whole_batches(held, args.per_device_eval_batch_size),
+        eval_dataset=held and guards.whole_batches(held, training_args.per_device_eval_batch_size),
         processing_class=words,
     )
-    guard = guards.ChosenGuard(args.beta, fit.counted, script.chosen_drop, script.chosen_guard)
+    guard = guards.ChosenGuard(training_args.beta, fit.counted, script_args.chosen_drop, script_args.chosen_guard)
     return recipe.run(trainer, manifest, checkpoint, guard)
 
 

@@ -35,31 +35,33 @@ class Estimate:
         )
 
 
-def estimate(model: torch.nn.Module, wanted: ModelConfig, training: Any, rows: int, reference: bool) -> Estimate:
+def estimate(
+    model: torch.nn.Module, model_args: ModelConfig, training_args: Any, rows: int, reference: bool
+) -> Estimate:
     """What a training step needs.
 
     Args:
         model: The model, or its skeleton.
-        wanted: Precision, quantisation and adapter.
-        training: The trainer's configuration.
+        model_args: Precision, quantisation and adapter.
+        training_args: The trainer's configuration.
         rows: Sequences in one forward pass (twice the pairs for DPO).
         reference: A second copy of the model is kept (full-parameter training without precomputed log-probs).
     """
-    size = BYTES[wanted.dtype or "auto"]
+    size = BYTES[model_args.dtype or "auto"]
     linear = [m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and not n.endswith("lm_head")]
     count = sum(parameter.numel() for parameter in model.parameters())
-    quantised = sum(layer.weight.numel() for layer in linear) if wanted.load_in_4bit else 0
+    quantised = sum(layer.weight.numel() for layer in linear) if model_args.load_in_4bit else 0
     weights = quantised * NF4_BYTES + (count - quantised) * size
-    if wanted.use_peft:
-        adapter = wanted.lora_r * sum(layer.in_features + layer.out_features for layer in linear)
-        trained = adapter * (2 * 4 + _optimizer_bytes(training, 4))  # adapters are fp32
+    if model_args.use_peft:
+        adapter = model_args.lora_r * sum(layer.in_features + layer.out_features for layer in linear)
+        trained = adapter * (2 * 4 + _optimizer_bytes(training_args, 4))  # adapters are fp32
     else:
-        trained = count * (size + _optimizer_bytes(training, size))
+        trained = count * (size + _optimizer_bytes(training_args, size))
     config = model.config.get_text_config()
-    tokens = rows * (training.max_length or 2048)
+    tokens = rows * (training_args.max_length or 2048)
     layers = config.num_hidden_layers
     inside = 2 * (12 * config.hidden_size + 3 * _intermediate(config))  # a layer's tensors in bf16, no attention maps
-    kept = layers * config.hidden_size * 2 + inside if training.gradient_checkpointing else layers * inside
+    kept = layers * config.hidden_size * 2 + inside if training_args.gradient_checkpointing else layers * inside
     logits = min(tokens * config.vocab_size, TILE) * 4 * 2
     activations = tokens * kept + logits
     parts = [weights, trained, weights if reference else 0, activations]
@@ -67,9 +69,9 @@ def estimate(model: torch.nn.Module, wanted: ModelConfig, training: Any, rows: i
     return Estimate(*gigabytes, total=sum(gigabytes) + RUNTIME_GB, parameters=count)
 
 
-def _optimizer_bytes(training: Any, size: int) -> float:
+def _optimizer_bytes(training_args: Any, size: int) -> float:
     """Bytes of Adam's two moments for one trained weight."""
-    return 2.0 if "8bit" in str(training.optim) else 2.0 * size
+    return 2.0 if "8bit" in str(training_args.optim) else 2.0 * size
 
 
 def _intermediate(config: Any) -> int:

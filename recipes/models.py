@@ -57,22 +57,22 @@ def vocabulary(model: torch.nn.Module) -> int:
     return int(model.get_input_embeddings().num_embeddings)  # type: ignore[operator, union-attr]
 
 
-def tokenizer(wanted: ModelConfig) -> PreTrainedTokenizerBase:
+def tokenizer(model_args: ModelConfig) -> PreTrainedTokenizerBase:
     """The model's tokenizer.
 
     Raises:
         CodeprefError: it has none.
     """
     try:
-        return AutoTokenizer.from_pretrained(wanted.model_name_or_path, revision=wanted.model_revision)
+        return AutoTokenizer.from_pretrained(model_args.model_name_or_path, revision=model_args.model_revision)
     except (OSError, ValueError, KeyError, TypeError) as error:
         said = str(error).partition("\n")[0]
         raise CodeprefError(
-            f"{wanted.model_name_or_path}: no tokenizer ({said}); put the model's tokenizer files into its folder"
+            f"{model_args.model_name_or_path}: no tokenizer ({said}); put the model's tokenizer files into its folder"
         ) from None
 
 
-def adapter(wanted: ModelConfig, model: torch.nn.Module) -> Any:
+def adapter(model_args: ModelConfig, model: torch.nn.Module) -> Any:
     """PEFT's configuration, its modules found in the model; None without an adapter.
 
     TRL hands on a list of one name as a text, which PEFT reads as a pattern for whole paths.
@@ -80,7 +80,7 @@ def adapter(wanted: ModelConfig, model: torch.nn.Module) -> Any:
     Raises:
         CodeprefError: a name that no module of the model has.
     """
-    config = get_peft_config(wanted)
+    config = get_peft_config(model_args)
     if config is None:
         return None
     targets = config.target_modules

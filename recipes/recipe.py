@@ -50,15 +50,15 @@ class Method:
     """BibTeX of the paper, if there is one."""
 
 
-def announce(wanted: ModelConfig, training: Any, rows: int, preference: bool = True) -> torch.nn.Module:
+def announce(model_args: ModelConfig, training_args: Any, rows: int, preference: bool = True) -> torch.nn.Module:
     """Prints the memory estimate, and a warning when the GPU has less; gives the model without its weights."""
-    model = models.skeleton(wanted.model_name_or_path, wanted.model_revision)
-    if training.process_index != 0:
+    model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
+    if training_args.process_index != 0:
         return model
-    second = preference and not wanted.use_peft and not training.precompute_ref_log_probs
-    guess = estimate(model, wanted, training, rows, reference=second)
+    second = preference and not model_args.use_peft and not training_args.precompute_ref_log_probs
+    guess = estimate(model, model_args, training_args, rows, reference=second)
     print(guess.line())
-    if torch.cuda.is_available() and not training.use_cpu:
+    if torch.cuda.is_available() and not training_args.use_cpu:
         free = torch.cuda.mem_get_info()[0] / 1e9
         if guess.total > free:
             print(
@@ -68,23 +68,31 @@ def announce(wanted: ModelConfig, training: Any, rows: int, preference: bool = T
     return model
 
 
-def parts(script: DataArguments, training: Any, wanted: ModelConfig, model: torch.nn.Module) -> dict[str, Any]:
-    """The arguments every trainer takes: model by name, configuration, quantisation, adapter."""
-    training.model_init_kwargs = {
-        "revision": wanted.model_revision,
-        "attn_implementation": wanted.attn_implementation,
-        "dtype": wanted.dtype,
-        **(training.model_init_kwargs or {}),
+def prepare_trainer(
+    script_args: DataArguments, training_args: Any, model_args: ModelConfig, model: torch.nn.Module
+) -> dict[str, Any]:
+    """The arguments every trainer takes: model by name, configuration, quantisation, adapter.
+
+    How the model is to be loaded is put into `training_args`, where TRL looks for it.
+
+    Raises:
+        CodeprefError: rows are held out but never evaluated on, or the other way round.
+    """
+    training_args.model_init_kwargs = {
+        "revision": model_args.model_revision,
+        "attn_implementation": model_args.attn_implementation,
+        "dtype": model_args.dtype,
+        **(training_args.model_init_kwargs or {}),
     }
-    if script.eval_fraction and training.eval_strategy == "no":
+    if script_args.eval_fraction and training_args.eval_strategy == "no":
         raise CodeprefError("eval_fraction: rows are held out but never used; set eval_strategy: steps or epoch")
-    if not script.eval_fraction and training.eval_strategy != "no":
+    if not script_args.eval_fraction and training_args.eval_strategy != "no":
         raise CodeprefError("eval_strategy: nothing to evaluate on; set eval_fraction, such as 0.05")
     return {
-        "model": wanted.model_name_or_path,
-        "args": training,
-        "quantization_config": get_quantization_config(wanted),
-        "peft_config": models.adapter(wanted, model),
+        "model": model_args.model_name_or_path,
+        "args": training_args,
+        "quantization_config": get_quantization_config(model_args),
+        "peft_config": models.adapter(model_args, model),
     }
 
 
@@ -114,11 +122,12 @@ def own_card(kind: type[Trainer]) -> type[Trainer]:
 
 def curve(log: Sequence[dict[str, float]]) -> dict[str, list[tuple[float, float]]]:
     """Logged points (step, value) of what the card plots, at most about `POINTS` each."""
-    found = {
-        name: [(float(entry["step"]), float(entry[key])) for entry in log if key in entry]
-        for name, key in (("loss", "loss"), ("held-out loss", "eval_loss"), ("reward margin", "rewards/margins"))
-    }
-    return {name: points[:: max(1, len(points) // POINTS)] for name, points in found.items() if points}
+    found = {}
+    for name, key in (("loss", "loss"), ("held-out loss", "eval_loss"), ("reward margin", "rewards/margins")):
+        points = [(float(entry["step"]), float(entry[key])) for entry in log if key in entry]
+        if points:
+            found[name] = points[:: max(1, len(points) // POINTS)]
+    return found
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:
@@ -133,12 +142,18 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def describe(
-    method: Method, script: Any, training: Any, wanted: ModelConfig, fit: Fitting, report: Mapping[str, Any]
+    method: Method,
+    script_args: Any,
+    training_args: Any,
+    model_args: ModelConfig,
+    fit: Fitting,
+    report: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The run's manifest: what is trained on what, with which settings and versions, and what was found in the rows."""
-    name = wanted.model_name_or_path
+    name = model_args.model_name_or_path
     local = models.located(name)
-    revision = wanted.model_revision
+    revision = model_args.model_revision
+    device = training_args.device.type
     stated = (None, None) if local else models.licence(name, revision)
     return {
         "method": method.name,
@@ -149,16 +164,16 @@ def describe(
             "local": local,
             "revision": None if local else models.commit(name, revision),
             **hub_licence(*stated),
-            "load_in_4bit": wanted.load_in_4bit,
-            "dtype": wanted.dtype,
+            "load_in_4bit": model_args.load_in_4bit,
+            "dtype": model_args.dtype,
         },
-        "adapter": wanted.use_peft,
-        "dataset": {**lineage(script), "rows_sha256": report["sha256"]},
-        "config": {**_told(training), **_changed(script), **_changed(training), **_changed(wanted)},
+        "adapter": model_args.use_peft,
+        "dataset": {**lineage(script_args), "rows_sha256": report["sha256"]},
+        "config": {**_told(training_args), **_changed(script_args), **_changed(training_args), **_changed(model_args)},
         "versions": {**versions(), **{name: _version(name) for name in LIBRARIES}},
         "hardware": {
-            "device": torch.cuda.get_device_name() if training.device.type == "cuda" else training.device.type,
-            "processes": training.world_size,
+            "device": torch.cuda.get_device_name() if device == "cuda" else device,
+            "processes": training_args.world_size,
         },
         "checks": fit.checks(report),
     }
@@ -186,20 +201,20 @@ def _changed(arguments: Any) -> dict[str, Any]:
     return found
 
 
-def _told(training: Any) -> dict[str, Any]:
-    values = {name: getattr(training, name) for name in TOLD if hasattr(training, name)}
+def _told(training_args: Any) -> dict[str, Any]:
+    values = {name: getattr(training_args, name) for name in TOLD if hasattr(training_args, name)}
     return {name: getattr(value, "value", value) for name, value in values.items()}  # enumerations by their value
 
 
-def resume(script: DataArguments, training: Any, manifest: dict[str, Any]) -> Path | None:
+def resume(script_args: DataArguments, training_args: Any, manifest: dict[str, Any]) -> Path | None:
     """The checkpoint to go on from, if that was asked for; the manifest tells where it is of another run.
 
     Raises:
         CodeprefError: there is none that is whole, or it is of another run.
     """
-    checkpoint = checkpoints.wanted(Path(training.output_dir), training.resume_from_checkpoint)
+    checkpoint = checkpoints.wanted(Path(training_args.output_dir), training_args.resume_from_checkpoint)
     if checkpoint is not None:
-        manifest["resumed"] = checkpoints.compare(checkpoint, manifest, script.resume_changed)
+        manifest["resumed"] = checkpoints.compare(checkpoint, manifest, script_args.resume_changed)
     return checkpoint
 
 

@@ -23,17 +23,25 @@ SIDES = data.SIDES["completions"]
 
 def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     """Trains and saves; returns the trainer."""
-    script, args, wanted = arguments.parse(data.DataArguments, SFTConfig, argv)
-    model = recipe.announce(wanted, args, rows=args.per_device_train_batch_size, preference=False)
-    words, rows = models.tokenizer(wanted), data.completions(script)
+    script_args, training_args, model_args = arguments.parse(data.DataArguments, SFTConfig, argv)
+    model = recipe.announce(model_args, training_args, rows=training_args.per_device_train_batch_size, preference=False)
+    words, rows = models.tokenizer(model_args), data.completions(script_args)
     # what is cut into parts, or trained from its first token on, needs no room for an answer
-    cut = args.packing_strategy == "bfd" if args.packing else args.truncation_mode == "keep_start"
-    drops = cut and args.completion_only_loss is not False
-    fit, held = guards.both(rows, SIDES, words, models.vocabulary(model), args.max_length, drops=drops)
-    manifest = recipe.describe(METHOD, script, args, wanted, fit, rows.report)
-    checkpoint = recipe.resume(script, args, manifest)
+    cut = (
+        training_args.packing_strategy == "bfd"
+        if training_args.packing
+        else training_args.truncation_mode == "keep_start"
+    )
+    drops = cut and training_args.completion_only_loss is not False
+    reading = guards.Reading(words, models.vocabulary(model), training_args.max_length, drops)
+    fit, held = guards.both(rows, SIDES, reading)
+    manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
+    checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(SFTTrainer)(
-        **recipe.parts(script, args, wanted, model), train_dataset=fit.rows, eval_dataset=held, processing_class=words
+        **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        train_dataset=fit.rows,
+        eval_dataset=held,
+        processing_class=words,
     )
     return recipe.run(trainer, manifest, checkpoint)
 

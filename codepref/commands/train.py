@@ -108,7 +108,10 @@ def _trained(arguments: argparse.Namespace) -> Path:
 
     try:
         stated = yaml.safe_load(Path(arguments.config).read_text(encoding="utf-8")) if arguments.config else {}
-        given = {key: yaml.safe_load(value) for key, _, value in (item.partition("=") for item in arguments.set)}
+        given = {}
+        for item in arguments.set:
+            key, _, value = item.partition("=")
+            given[key] = yaml.safe_load(value)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise CodeprefError(f"{arguments.config}: {' '.join(str(error).split())}; give --config a YAML file") from None
     stated = {**(stated if isinstance(stated, dict) else {}), **given}

@@ -29,7 +29,7 @@ _HARMLESS = frozenset(sys.stdlib_module_names) - {"heapq", "bisect", "operator",
 
 
 @dataclass(frozen=True)
-class Program:
+class ParsedProgram:
     """A program that parses, statement by statement."""
 
     source: str
@@ -41,16 +41,16 @@ class Program:
 
 
 @functools.lru_cache(maxsize=64)
-def read_program(source: str) -> Program | None:
+def read_program(source: str) -> ParsedProgram | None:
     """A program with the facts of its statements; None if it does not parse."""
     tree = program(source)
     if tree is None:
         return None
     imported = imports(tree)
-    return Program(source, tree, tuple(facts(node, frozenset(imported)) for node in tree.body), imported)
+    return ParsedProgram(source, tree, tuple(facts(node, frozenset(imported)) for node in tree.body), imported)
 
 
-def needed_statements(parts: Program, names: set[str], without: str = "") -> set[int]:
+def needed_statements(parts: ParsedProgram, names: set[str], without: str = "") -> set[int]:
     """Numbers of the statements that some names need."""
     needed, kept, everything = set(names), set[int](), False
     altered = [_altered(parts, number) for number in range(len(parts.facts))]
@@ -71,7 +71,7 @@ def needed_statements(parts: Program, names: set[str], without: str = "") -> set
     return kept
 
 
-def _altered(parts: Program, number: int) -> set[str]:
+def _altered(parts: ParsedProgram, number: int) -> set[str]:
     """Names whose objects a statement may change at load, itself or through what it calls."""
     node, fact = parts.tree.body[number], parts.facts[number]
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -99,7 +99,7 @@ def _altered(parts: Program, number: int) -> set[str]:
     )
 
 
-def reached_statements(parts: Program, names: Iterable[str]) -> list[int]:
+def reached_statements(parts: ParsedProgram, names: Iterable[str]) -> list[int]:
     """Numbers of the statements that bind some names, or names that those read, and so on."""
     todo, seen, found = list(names), set(names), list[int]()
     while todo:
@@ -113,13 +113,13 @@ def reached_statements(parts: Program, names: Iterable[str]) -> list[int]:
     return found
 
 
-def _functions(parts: Program) -> set[str]:
+def _functions(parts: ParsedProgram) -> set[str]:
     """Names that stand for functions, classes and modules alone."""
     values = set[str]().union(*(fact.binds for fact in parts.facts if not fact.is_definition))
     return set(parts.imported).union(*(fact.binds for fact in parts.facts if fact.is_definition)) - values
 
 
-def _constants(parts: Program) -> set[str]:
+def _constants(parts: ParsedProgram) -> set[str]:
     """Names that only ever hold numbers, texts and the like, which can not be changed."""
     constant, other = set[str](), set[str]()
     for node, fact in zip(parts.tree.body, parts.facts, strict=True):
@@ -135,7 +135,7 @@ def _constants(parts: Program) -> set[str]:
     return constant - other
 
 
-def _is_memo(parts: Program, name: str) -> bool:
+def _is_memo(parts: ParsedProgram, name: str) -> bool:
     """Whether a name is a table of known results: its items are set, and by functions that ask first for their own."""
     for node, fact in zip(parts.tree.body, parts.facts, strict=True):
         if name in fact.changes_at_load | fact.hands | fact.writes:
@@ -155,7 +155,7 @@ def _asks_first(node: ast.stmt, name: str) -> bool:
     return asked
 
 
-def _state(parts: Program, node: ast.stmt) -> set[str]:
+def _state(parts: ParsedProgram, node: ast.stmt) -> set[str]:
     """Modules whose state a statement changes when it runs, by their dotted names."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
         return set()
@@ -172,7 +172,7 @@ def _state(parts: Program, node: ast.stmt) -> set[str]:
     return found - {""}
 
 
-def _reaches(parts: Program, name: str, needed: set[str]) -> bool:
+def _reaches(parts: ParsedProgram, name: str, needed: set[str]) -> bool:
     """Whether the state of a module matters to needed names."""
     module = name.partition(".")[0]
     return module in _EVERYWHERE or any(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from codepref.extract.names import BUILTINS, dotted
-from codepref.extract.needed import Program, needed_statements, reached_statements
+from codepref.extract.needed import ParsedProgram, needed_statements, reached_statements
 
 _OUTSIDE = frozenset((
     "sys.stdin", "sys.argv", "sys.exit", "os._exit", "os.environ", "os.getenv", "os.getcwd", "os.listdir",
@@ -20,7 +20,7 @@ _OUTSIDE = frozenset((
 _OUTSIDE_BUILTINS = frozenset(("input", "open", "exit", "quit", "breakpoint"))
 
 
-def without_risks(parts: Program, kept: set[int], entry_point: str) -> Iterable[set[int]]:
+def without_risks(parts: ParsedProgram, kept: set[int], entry_point: str) -> Iterable[set[int]]:
     """Ever smaller selections: without what may fail at load, from what is least likely needed on."""
     tests: tuple[Callable[[int], bool], ...] = (
         lambda n: _is_strange_import(parts, n, entry_point),
@@ -33,11 +33,11 @@ def without_risks(parts: Program, kept: set[int], entry_point: str) -> Iterable[
         yield set(left)
 
 
-def _used_as_result(parts: Program, number: int, entry_point: str) -> set[str]:
+def _used_as_result(parts: ParsedProgram, number: int, entry_point: str) -> set[str]:
     return {entry_point} if _hides(parts, number, entry_point) else set()
 
 
-def _is_strange_import(parts: Program, number: int, entry_point: str) -> bool:
+def _is_strange_import(parts: ParsedProgram, number: int, entry_point: str) -> bool:
     """An import that may not be possible: of a module outside the standard library, for a name that is defined here."""
     node, fact = parts.tree.body[number], parts.facts[number]
     if not isinstance(node, ast.Import | ast.ImportFrom):
@@ -50,7 +50,7 @@ def _is_strange_import(parts: Program, number: int, entry_point: str) -> bool:
     return fact.binds <= own or not fact.binds & read
 
 
-def _is_risky(parts: Program, number: int) -> bool:
+def _is_risky(parts: ParsedProgram, number: int) -> bool:
     """Whether a statement that is no definition may fail at load, or wait, though the entry point would do well."""
     node, fact = parts.tree.body[number], parts.facts[number]
     if fact.is_definition or isinstance(node, ast.Import | ast.ImportFrom | ast.Pass):
@@ -63,14 +63,14 @@ def _is_risky(parts: Program, number: int) -> bool:
     return any(_goes_outside(parts, inner) for inner in ast.walk(node))
 
 
-def _goes_outside(parts: Program, node: ast.AST) -> bool:
+def _goes_outside(parts: ParsedProgram, node: ast.AST) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _OUTSIDE_BUILTINS:
         return True
     name = dotted(node, parts.imported) if isinstance(node, ast.Attribute | ast.Name) else ""
     return any(name == place or name.startswith(f"{place}.") for place in _OUTSIDE)
 
 
-def _hides(parts: Program, number: int, entry_point: str) -> bool:
+def _hides(parts: ParsedProgram, number: int, entry_point: str) -> bool:
     """Whether an assignment puts something else, such as a result, in the place of the entry point defined above."""
     if entry_point not in parts.facts[number].binds or parts.facts[number].is_definition:
         return False

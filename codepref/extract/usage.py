@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass
 
 from codepref.extract.names import BUILTINS, facts, imports
-from codepref.extract.needed import Program, needed_statements, read_program
+from codepref.extract.needed import ParsedProgram, needed_statements, read_program
 from codepref.extract.risks import is_of_python, without_risks
 from codepref.extract.syntax import Rejected, bound, lines, program, statements
 
@@ -64,7 +64,7 @@ def needs(nodes: list[ast.stmt], statement: ast.stmt, without: str) -> list[ast.
     try:
         imported = imports(ast.Module([*nodes, statement], []))
         known = frozenset(imported)
-        before = Program("", ast.Module(nodes, []), tuple(facts(node, known) for node in nodes), imported)
+        before = ParsedProgram("", ast.Module(nodes, []), tuple(facts(node, known) for node in nodes), imported)
         names = set(facts(statement, known).reads) - {without}
         changing = _may_change(nodes, _looked_at(statement, without))
         for number in changing:
@@ -92,9 +92,8 @@ def _may_change(nodes: list[ast.stmt], names: set[str]) -> set[int]:
         for call in ast.walk(node):
             if not isinstance(call, ast.Call) or (isinstance(call.func, ast.Name) and call.func.id in BUILTINS):
                 continue
-            given = {
-                item.id for item in (*call.args, *(word.value for word in call.keywords)) if isinstance(item, ast.Name)
-            }
+            arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+            given = {argument.id for argument in arguments if isinstance(argument, ast.Name)}
             if not names.isdisjoint(given):
                 found.add(number)
     return found
@@ -119,7 +118,7 @@ def missing(source: str, entry_point: str) -> set[str]:
         return set()
 
 
-def _imports_too(parts: Program, kept: set[int]) -> set[int]:
+def _imports_too(parts: ParsedProgram, kept: set[int]) -> set[int]:
     """With the imports that kept statements read, and those that nothing reads: they may be there for their effect."""
     read = set().union(*(parts.facts[n].reads for n in kept))
     dropped = set().union(*(fact.reads for n, fact in enumerate(parts.facts) if n not in kept))
@@ -137,11 +136,11 @@ def _imports_too(parts: Program, kept: set[int]) -> set[int]:
     return found
 
 
-def _starts_the_text(parts: Program, kept: set[int]) -> bool:
+def _starts_the_text(parts: ParsedProgram, kept: set[int]) -> bool:
     return 1 in kept or len(kept | {0}) == len(parts.facts)
 
 
-def _cut(parts: Program, kept: set[int]) -> str:
+def _cut(parts: ParsedProgram, kept: set[int]) -> str:
     """The text of some statements, with the comments and blank lines above each, as they stand in the source."""
     if len(kept) == len(parts.facts):
         return _ended(parts.source)
@@ -163,7 +162,7 @@ def _cut(parts: Program, kept: set[int]) -> str:
     return "".join(pieces).strip("\r\n").rstrip() + "\n"
 
 
-def _shares_its_end(parts: Program, number: int) -> bool:
+def _shares_its_end(parts: ParsedProgram, number: int) -> bool:
     following = parts.tree.body[number + 1 : number + 2]
     return bool(following) and following[0].lineno == parts.tree.body[number].end_lineno
 

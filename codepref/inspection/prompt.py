@@ -120,8 +120,13 @@ def _prompt(prompt_id: str, known: Mapping[str, Any]) -> str:
 
 def texts_of(items: Sequence[Any]) -> list[str]:
     """Programs or tests of a row, whatever record they are in."""
-    keys = ("code", "test", "text")
-    return [next((i[key] for key in keys if i.get(key)), "") if isinstance(i, dict) else str(i) for i in items]
+    return [_text_of(item) for item in items]
+
+
+def _text_of(item: Any) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    return str(item.get("code") or item.get("test") or item.get("text") or "")
 
 
 def _listed(word: str, texts: Sequence[str], marks: Sequence[str]) -> str:

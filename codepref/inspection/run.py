@@ -157,7 +157,8 @@ def _dataset(root: Path, parts: Mapping[str, Any]) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, right: int = 99) -> str:
     """Columns under their heads: the first `left` ones and those from `right` on aligned to the left, others right."""
-    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
+    columns = zip(heads, *rows, strict=True)
+    widths = [max(map(len, column)) for column in columns]
 
     def line(row: Sequence[str]) -> str:
         cells = [

@@ -79,7 +79,7 @@ def stored(rows):
 
 
 def fitting(guards, rows, words, max_length=None, vocabulary=10_000, **options):
-    return guards.fitting("x", stored(rows), SIDES, words, vocabulary, max_length, **options)
+    return guards.fitting("x", stored(rows), SIDES, guards.Reading(words, vocabulary, max_length, **options))
 
 
 def test_what_is_measured_is_what_the_trainer_makes(guards, train, words, rows):

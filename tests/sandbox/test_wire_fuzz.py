@@ -39,7 +39,7 @@ def test_a_transport_that_looks_names_up_is_found_out(root):
         "wire_fuzz.table.BUILD['module'] = lambda *parts: importlib.import_module(parts[0])\n"
         "wire_fuzz.NAMES[:] = ['module', 'xmlrpc', 'antigravity']\n"
         "counts, breaches = wire_fuzz.run(20000, 60, 1)\n"
-        "assert counts['breaches'] and any('xmlrpc' in line or 'module' in line for line in breaches), counts\n"
+        "assert counts['breaches'] and any('caused open' in line or 'made a builtins.module' in line for line in breaches), counts\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=300)
 

@@ -129,7 +129,8 @@ def lines(name: str, title: str, about: str, labels: tuple[str, str], series: Se
     body += [_text(place(mark, 0)[0], bottom + 18, _mark(mark), anchor="middle") for mark in across if mark <= end]
     body += [_text(right, bottom + 36, labels[0], anchor="end"), *([_text(0, 12, labels[1])] if labels[1] else [])]
     for _, items, kind in series:
-        path = " ".join(f"{_number(x)},{_number(y)}" for x, y in (place(*point) for point in items))
+        points = [place(x, y) for x, y in items]
+        path = " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
         body.append(_tag("polyline", points=path, class_=f"path {kind}"))
     body += _ends([(place(*items[-1])[1], label, kind) for label, items, kind in series if label], right)
     return _svg(name, (WIDTH, bottom + 44), title, about, body)

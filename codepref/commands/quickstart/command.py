@@ -177,19 +177,29 @@ def keep_scores(root: Path) -> dict[str, Any]:
     for name in names:
         here = root / "evaluation" / name
         found = {way: json.loads((here / way / "tiny" / "results.json").read_text()) for way in WAYS}
-        each = {way: [found[way]["score"]["pass@1"][key] for key in ("value", "low", "high")] for way in WAYS}
+        scores = {way: _score(found[way]) for way in WAYS}
         tasks = found["sampled"]["problems"]
         about = {"n": found["sampled"]["samples"] // tasks, "temperature": TEMPERATURE, "tasks": tasks}
-        told["scores"].append({"name": name, "title": MODELS[name].removeprefix("after "), **each, **about})
+        told["scores"].append({"name": name, "title": MODELS[name].removeprefix("after "), **scores, **about})
         if name == "base":
             continue
-        pairs = {
-            way: compare.compare_runs(root / "evaluation" / "base" / way / "tiny", here / way / "tiny") for way in WAYS
-        }
-        gain = {way: [pairs[way][key] / 100 for key in ("difference", "low", "high")] for way in WAYS}
+        base = root / "evaluation" / "base"
+        pairs = {way: compare.compare_runs(base / way / "tiny", here / way / "tiny") for way in WAYS}
+        gain = {way: _gain(pairs[way]) for way in WAYS}
         won, lost = len(pairs["greedy"]["wins"]), len(pairs["greedy"]["losses"])
         told["gains"].append({"name": name, **gain, "won": won, "lost": lost})
     return told
+
+
+def _score(results: Mapping[str, Any]) -> list[float]:
+    """pass@1 and its interval, in shares."""
+    score = results["score"]["pass@1"]
+    return [score["value"], score["low"], score["high"]]
+
+
+def _gain(comparison: Mapping[str, Any]) -> list[float]:
+    """The difference and its interval, in shares; a comparison has them in points."""
+    return [comparison[key] / 100 for key in ("difference", "low", "high")]
 
 
 def _copy_answers(root: Path, step: Step) -> None:

@@ -263,12 +263,17 @@ def _curves(root: Path) -> tuple[Curve, ...]:
         path = root / name / "manifest.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))["result"].get("curve") if path.exists() else None
-            lines = [(line, tuple((x, y) for x, y in points)) for line, points in (found or {}).items() if points]
+            lines = [_line(line, points) for line, points in (found or {}).items() if points]
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise CodeprefError(f"{path}: damaged ({type(error).__name__}: {error}); train again") from None
         if lines:
             made.append(Curve(name, title, tuple(lines)))
     return tuple(made)
+
+
+def _line(name: str, points: Sequence[Sequence[float]]) -> tuple[str, tuple[tuple[float, float], ...]]:
+    """A line of a curve; raises ValueError where a point is none."""
+    return name, tuple((x, y) for x, y in points)
 
 
 def page(report: PageContent) -> str:

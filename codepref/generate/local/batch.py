@@ -38,6 +38,8 @@ class Batch:
         """1 where the cache holds a token, 0 for padding; shape (rows, length)."""
         self._logits: Any = None
         """Of the token that comes next; shape (rows, vocabulary)."""
+        self._places: list[int] = []
+        """Where in the three above each row stands; those of rows that have gone are dropped by `advance`."""
 
     def may_join(self) -> bool:
         """Whether rows can join others: not where the model keeps something else than all keys and values."""
@@ -66,9 +68,10 @@ class Batch:
             self._cache = cache
         self._mask, self._logits = mask, logits
         self.rows = [*self.rows, *rows]
+        self._places = list(range(len(self.rows)))
 
-    def draw(self) -> list[Row]:
-        """Draws the next token of every row and returns the rows that have ended, which leave."""
+    def draw(self) -> None:
+        """Draws the next token of every row. Raises what torch raises without memory; then no row has changed."""
         import torch
 
         numbers = None
@@ -76,10 +79,13 @@ class Batch:
             numbers = torch.stack([row.numbers[len(row.tokens)] for row in self.rows]).to(self._logits.device)
         for row, token in zip(self.rows, pick(self._logits, numbers, self._sampling).tolist(), strict=True):
             row.tokens.append(token)
+
+    def take_ended(self) -> list[Row]:
+        """Returns the rows whose last token ended them; they leave."""
         ended = [self._has_ended(row) for row in self.rows]
         gone = [row for row, end in zip(self.rows, ended, strict=True) if end]
-        if gone:
-            self._keep([index for index, end in enumerate(ended) if not end])
+        self._places = [place for place, end in zip(self._places, ended, strict=True) if not end]
+        self.rows = [row for row, end in zip(self.rows, ended, strict=True) if not end]
         return gone
 
     def advance(self) -> None:
@@ -87,14 +93,17 @@ class Batch:
         import torch
 
         if not self.rows:
+            self.leave()
             return
+        if len(self._places) < len(self._mask):
+            self._drop_others()
         ids = torch.tensor([row.tokens[-1:] for row in self.rows], device=self._mask.device)
         self._mask = torch.cat([self._mask, torch.ones_like(self._mask[:, :1])], dim=1)
         self._logits = self._model.forward(ids, self._mask, self._cache)
 
     def leave(self) -> list[Row]:
         """Empties the batch and returns its rows as far as they are."""
-        rows, self.rows = self.rows, []
+        rows, self.rows, self._places = self.rows, [], []
         self._cache = self._mask = self._logits = None
         return rows
 
@@ -103,15 +112,12 @@ class Batch:
             return True
         return stopped(self._model.tokenizer, row.tokens, self._sampling.stop)
 
-    def _keep(self, indices: list[int]) -> None:
-        """Lets go of all other rows, and of the padding that none of those that stay needs."""
+    def _drop_others(self) -> None:
+        """Lets go of what is left of rows that have gone, and of the padding that none of the others needs."""
         import torch
 
-        self.rows = [self.rows[index] for index in indices]
-        if not indices:
-            self._cache = self._mask = self._logits = None
-            return
-        chosen = torch.tensor(indices, device=self._mask.device)
+        chosen = torch.tensor(self._places, device=self._mask.device)
+        self._places = list(range(len(self.rows)))
         self._mask = self._mask[chosen]
         self._cache.batch_select_indices(chosen)
         padding = int(self._mask.argmax(1).min())

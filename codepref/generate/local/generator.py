@@ -4,6 +4,7 @@ import functools
 import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from codepref.generate.base import Completion, GenerationError, OnDone, Request, Sampling, Stats
@@ -13,8 +14,8 @@ from codepref.generate.local.batch import Batch, Row
 from codepref.generate.local.config import LocalConfig, identity
 from codepref.generate.local.model import check_no_system, free_cached, loaded, out_of_memory
 
-JOINED = 8
-"""New answers are begun when this share of the places is free: an eighth."""
+LEAST_FREE = 1 / 8
+"""New answers are begun when this share of the places is free."""
 
 
 class LocalGenerator:
@@ -73,17 +74,21 @@ class LocalGenerator:
                 if not _within_memory(functools.partial(self._fill, batch, queue)):
                     self._shrink(batch, queue)
                     continue
-                for row in batch.draw():
+                if not _within_memory(batch.draw):
+                    self._shrink(batch, queue)
+                    continue
+                ended = batch.take_ended()
+                self.stats.write(sum(len(row.tokens) for row in batch.rows))
+                for row in ended:
                     queue.learn(row)
                     yield row.name, model.completion(row.prompt, row.seed, row.tokens, self.sampling.stop)
-                self.stats.write(sum(len(row.tokens) for row in batch.rows))
                 if not _within_memory(batch.advance):
                     self._shrink(batch, queue)
 
     def _fill(self, batch: Batch, queue: "Queue") -> None:
         """Fills free places, several at a time: to read one prompt costs as much as a token of all others, or more."""
         free = min(self.batch_size - len(batch.rows), len(queue))
-        several = max(1, self.batch_size // JOINED)
+        several = max(1, int(self.batch_size * LEAST_FREE))
         if not free or not batch.may_join() or (batch.rows and free < min(several, len(queue))):
             return
         batch.join(queue.first(free))
@@ -113,16 +118,16 @@ class Queue:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = list(rows)
-        self._lengths: dict[int, list[int]] = {}
-        self._all: list[int] = []
+        self._known: dict[int, _Lengths] = {}
+        self._all = _Lengths()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def learn(self, row: Row) -> None:
         """Remembers how long an answer became: others of its prompt may be as long."""
-        self._lengths.setdefault(row.name.position, []).append(len(row.tokens))
-        self._all.append(len(row.tokens))
+        self._known.setdefault(row.name.position, _Lengths()).add(len(row.tokens))
+        self._all.add(len(row.tokens))
 
     def first(self, count: int) -> list[Row]:
         """The next rows; they stay until they are dropped."""
@@ -135,8 +140,21 @@ class Queue:
 
     def _expected(self, row: Row) -> float:
         """Tokens of prompt and answer; an answer is taken to be as long as those before, of its prompt if there are."""
-        known = self._lengths.get(row.name.position) or self._all
-        return len(row.prompt) + (sum(known) / len(known) if known else 0.0)
+        known = self._known.get(row.name.position, self._all)
+        return len(row.prompt) + known.total / max(known.count, 1)
+
+
+@dataclass
+class _Lengths:
+    """How many answers have ended, and their tokens together."""
+
+    count: int = 0
+    total: int = 0
+
+    def add(self, tokens: int) -> None:
+        """One more answer."""
+        self.count += 1
+        self.total += tokens
 
 
 def _within_memory(work: Callable[[], None]) -> bool:

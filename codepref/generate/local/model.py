@@ -92,9 +92,15 @@ def _dtype(config: LocalConfig, place: str) -> Any:
     saved = transformers.AutoConfig.from_pretrained(config.model, revision=config.revision).dtype
     if place != "cpu" or saved not in (torch.float16, torch.bfloat16):
         return "auto"
-    # AVX-512 and AMX know bfloat16; emulated it is several times slower than float32
-    quick = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if quick else torch.float32
+    return torch.bfloat16 if computes_bfloat16() else torch.float32
+
+
+def computes_bfloat16() -> bool:
+    """Whether this processor has instructions for bfloat16; without them it is emulated, slower than float32."""
+    import torch
+
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _has_tokenizer(adapter: str | None) -> bool:
@@ -136,9 +142,18 @@ class Model:
             )
 
     def new_cache(self) -> Any:
-        """An empty cache of keys and values."""
+        """An empty cache of keys and values.
+
+        Raises:
+            GenerationError: the model keeps something else.
+        """
         from transformers import DynamicCache
 
+        if "past_key_values" not in self._parameters:
+            raise GenerationError(
+                f"{self.model.config.model_type}: such a model keeps no keys and values, which backend local needs; "
+                "serve it, and name the server in generation.server"
+            )
         return DynamicCache(config=self.model.config)
 
     def forward(self, ids: Any, mask: Any, cache: Any) -> Any:

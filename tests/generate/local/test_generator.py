@@ -315,3 +315,26 @@ def test_a_batch_too_large_for_memory_is_halved(tmp_path, root):
     assert size < 64
     assert "m: out of memory with 64 sequences; going on with batch_size 32" in result.stderr
     assert error.startswith("m: out of memory with a single prompt of 3,503 tokens and max_tokens 1; lower max_tokens")
+
+
+@pytest.mark.parametrize("where", ["draw", "advance", "join"])
+def test_memory_that_ends_anywhere_costs_no_text(model, fresh, monkeypatch, where, capsys):
+    import torch
+
+    from codepref.generate.local.batch import Batch
+
+    whole = ask(model, fresh(), batch_size=12)
+    calls, usual = [], getattr(Batch, where)
+
+    def fails_once(batch, *rest):
+        calls.append(where)
+        if len(calls) == (1 if where == "join" else 4):
+            raise torch.OutOfMemoryError("out of memory")
+        return usual(batch, *rest)
+
+    monkeypatch.setattr(Batch, where, fails_once)
+    generator = LocalGenerator(LocalConfig(model, batch_size=12), SAMPLING, fresh())
+    assert texts(generator.generate(REQUESTS)) == texts(whole)
+    assert generator.batch_size < 12
+    assert "out of memory with" in capsys.readouterr().err
+    assert (generator.stats.written, generator.stats.partial) == (0, 0)

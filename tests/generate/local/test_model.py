@@ -2,7 +2,9 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from codepref.generate import GenerationError
 from codepref.generate.local import LocalConfig, release
+from codepref.generate.local import model as model_module
 from codepref.generate.local.model import Model, _dtype, loaded
 
 from generate.tiny_model import make_model  # isort: skip
@@ -34,15 +36,28 @@ def test_a_stop_text_cuts_and_counts_as_the_end(tokenizer):
     assert model.completion([0], 7, [1, 2, 4, 5], ("nothing",)).finish_reason == "length"
 
 
-def test_sixteen_bits_are_computed_as_the_processor_can(tmp_path):
+def test_sixteen_bits_are_computed_as_the_processor_can(tmp_path, monkeypatch):
     import torch
     import transformers
 
     folder = make_model(tmp_path / "m")
     transformers.AutoModelForCausalLM.from_pretrained(folder).to(torch.float16).save_pretrained(folder)
-    quick = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    for dtype, wanted in ("auto", torch.bfloat16 if quick else torch.float32), ("float16", torch.float16):
+    for quick, dtype, wanted in (
+        (True, "auto", torch.bfloat16),
+        (False, "auto", torch.float32),
+        (False, "float16", torch.float16),
+    ):
+        monkeypatch.setattr(model_module, "computes_bfloat16", lambda quick=quick: quick)
         config = LocalConfig(folder, dtype=dtype, device="cpu")
-        assert loaded(config, {"test": dtype}).model.dtype == wanted
+        assert loaded(config, {"test": [dtype, quick]}).model.dtype == wanted
     release()
     assert str(_dtype(LocalConfig(folder), "cuda")) == "auto"
+
+
+def test_a_model_without_keys_and_values_is_named():
+    import transformers
+
+    shape = {"vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "state_size": 4}
+    made = transformers.MambaForCausalLM(transformers.MambaConfig(**shape))
+    with pytest.raises(GenerationError, match="mamba: such a model keeps no keys and values"):
+        Model(made, None, chat=False, ends=frozenset()).new_cache()
