@@ -15,7 +15,10 @@ from codepref.errors import CodeprefError
 INTERRUPTED, TERMINATED = 130, 143
 COMMANDS = {
     "quickstart": ("codepref.commands.quickstart.command", "the whole chain in minutes, with the tiny model"),
-    "run": ("codepref.commands.run", "an experiment from one file: datasets, training, evaluation before and after"),
+    "run": (
+        "codepref.commands.experiment.command",
+        "an experiment from one file: datasets, training, scores before and after",
+    ),
     "build": ("codepref.commands.build", "build a preference dataset"),
     "train": ("codepref.commands.train", "train a model on one, or merge an adapter into its base"),
     "evaluate": ("codepref.commands.evaluate", "grade samples or a model on code benchmarks"),

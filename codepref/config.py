@@ -79,6 +79,15 @@ def _dataclasses_of(hint: Any) -> Iterator[type]:
             yield from _dataclasses_of(argument)
 
 
+def _dataclasses_in(hint: Any) -> Iterator[type]:
+    """Dataclasses that are the values of a mapping."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        for argument in typing.get_args(hint):
+            yield from _dataclasses_in(argument)
+    elif typing.get_origin(hint) is Mapping:
+        yield from _dataclasses_of(typing.get_args(hint)[1])
+
+
 def _unknown(config: type, values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     hints = typing.get_type_hints(config)
     for key, value in values.items():
@@ -87,6 +96,9 @@ def _unknown(config: type, values: Mapping[str, Any], prefix: str = "") -> Itera
         elif isinstance(value, dict):
             for nested in _dataclasses_of(hints[key]):
                 yield from _unknown(nested, value, f"{prefix}{key}.")
+            for nested in _dataclasses_in(hints[key]):
+                for name, inner in value.items():
+                    yield from _unknown(nested, inner if isinstance(inner, dict) else {}, f"{prefix}{key}.{name}.")
 
 
 def keys(config: type, prefix: str = "") -> Iterator[str]:

@@ -25,6 +25,7 @@ from trl import ScriptArguments
 from codepref.errors import CodeprefError
 from codepref.files import replacing, write_whole
 
+FENCE, NEWLINE = "```python\n", "\n"
 BATCH = 500
 """Rows that are held at once."""
 LOT = 1000
@@ -46,6 +47,10 @@ class DataArguments(ScriptArguments):
     chat: bool = field(
         default=False,
         metadata={"help": "Turn plain rows into a user and an assistant message, for models with a chat template."},
+    )
+    fenced: bool = field(
+        default=False,
+        metadata={"help": "Put plain codes into a ```python block, as chat models write them; answers with one stay."},
     )
     prompt_template: str | None = field(
         default=None,
@@ -114,7 +119,7 @@ def _read(arguments: DataArguments, kind: str, spans: bool = False) -> Rows:
         raise CodeprefError(f"prompt_template: {template!r} has no {{prompt}} in it")
     found = source.opened(name, arguments.dataset_config, arguments.dataset_train_split, rows.COLUMNS)
     code = [Path(module.__file__ or "").read_bytes() for module in (rows, source)] + [Path(__file__).read_bytes()]
-    settings = [found.key, kind, spans, arguments.chat, template, arguments.skip_bad]
+    settings = [found.key, kind, spans, arguments.chat, arguments.fenced, template, arguments.skip_bad]
     key = hashlib.sha256(b"".join(code) + json.dumps(settings).encode()).hexdigest()[:16]
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "codepref" / key
     if not (folder / "report.json").is_file():
@@ -229,12 +234,27 @@ def _wording(row: rows.Row, arguments: DataArguments, sides: tuple[str, ...]) ->
                 "--set prompt_template=null"
             )
         return row
+    if arguments.fenced:
+        row = _fenced(row, sides)
     if template and prompt:
         return {**row, "prompt": template.replace("{prompt}", prompt)}
     if arguments.chat:
         said = {side: [{"role": "assistant", "content": row[side]}] for side in sides}
         return {**row, "prompt": [{"role": "user", "content": prompt}], **said}
     return row
+
+
+def _fenced(row: rows.Row, sides: tuple[str, ...]) -> rows.Row:
+    """Codes in a Markdown block, spans moved with them; a row whose answer begins with a block stays as it is."""
+    if any(row[side].startswith("```") for side in sides):
+        return row
+    made = {side: f"{FENCE}{row[side]}{'' if row[side].endswith(NEWLINE) else NEWLINE}```" for side in sides}
+    moved = {name: _shifted(row[name], len(FENCE)) for name in rows.SPANS if name in row}
+    return {**row, **made, **moved}
+
+
+def _shifted(spans: list[list[int]], by: int) -> list[list[int]]:
+    return [[first + by, last + by] for first, last in spans]
 
 
 def _split(dataset: Dataset, arguments: DataArguments) -> tuple[Dataset, Dataset | None]:

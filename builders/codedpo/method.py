@@ -45,6 +45,8 @@ from codepref.sandbox import Limits
 from codepref.stages import Runner
 from codepref.store import Stage, Store
 
+RECIPE = "dpo"
+"""What its pairs are made for: the recipe that `codepref run` trains with."""
 CITATION = """@inproceedings{zhang2025codedpo,
   title     = {CodeDPO: Aligning Code Models with Self Generated and Verified Source Code},
   author    = {Zhang, K. and Li, G. and Dong, Y. and Xu, J. and Zhang, J. and Su, J. and Liu, Y. and Jin, Z.},

@@ -53,6 +53,8 @@ from codepref.sandbox import Limits
 from codepref.stages import Runner
 from codepref.store import Stage, Store
 
+RECIPE = "focal_dpo"
+"""What its pairs are made for: the recipe that `codepref run` trains with."""
 CITATION = """@inproceedings{wu2025codeflow,
   title     = {Teaching Your Models to Understand Code via Focal Preference Alignment},
   author    = {Wu, Jie and Li, Haoling and Zhang, Xin and others},

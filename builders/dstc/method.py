@@ -51,6 +51,8 @@ from codepref.sandbox import Limits
 from codepref.stages import Runner
 from codepref.store import Stage, Store
 
+RECIPE = "kto"
+"""What its pairs are made for: the recipe that `codepref run` trains with."""
 CITATION = """@article{liu2024dstc,
   title   = {DSTC: Direct Preference Learning with Only Self-Generated Tests and Code to Improve Code LMs},
   author  = {Liu, Z. and Zhang, S. and Liu, Y. and Liu, B. and Yang, Y. and Wang, Z.},

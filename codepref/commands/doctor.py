@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from codepref import __version__
+from codepref.commands.options import gpus
 from codepref.sandbox import probe
 
 EXTRAS = {"train": ("torch", "trl", "peft", "bitsandbytes"), "ray": ("ray",), "s3": ("s3fs",), "tracking": ("trackio",)}
@@ -127,7 +128,7 @@ def _package(name: str, extra: str, required: bool = False) -> Check:
 
 
 def _gpu() -> Iterator[Check]:
-    devices = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    devices = gpus()
     for device in devices:
         model = next((line for line in device.read_text().splitlines() if line.startswith("Model:")), "Model: NVIDIA")
         yield Check("gpu", True, model.partition(":")[2].strip())

@@ -32,6 +32,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def gpus() -> list[Path]:
+    """What the driver says about each NVIDIA GPU: a file a device."""
+    return sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+
+
 def positive(text: str) -> int:
     """A whole number of 1 or more, for argparse."""
     value = int(text)

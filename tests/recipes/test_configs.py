@@ -35,7 +35,10 @@ def kinds():
 
 
 def test_each_model_has_its_recipes():
-    assert {path.parent.name for path in CONFIGS} == MODELS | {"tiny"}
+    assert {path.parent.name for path in CONFIGS} == MODELS | {"tiny", "small"}
+    assert {path.stem for path in CONFIGS if path.parent.name == "small"} == {
+        "sft_lora", "dpo_lora", "kto_lora", "focal_dpo_lora",
+    }  # fmt: skip
     for folder in MODELS | {"tiny"}:
         names = {path.stem for path in CONFIGS if path.parent.name == folder}
         assert names >= {"sft_qlora", "dpo_qlora", "kto_qlora", "focal_dpo_qlora"}, folder

@@ -95,6 +95,21 @@ def test_messages_and_templates(data, folder, rows):
     assert (row["prompt"], row["completion"]) == (f"Q: {rows[0]['prompt']}A: ", rows[0]["chosen"])
 
 
+def test_codes_in_a_block_and_their_spans(data, tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    spans = {"chosen_spans": [[0, 3]], "rejected_spans": [[1, 3], [4, 4]]}
+    path.write_text(json.dumps({"prompt": "p", "chosen": "a=1\n", "rejected": "b=22", **spans}) + "\n")
+    given = data.DataArguments(dataset_name=str(path), chat=True, fenced=True)
+    row = data.pairs(given, spans=True).train[0]
+    chosen, rejected = (row[side][0]["content"] for side in ("chosen", "rejected"))
+    assert (chosen, rejected) == ("```python\na=1\n```", "```python\nb=22\n```")
+    assert [chosen[first:last] for first, last in row["chosen_spans"]] == ["a=1"]
+    assert [rejected[first:last] for first, last in row["rejected_spans"]] == ["=22", ""]
+    path.write_text(json.dumps({"prompt": "p", "chosen": "```python\na\n```", "rejected": "b"}) + "\n")
+    row = data.pairs(given).train[0]
+    assert row["chosen"][0]["content"] == "```python\na\n```" and row["rejected"][0]["content"] == "b"
+
+
 def test_rows_that_are_messages_stay(data, tmp_path, rows):
     path = tmp_path / "chat.jsonl"
     row = {"prompt": [{"role": "user", "content": "p"}], "chosen": [{"role": "assistant", "content": "c"}]}

@@ -5,36 +5,21 @@
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from codepref import templates
-from codepref.commands.quickstart import chart, facts
-from codepref.commands.quickstart.facts import Dataset, ShownMatrix, ShownPair, ShownRepair
-from codepref.commands.quickstart.side_by_side import aligned
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
+from codepref.report import facts
+from codepref.report.facts import Dataset, ShownMatrix, ShownPair, ShownRepair
+from codepref.report.html import Curve, ShownShare, ShownStep, read_curves, rendered
 
 FILE = "quickstart.json"
 DATASETS = (("codedpo", "CodeDPO", "correctness"), ("codeflow", "CodeFlow", "pairs"), ("dstc", "DSTC", "dpo"))
 """Folder, title and dataset config of the pairs."""
 ADAPTERS = {"dpo": "DPO", "focal_dpo": "Focal DPO", "kto": "KTO"}
-LONGEST = 4000
-"""Characters of a program, prompt or test that the page shows."""
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that would not be seen, would turn the text around them, or can not be written."""
-
-
-@dataclass(frozen=True)
-class ShownShare:
-    """A share or a difference of shares with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -90,24 +75,6 @@ class ShownLabels:
     pairs: int
     right: float
     inverted: float
-
-
-@dataclass(frozen=True)
-class ShownStep:
-    """One step of the run."""
-
-    name: str
-    seconds: float
-    folder: str | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Logged points (optimiser step, value) of one training, by what was logged."""
-
-    name: str
-    title: str
-    lines: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -198,7 +165,7 @@ def read_page_content(root: Path) -> PageContent:
         **known,
         convergence=_fitting(wanted.get("convergence"), example),
         datasets=tuple(facts.shown_dataset(root, *names) for names in DATASETS),
-        curves=_curves(root),
+        curves=read_curves(root, ADAPTERS),
         example=example,
         speedups=speedups,
         speed=speed,
@@ -256,66 +223,16 @@ def _fitting(found: Mapping[str, Any] | None, example: ShownMatrix | None) -> Co
     return made if fits else None
 
 
-def _curves(root: Path) -> tuple[Curve, ...]:
-    """The trainings' curves, of those that left a manifest."""
-    made = []
-    for name, title in ADAPTERS.items():
-        path = root / name / "manifest.json"
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))["result"].get("curve") if path.exists() else None
-            lines = [_line(line, points) for line, points in (found or {}).items() if points]
-        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CodeprefError(f"{path}: damaged ({type(error).__name__}: {error}); train again") from None
-        if lines:
-            made.append(Curve(name, title, tuple(lines)))
-    return tuple(made)
-
-
-def _line(name: str, points: Sequence[Sequence[float]]) -> tuple[str, tuple[tuple[float, float], ...]]:
-    """A line of a curve; raises ValueError where a point is none."""
-    return name, tuple((x, y) for x, y in points)
-
-
 def page(report: PageContent) -> str:
     """The whole page.
 
     Args:
         report: What it shows; missing parts are said to be missing.
     """
-    environment = templates.environment(autoescape=True)
-    environment.globals.update(chart=chart, aligned=aligned, ratios=_ratios)
-    environment.filters.update(cut=_cut, share=_share, points=_points, duration=_duration, signed=_signed)
     gains = {gain.name: gain for gain in report.gains}
-    text = environment.get_template("report.html.jinja").render(report=report, gains=gains)
-    return _HIDDEN.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return rendered("report.html.jinja", report=report, gains=gains, ratios=_ratios)
 
 
 def _ratios(row: Sequence[float], best: Sequence[float]) -> list[tuple[int, float]]:
     """Points of a line: number of the update, score over the highest one."""
     return [(number, score / top) for number, (score, top) in enumerate(zip(row, best, strict=True))]
-
-
-def _cut(text: str) -> str:
-    more = len(text) - LONGEST
-    return text if more <= 0 else f"{text[:LONGEST]}\n... and {more:,} characters more"
-
-
-def _share(value: float) -> str:
-    """0.5 as per cent, the number and the sign on one line."""
-    return f"{100 * value:.1f}\u00a0%"
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def _signed(value: float) -> str:
-    """A difference of shares in points, with a true minus sign."""
-    return f"{100 * value:+.1f}".replace("-", "\u2212")
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f}\u00a0s" if seconds < 10 else f"{whole}\u00a0s"
-    return f"{whole // 60}\u00a0min\u00a0{whole % 60:02d}\u00a0s"

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from codepref.commands.quickstart import chart
+from codepref.report import chart
 
 HOSTILE = "</text><script>alert(1)</script>"
 

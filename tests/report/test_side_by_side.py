@@ -1,4 +1,4 @@
-from codepref.commands.quickstart.side_by_side import aligned
+from codepref.report.side_by_side import aligned
 
 
 def test_difference_marks_words_in_alike_lines_and_whole_lines_otherwise():

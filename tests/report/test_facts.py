@@ -3,8 +3,8 @@ from collections import Counter
 
 import pyarrow.parquet as pq
 
-from codepref.commands.quickstart import facts
 from codepref.inspection import run as inspection
+from codepref.report import facts
 
 
 def test_yields_add_up_to_what_the_run_holds(finished):

@@ -1,0 +1,1 @@
+"""`codepref run`: an experiment from one file."""

@@ -1,0 +1,105 @@
+"""`codepref run`: an experiment from one file: datasets, training, evaluation before and after, one page.
+
+Every step is a command that can be typed alone. What was finished is kept: the same call goes on from there.
+"""
+
+import argparse
+import dataclasses
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from codepref.commands.chain import Chain, Step, Way, typed
+from codepref.commands.experiment.file import DEFAULT, Experiment, check
+from codepref.commands.experiment.steps import FILE, planned_steps
+from codepref.commands.options import cores, positive
+from codepref.config import load
+from codepref.errors import CodeprefError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("experiment", nargs="?", metavar="FILE", help="YAML file (default: one dataset, one training)")
+    parser.add_argument("--model", metavar="ID_OR_PATH", help="the model to train, in place of the file's")
+    parser.add_argument("--prompts", metavar="FILE", help="prompts, in place of the file's")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (runs/NAME)")
+    parser.add_argument("--workers", type=positive, default=cores(), metavar="N", help="processes (%(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="print the steps and what they take, and stop")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0.
+
+    Raises:
+        CodeprefError: the file can not be used, the budget does not reach, or a step fails; what was finished is kept.
+    """
+    from codepref.commands.experiment.page import write_page
+
+    given = {"model": arguments.model, "prompts": arguments.prompts}
+    words = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    experiment = load(Experiment, arguments.experiment or DEFAULT, [*words, *arguments.set])
+    check(experiment)
+    out = arguments.out or Path("runs") / Path(arguments.experiment or experiment.model).stem
+    planned = list(planned_steps(experiment, out, arguments.workers))
+    if arguments.dry_run:
+        return _dry_run(experiment, planned)
+    if experiment.budget.hours is not None and not (out / FILE).exists():
+        _afford(experiment, experiment.budget.hours)
+    out.mkdir(parents=True, exist_ok=True)
+    about = {"experiment": json.loads(json.dumps(dataclasses.asdict(experiment)))}
+    chain = Chain(out, FILE, about, Way(before=_share_answers))
+    chain.run(planned, shlex.join(map(str, sys.argv[1:])))
+    write_page(out)
+    print(_closing(chain.told, out))
+    return 0
+
+
+def _share_answers(root: Path, step: Step) -> None:
+    """What was answered for one dataset is not drawn again for the next: equal questions have equal answers."""
+    kept = sorted(root.glob("*/requests.sqlite"))
+    if step.words[0] != "build" or step.folder is None or not kept or (root / step.folder / kept[0].name).exists():
+        return
+    (root / step.folder).mkdir(exist_ok=True)
+    shutil.copy(kept[0], root / step.folder / kept[0].name)
+
+
+def _dry_run(experiment: Experiment, planned: list[Step]) -> int:
+    """The commands, and what they take."""
+    from codepref.commands.experiment import outlay
+
+    for number, step in enumerate(planned, 1):
+        print(f"[{number}/{len(planned)}] {step.name}" + (f"\n  {typed(step.words)}" if step.words else ""))
+    print("\n" + outlay.table(outlay.outlays(experiment), outlay.rates(experiment)))
+    return 0
+
+
+def _afford(experiment: Experiment, hours: float) -> None:
+    """Raises `CodeprefError` where the estimate is above the budget."""
+    from codepref.commands.experiment import outlay
+
+    needed = sum(item.hours for item in outlay.outlays(experiment))
+    if needed > hours:
+        raise CodeprefError(
+            f"budget.hours: {hours:g}, and the experiment is estimated to take {needed:.1f}; --dry-run says where they "
+            "go. Nothing was done"
+        )
+
+
+def _closing(told: Mapping[str, Any], root: Path) -> str:
+    lines = [""]
+    for name, label in told.get("labels", {}).items():
+        span = f"[{100 * label['low']:.0f}, {100 * label['high']:.0f}]"
+        lines.append(f"{name}: {100 * label['right']:.0f} % {span} of {label['pairs']} pairs are right")
+    for score in told["scores"]:
+        where = f"{score['benchmark']}, {score['way']}"
+        lines.append(f"{where:<28}{score['model']:<16}{score['value']:5.1f} [{score['low']:.1f}, {score['high']:.1f}]")
+    for gain in told["gains"]:
+        where = f"{gain['benchmark']}, {gain['way']}"
+        shown = f"{gain['difference']:+.1f} [{gain['low']:+.1f}, {gain['high']:+.1f}]"
+        lines.append(f"{where:<28}gain, {gain['model']:<10}{shown}   won {gain['won']}, lost {gain['lost']}")
+    return "\n".join([*lines, "", f"page      {root / 'report.html'}", f"figures   {root / FILE}"])

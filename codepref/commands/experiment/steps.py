@@ -1,0 +1,151 @@
+"""The steps of an experiment: commands that can be typed alone, and what is counted in between."""
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from codepref.commands.chain import Step
+from codepref.commands.experiment import measured
+from codepref.commands.experiment.file import BASE, Evaluation, Experiment, Training
+from codepref.commands.options import CONFIGS, RECIPES, gpus
+from codepref.errors import CodeprefError
+
+FILE = "experiment.json"
+
+
+def planned_steps(experiment: Experiment, out: Path, workers: int) -> Iterator[Step]:
+    """All steps, in order.
+
+    Args:
+        experiment: What is to be done.
+        out: The run's folder.
+        workers: Processes a step may use.
+
+    Raises:
+        CodeprefError: a recipe is not to be found.
+    """
+    for name in experiment.datasets:
+        yield Step(f"{name} dataset", name, _build(experiment, name, out, workers))
+    if experiment.truth is not None:
+        count = functools.partial(measured.keep_labels, names=tuple(experiment.datasets), truth=Path(experiment.truth))
+        yield Step("labels: how often the pairs are right", None, call=count)
+    yield from _evaluations(experiment, out, BASE, None, workers)
+    for name, training in experiment.trained().items():
+        yield Step(f"{name} training", name, _train(experiment, name, training, out))
+        if experiment.backend == "tiny":
+            merge = ("train", "--merge", str(out / name), "--out", str(out / f"{name}-merged"), "--dtype", "float32")
+            yield Step(f"{name} adapter merged", f"{name}-merged", merge)
+        yield from _evaluations(experiment, out, name, out / name, workers)
+    yield Step("scores", None, call=measured.keep_scores, again=True)
+
+
+def build_settings(experiment: Experiment, name: str) -> tuple[str, list[str]]:
+    """Configuration file of a dataset and the `key=value` items that beat it."""
+    dataset, tiny = experiment.datasets[name], experiment.backend == "tiny"
+    given: dict[str, Any] = {"seed": experiment.seed}
+    given |= {"prompts": experiment.prompts} if experiment.prompts is not None else {"seeds": experiment.seeds}
+    if experiment.server is not None:
+        given["generation.server.model"] = experiment.server.model
+        given["generation.server.base_url"] = experiment.server.base_url
+    elif tiny:
+        given["generation.tiny.checkpoint"] = experiment.model
+    else:
+        given["generation.local.model"] = experiment.model
+        given |= {} if experiment.chat is None else {"generation.local.chat": experiment.chat}
+    if not tiny:
+        given["decontaminate"] = _graded_on(experiment)
+    given |= _dotted(dataset.settings)
+    config = dataset.config or CONFIGS / experiment.method(name) / ("tiny.yaml" if tiny else "best.yaml")
+    return str(config), _items(given)
+
+
+def _graded_on(experiment: Experiment) -> list[str]:
+    """The benchmarks that prompts must not come from: local copies by path, the others by name."""
+    from codepref.benchmarks import FAMILIES
+
+    asked = {name for evaluation in experiment.evaluations.values() for name in evaluation.benchmarks}
+    found = []
+    for family in FAMILIES:
+        mine = [name for name in asked if name == family.key or name in {v.name for v in family.variants}]
+        if mine and family.data is not None:
+            local = [experiment.data[name] for name in sorted(mine) if name in experiment.data]
+            found += local or [family.key]
+    return found
+
+
+def _build(experiment: Experiment, name: str, out: Path, workers: int) -> tuple[str, ...]:
+    config, items = build_settings(experiment, name)
+    where = ("--workers", str(workers), "--out", str(out / name))
+    return ("build", experiment.method(name), "--config", config, *_flags(items), *where)
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys with dots, so that they do not replace their neighbours."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def _items(given: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]
+
+
+def _flags(items: list[str]) -> list[str]:
+    return [word for item in items for word in ("--set", item)]
+
+
+def _train(experiment: Experiment, name: str, training: Training, out: Path) -> tuple[str, ...]:
+    recipe = experiment.recipe(training)
+    given: dict[str, Any] = {
+        "model_name_or_path": experiment.model,
+        "dataset_name": str(out / training.data),
+        "seed": experiment.seed,
+        "output_dir": str(out / name),
+    }
+    if training.config is None and experiment.is_chat():
+        given |= {"chat": True, "fenced": True, "prompt_template": None}
+    config = training.config or str(_recipe_file(experiment, recipe))
+    return ("train", recipe, "--config", config, *_flags(_items(given | dict(training.settings))))
+
+
+def _recipe_file(experiment: Experiment, recipe: str) -> Path:
+    """The recipe for this model on a GPU where there is one, else the one for any small model on any machine."""
+    if experiment.backend == "tiny":
+        return RECIPES / "tiny" / f"{recipe}_lora.yaml"
+    mine = RECIPES / Path(experiment.model).name.lower().removesuffix("-instruct") / f"{recipe}_qlora.yaml"
+    found = mine if mine.exists() and gpus() else RECIPES / "small" / f"{recipe}_lora.yaml"
+    if not found.exists():
+        raise CodeprefError(f"no recipe {found}; name one: trainings.{recipe}.config=FILE")
+    return found
+
+
+def _evaluations(experiment: Experiment, out: Path, name: str, adapter: Path | None, workers: int) -> Iterator[Step]:
+    for way, evaluation in experiment.evaluations.items():
+        for benchmark in evaluation.benchmarks:
+            where = Path("evaluation") / name / way
+            words = ["evaluate", benchmark, *_asked(experiment, name, adapter), *_drawn(evaluation)]
+            words += ["--seed", str(experiment.seed), "--workers", str(workers), "--out", str(out / where)]
+            if benchmark in experiment.data:
+                words += ["--data", experiment.data[benchmark]]
+            yield Step(f"{benchmark}, {way}, {name}", str(where / benchmark), tuple(words))
+
+
+def _asked(experiment: Experiment, name: str, adapter: Path | None) -> list[str]:
+    """Which model is graded, and where it runs."""
+    if experiment.server is not None and experiment.server.evaluate:
+        model = experiment.server.model if adapter is None else name
+        return ["--backend", "server", "--model", model, "--base-url", experiment.server.base_url]
+    if experiment.backend == "tiny":
+        return ["--backend", "tiny", "--model", experiment.model if adapter is None else f"{adapter}-merged"]
+    words = ["--model", experiment.model]
+    words += [] if experiment.chat is None else ["--chat" if experiment.chat else "--no-chat"]
+    return words if adapter is None else [*words, "--adapter", str(adapter)]
+
+
+def _drawn(evaluation: Evaluation) -> list[str]:
+    options = {"--n": evaluation.n, "--temperature": evaluation.temperature, "--limit": evaluation.limit}
+    options["--max-tokens"] = evaluation.max_tokens
+    return [word for option, value in options.items() if value is not None for word in (option, str(value))]

@@ -1,0 +1,99 @@
+"""`codepref run`: an experiment of the tiny model, cut off twice and continued, to its page; a dry run; a server."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codepref.cli import main
+
+EXPERIMENT = """
+model: codepref/generate/tiny/checkpoint
+backend: tiny
+prompts: {prompts}
+truth: {truth}
+datasets:
+  codedpo: {{settings: {{codes_per_prompt: 6, tests_per_prompt: 6, pairs_per_prompt: 3}}}}
+evaluations:
+  greedy: {{benchmarks: [tiny], limit: 16}}
+  sampled: {{benchmarks: [tiny], limit: 8, n: 2, temperature: 0.8}}
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """An experiment's file, with prompts of the tiny model's family and their hidden tests."""
+    prompts, truth = tmp_path / "prompts.jsonl", tmp_path / "truth.jsonl"
+    assert main(["tiny", "prompts", "--split", "build", "--n", "12", "--seed", "1", "--out", str(prompts)]) == 0
+    with truth.open("w") as lines:
+        for row in map(json.loads, prompts.read_text().splitlines()):
+            tests = [f"assert {row['entry_point']}([]) is not None or True", f"assert callable({row['entry_point']})"]
+            lines.write(json.dumps({"prompt_id": row["prompt_id"], "tests": tests}) + "\n")
+    path = tmp_path / "e.yaml"
+    path.write_text(EXPERIMENT.format(prompts=prompts, truth=truth))
+    return path
+
+
+def test_an_experiment_is_killed_twice_and_goes_on(root: Path, tmp_path: Path, experiment: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "codepref.cli", "run", str(experiment), "--out", str(out)]
+    for step in ("[2/", "[4/"):
+        started = subprocess.Popen(
+            command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        )
+        assert started.stdout is not None
+        for line in started.stdout:
+            if line.startswith(step) and "kept" not in line:
+                break
+        os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "[1/9] codedpo dataset: kept from before" in done.stdout
+    assert "[3/9] tiny, greedy, base: kept from before" in done.stdout
+    told = json.loads((out / "experiment.json").read_text())
+    assert {(score["model"], score["way"]) for score in told["scores"]} == {
+        ("base", "greedy"), ("base", "sampled"), ("dpo", "greedy"), ("dpo", "sampled"),
+    }  # fmt: skip
+    assert [gain["way"] for gain in told["gains"]] == ["greedy", "sampled"]
+    assert told["labels"]["codedpo"]["pairs"] > 0
+    page = (out / "report.html").read_text()
+    assert "tiny, sampled" in page and "<script" not in page
+    assert f"page      {out / 'report.html'}" in done.stdout
+
+
+def test_a_dry_run_says_what_it_takes(capsys: pytest.CaptureFixture[str], tmp_path: Path, experiment: Path) -> None:
+    assert main(["run", str(experiment), "--out", str(tmp_path / "run"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "[1/9] codedpo dataset\n  codepref build codedpo" in said
+    lines = {line[:42].strip(): line[42:].split() for line in said.splitlines()}
+    assert lines["codedpo dataset"][0] == "144"  # 12 prompts, 6 codes and 6 tests each
+    assert lines["tiny, sampled, dpo"][0] == "16"
+    assert float(lines["all together"][2]) >= float(lines["dpo training"][2]) >= 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_budget_that_does_not_reach_stops_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, experiment: Path
+) -> None:
+    settings = ["budget.hours=0.001", "budget.tokens_per_second=1", "budget.trained_tokens_per_second=1"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    assert main(["run", str(experiment), "--out", str(tmp_path / "run"), *words]) == 2
+    assert "budget.hours: 0.001, and the experiment is estimated to take" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_key_that_is_missing_or_unknown_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["run", "--model", "m"]) == 2
+    assert "give prompts (a file of prompts) or seeds (source code)" in capsys.readouterr().err
+    assert main(["run", "--model", "m", "--prompts", "nowhere.jsonl"]) == 2
+    assert "prompts: nowhere.jsonl: no such file" in capsys.readouterr().err
+    path = tmp_path / "e.yaml"
+    for key, text in (("dataset", "dataset: {}"), ("datasets.codedpo.setting", "datasets: {codedpo: {setting: {}}}")):
+        path.write_text(f"model: m\nprompts: p\n{text}\n")
+        assert main(["run", str(path)]) == 2
+        assert f"unknown key '{key}'" in capsys.readouterr().err
