@@ -97,7 +97,7 @@ def test_messages_and_templates(data, folder, rows):
 
 def test_codes_in_a_block_and_their_spans(data, tmp_path):
     path = tmp_path / "pairs.jsonl"
-    spans = {"chosen_spans": [[0, 3]], "rejected_spans": [[1, 3], [4, 4]]}
+    spans = {"chosen_spans": [[0, 3]], "rejected_spans": [[1, 4], [4, 4]]}
     path.write_text(json.dumps({"prompt": "p", "chosen": "a=1\n", "rejected": "b=22", **spans}) + "\n")
     given = data.DataArguments(dataset_name=str(path), chat=True, fenced=True)
     row = data.pairs(given, spans=True).train[0]
