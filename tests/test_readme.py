@@ -1,5 +1,7 @@
 """What the README and CONTRIBUTING tell people to type."""
 
+import dataclasses
+import json
 import re
 import shlex
 
@@ -59,3 +61,19 @@ def test_paths_in_the_readme_exist(root):
     text = (root / "README.md").read_text()
     for path in re.findall(r"`((?:builders|codepref|benchmarks|tests|model_cards)/[\w./-]*)`", text):
         assert (root / path).exists(), path
+
+
+def test_the_experiment_in_the_readme_is_accepted(root):
+    from codepref.commands.experiment.command import DEFAULT
+    from codepref.commands.experiment.file import Experiment
+    from codepref.commands.experiment.steps import planned_steps
+
+    (block,) = [block for block in blocks(root / "README.md", "yaml") if block.startswith("# experiment.yaml")]
+    values = yaml.safe_load(block)
+    shown = config.load(Experiment, None, [f"{key}={json.dumps(value)}" for key, value in values.items()])
+    short = config.load(Experiment, DEFAULT, ["model=m", "prompts=p"])
+    for experiment, steps in ((shown, 24), (short, 7)):
+        found = list(planned_steps(dataclasses.replace(experiment, chat=True), root, 1))
+        assert len(found) == steps
+        for step in found:
+            assert not step.words or cli._parser(list(step.words)).parse_args(list(step.words))

@@ -43,7 +43,8 @@ def planned_steps(experiment: Experiment, out: Path, workers: int) -> Iterator[S
 
 def build_settings(experiment: Experiment, name: str) -> tuple[str, list[str]]:
     """Configuration file of a dataset and the `key=value` items that beat it."""
-    dataset, tiny = experiment.datasets[name], experiment.backend == "tiny"
+    dataset = experiment.datasets[name]
+    tiny = experiment.backend == "tiny" and experiment.server is None
     given: dict[str, Any] = {"seed": experiment.seed}
     given |= {"prompts": experiment.prompts} if experiment.prompts is not None else {"seeds": experiment.seeds}
     if experiment.server is not None:
@@ -54,8 +55,7 @@ def build_settings(experiment: Experiment, name: str) -> tuple[str, list[str]]:
     else:
         given["generation.local.model"] = experiment.model
         given |= {} if experiment.chat is None else {"generation.local.chat": experiment.chat}
-    if not tiny:
-        given["decontaminate"] = _graded_on(experiment)
+    given["decontaminate"] = _graded_on(experiment)
     given |= _dotted(dataset.settings)
     config = dataset.config or CONFIGS / experiment.method(name) / ("tiny.yaml" if tiny else "best.yaml")
     return str(config), _items(given)

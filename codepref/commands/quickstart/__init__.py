@@ -1,1 +1,1 @@
-"""`codepref quickstart`: the experiment (`command`), what is read of its run (`facts`), and its page (`page`)."""
+"""`codepref quickstart`: the experiment (`command`), what is true in it (`truth`), and its page (`page`)."""

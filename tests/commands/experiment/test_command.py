@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from generate.fake_server import FakeServer
 
 from codepref.cli import main
 
@@ -64,6 +65,46 @@ def test_an_experiment_is_killed_twice_and_goes_on(root: Path, tmp_path: Path, e
     page = (out / "report.html").read_text()
     assert "tiny, sampled" in page and "<script" not in page
     assert f"page      {out / 'report.html'}" in done.stdout
+
+
+SERVED = """
+model: codepref/generate/tiny/checkpoint
+backend: tiny
+prompts: {prompts}
+server: {{model: coder, base_url: {url}}}
+datasets:
+  codedpo:
+    settings: {{codes_per_prompt: 6, tests_per_prompt: 4, min_confidence: 0, efficiency: {{enabled: false}}}}
+evaluations:
+  greedy: {{benchmarks: [tiny], limit: 8}}
+"""
+PROMPTS = [
+    {"prompt_id": f"add{n}", "prompt": f"Write add{n}(x), which adds {n}.", "entry_point": f"add{n}"}
+    for n in range(1, 5)
+]
+
+
+def answer(prompt: str, seed: int, _choice: int) -> str:
+    """A model that is right two times out of three, in codes and in tests."""
+    name = next(row["entry_point"] for row in PROMPTS if str(row["entry_point"]) in prompt)
+    number = int(name.removeprefix("add"))
+    if "Do not solve it" in prompt:
+        return f"```python\nassert {name}({seed % 50}) == {seed % 50 + number + (seed % 3 == 0)}\n```"
+    return f"Sure:\n```python\ndef {name}(x):\n    return x + {number + seed % 3 // 2}\n```"
+
+
+def test_a_server_writes_and_this_machine_trains(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    prompts, out = tmp_path / "prompts.jsonl", tmp_path / "run"
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in PROMPTS))
+    with FakeServer(text=answer) as server:
+        (tmp_path / "e.yaml").write_text(SERVED.format(prompts=prompts, url=server.base_url))
+        assert main(["run", str(tmp_path / "e.yaml"), "--out", str(out)]) == 0
+        assert len(server.paid) == 4 * (6 + 4)
+    manifest = json.loads((out / "codedpo" / "manifest.json").read_text())
+    assert manifest["dataset"]["correctness"]["rows"] == 4
+    told = json.loads((out / "experiment.json").read_text())
+    assert [score["model"] for score in told["scores"]] == ["base", "dpo"]
 
 
 def test_a_dry_run_says_what_it_takes(capsys: pytest.CaptureFixture[str], tmp_path: Path, experiment: Path) -> None:
