@@ -6,12 +6,12 @@
     python -m benchmarks.real_model labels RUN FOLDER
 
 MBPP (Austin et al., arXiv 2108.07732, CC-BY-4.0) numbers its training part 601 to 974; its test part, which models are
-graded on, 11 to 510. A prompt shows the function's header and the task's sentence, never an assertion: a program is right
-when it passes all of the task's assertions, a test is right when the task's reference passes it.
+graded on, 11 to 510. A prompt shows the function's header and the task's sentence, never an assertion: a program is
+right when it passes all of the task's assertions, a test is right when the task's reference passes it.
 
-`prompts` writes FOLDER/prompts.jsonl, truth.jsonl (for `codepref run`), references.jsonl, and graded.jsonl: the tasks that
-models are graded on and shown, for decontamination. `labels` ranks a finished CodeDPO run by every ranking; nothing is
-asked again.
+`prompts` writes FOLDER/prompts.jsonl, truth.jsonl (for `codepref run`), references.jsonl, and graded.jsonl: the tasks
+that models are graded on and shown, for decontamination. `labels` ranks a finished CodeDPO run by every ranking and
+asks nothing again.
 """
 
 import argparse

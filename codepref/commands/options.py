@@ -27,6 +27,12 @@ def builder(method: str) -> ModuleType:
     return importlib.import_module(f"builders.{method}.method")
 
 
+def near(path: Path) -> str:
+    """A path as it is typed: from here, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

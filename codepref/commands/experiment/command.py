@@ -7,7 +7,6 @@ import argparse
 import dataclasses
 import json
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from codepref.commands.chain import Chain, Step, Way, typed
 from codepref.commands.experiment.file import DEFAULT, Experiment, check
-from codepref.commands.experiment.steps import FILE, planned_steps
+from codepref.commands.experiment.steps import FILE, planned_steps, share_answers
 from codepref.commands.options import cores, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
@@ -52,20 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
         _afford(experiment, experiment.budget.hours)
     out.mkdir(parents=True, exist_ok=True)
     about = {"experiment": json.loads(json.dumps(dataclasses.asdict(experiment)))}
-    chain = Chain(out, FILE, about, Way(before=_share_answers))
+    chain = Chain(out, FILE, about, Way(before=share_answers))
     chain.run(planned, shlex.join(map(str, sys.argv[1:])))
     write_page(out)
     print(_closing(chain.told, out))
     return 0
-
-
-def _share_answers(root: Path, step: Step) -> None:
-    """What was answered for one dataset is not drawn again for the next: equal questions have equal answers."""
-    kept = sorted(root.glob("*/requests.sqlite"))
-    if step.words[0] != "build" or step.folder is None or not kept or (root / step.folder / kept[0].name).exists():
-        return
-    (root / step.folder).mkdir(exist_ok=True)
-    shutil.copy(kept[0], root / step.folder / kept[0].name)
 
 
 def _dry_run(experiment: Experiment, planned: list[Step]) -> int:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from codepref.commands.chain import Step
 from codepref.commands.experiment import measured
 from codepref.commands.experiment.file import BASE, Evaluation, Experiment, Training
-from codepref.commands.options import CONFIGS, RECIPES, gpus
+from codepref.commands.options import CONFIGS, RECIPES, gpus, near
 from codepref.errors import CodeprefError
 
 FILE = "experiment.json"
@@ -41,6 +42,15 @@ def planned_steps(experiment: Experiment, out: Path, workers: int) -> Iterator[S
     yield Step("scores", None, call=measured.keep_scores, again=True)
 
 
+def share_answers(root: Path, step: Step) -> None:
+    """What was answered for one dataset is not drawn again for the next: equal questions have equal answers."""
+    kept = sorted(root.glob("*/requests.sqlite"))
+    if step.words[0] != "build" or step.folder is None or not kept or (root / step.folder / kept[0].name).exists():
+        return
+    (root / step.folder).mkdir(exist_ok=True)
+    shutil.copy(kept[0], root / step.folder / kept[0].name)
+
+
 def build_settings(experiment: Experiment, name: str) -> tuple[str, list[str]]:
     """Configuration file of a dataset and the `key=value` items that beat it."""
     dataset = experiment.datasets[name]
@@ -57,8 +67,8 @@ def build_settings(experiment: Experiment, name: str) -> tuple[str, list[str]]:
         given |= {} if experiment.chat is None else {"generation.local.chat": experiment.chat}
     given["decontaminate"] = _graded_on(experiment)
     given |= _dotted(dataset.settings)
-    config = dataset.config or CONFIGS / experiment.method(name) / ("tiny.yaml" if tiny else "best.yaml")
-    return str(config), _items(given)
+    config = dataset.config or near(CONFIGS / experiment.method(name) / ("tiny.yaml" if tiny else "best.yaml"))
+    return config, _items(given)
 
 
 def _graded_on(experiment: Experiment) -> list[str]:
@@ -107,7 +117,7 @@ def _train(experiment: Experiment, name: str, training: Training, out: Path) -> 
     }
     if training.config is None and experiment.is_chat():
         given |= {"chat": True, "fenced": True, "prompt_template": None}
-    config = training.config or str(_recipe_file(experiment, recipe))
+    config = training.config or near(_recipe_file(experiment, recipe))
     return ("train", recipe, "--config", config, *_flags(_items(given | dict(training.settings))))
 
 

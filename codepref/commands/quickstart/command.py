@@ -10,7 +10,6 @@ import importlib.util
 import json
 import math
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from codepref.commands.chain import Chain, Step, Way
-from codepref.commands.options import CONFIGS, RECIPES, cores, positive
+from codepref.commands.experiment import measured
+from codepref.commands.experiment.file import Experiment
+from codepref.commands.experiment.steps import planned_steps, share_answers
+from codepref.commands.options import cores, near, positive
+from codepref.config import load
 from codepref.errors import CodeprefError
 
-PAIRS, SHARE = 5, 0.1
-"""Pairs of a prompt at most; share of the prompts whose programs are timed."""
+EXPERIMENT = Path(__file__).parent / "experiment.yaml"
+TRAININGS = ("dpo", "focal_dpo", "kto")
+"""Adapters of the experiment; only the first without `--all`."""
 LABELS_LOOKED_AT = 240
 """Pairs of each dataset that are compared with the hidden tests."""
 MODELS = {"base": "before", "dpo": "after DPO", "focal_dpo": "after focal DPO", "kto": "after KTO"}
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from codepref.generate.tiny.backend import CHECKPOINT, checkpoint_fingerprint
 
     _need("torch", "trl", "peft")
-    checkpoint = Path(_near(arguments.checkpoint or CHECKPOINT))
+    checkpoint = Path(near(arguments.checkpoint or CHECKPOINT))
     model = f"tiny-{checkpoint_fingerprint(checkpoint)}"
     began = time.monotonic()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -54,18 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
     about = {"seed": arguments.seed, "model": {"name": model, "parameters": _weights(checkpoint)}}
     # a million weights gain nothing from a second thread, and threads that wait for each other spin
     chain = Chain(
-        arguments.out, "quickstart.json", about, Way(environment={"OMP_NUM_THREADS": "1"}, before=_copy_answers)
+        arguments.out, "quickstart.json", about, Way(environment={"OMP_NUM_THREADS": "1"}, before=share_answers)
     )
     chain.run(planned, shlex.join(map(str, sys.argv[1:])))
     write_page(arguments.out)
     print(_closing(chain.told, arguments.out, time.monotonic() - began))
     return 0
-
-
-def _near(path: Path) -> str:
-    """A path as it is typed: from here, if it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _need(*libraries: str) -> None:
@@ -82,52 +80,21 @@ def _weights(checkpoint: Path) -> int:
 
 
 def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[Step]:
-    """The chain, in order."""
-    from codepref.commands.quickstart.page import DATASETS
-
-    root, seed = arguments.out, str(arguments.seed)
-    prompts = root / "prompts.jsonl"
-    draw = ("tiny", "prompts", "--split", "build", "--n", str(arguments.prompts), "--seed", seed, "--out", str(prompts))
+    """The chain, in order: the steps of an experiment, and what only the tiny model's tasks can say."""
+    prompts = arguments.out / "prompts.jsonl"
+    count, seed = str(arguments.prompts), str(arguments.seed)
+    draw = ("tiny", "prompts", "--split", "build", "--n", count, "--seed", seed, "--out", str(prompts))
     yield Step("prompts of the tiny model's family", None, draw)
-    extra = {
-        "codedpo": (f"pairs_per_prompt={PAIRS}", "efficiency.enabled=true", f"efficiency.share={SHARE}"),
-        "codeflow": (),
-        "dstc": (),
-    }
-    for method, title, _ in DATASETS:
-        given = (f"prompts={prompts}", f"generation.tiny.checkpoint={checkpoint}", f"seed={seed}", *extra[method])
-        settings = tuple(word for item in given for word in ("--set", item))
-        where = ("--workers", str(arguments.workers), "--out", str(root / method))
-        words = ("build", method, "--config", _near(CONFIGS / method / "tiny.yaml"), *settings, *where)
-        yield Step(f"{title} dataset", method, words)
-        if method == "codedpo":
-            yield Step("evidence: what the ranking has to work with", None, call=keep_evidence)
-    yield Step("labels: how often the pairs are right", None, call=keep_labels)
-    yield from _evaluation(root, "base", checkpoint, arguments.workers)
-    for recipe in ("dpo", "focal_dpo", "kto") if arguments.all else ("dpo",):
-        yield from _training(root, recipe, checkpoint, seed)
-        yield from _evaluation(root, recipe, root / f"{recipe}-merged", arguments.workers)
-    yield Step("scores", None, call=keep_scores, again=True)
-
-
-def _training(root: Path, recipe: str, checkpoint: Path, seed: str) -> Iterator[Step]:
-    title, data = MODELS[recipe].removeprefix("after "), {"dpo": "codedpo", "focal_dpo": "codeflow", "kto": "dstc"}
-    given = (
-        f"model_name_or_path={checkpoint}", f"dataset_name={root / data[recipe]}", f"seed={seed}",
-        f"output_dir={root / recipe}",
-    )  # fmt: skip
-    words = ("train", recipe, "--config", _near(RECIPES / "tiny" / f"{recipe}_lora.yaml"))
-    yield Step(f"{title} training", recipe, words + tuple(word for item in given for word in ("--set", item)))
-    merge = ("train", "--merge", str(root / recipe), "--out", str(root / f"{recipe}-merged"), "--dtype", "float32")
-    yield Step(f"{title} adapter merged", None, merge)
-
-
-def _evaluation(root: Path, name: str, checkpoint: Path, workers: int) -> Iterator[Step]:
-    for way, options in WAYS.items():
-        out = root / "evaluation" / name / way
-        words = ("evaluate", "tiny", "--backend", "tiny", "--model", str(checkpoint), *options)
-        where = ("--workers", str(workers), "--out", str(out))
-        yield Step(f"held-out tasks {MODELS[name]}, {way}", str(out.relative_to(root)), (*words, *where))
+    shipped = load(Experiment, EXPERIMENT, [f"model={checkpoint}", f"prompts={prompts}", f"seed={seed}"])
+    kept = {name: shipped.trained()[name] for name in TRAININGS if arguments.all or name == TRAININGS[0]}
+    experiment = dataclasses.replace(shipped, trainings=kept)
+    after: dict[str, tuple[Step, ...]] = {f"{name} dataset": () for name in experiment.datasets}
+    first, *_, last = after
+    after[first] = (Step("evidence: what the ranking has to work with", None, call=keep_evidence),)
+    after[last] += (Step("labels: how often the pairs are right", None, call=keep_labels),)
+    for step in planned_steps(experiment, arguments.out, arguments.workers):
+        yield dataclasses.replace(step, call=keep_scores) if step.call is measured.keep_scores else step
+        yield from after.get(step.name, ())
 
 
 def keep_evidence(root: Path) -> dict[str, Any]:
@@ -200,14 +167,6 @@ def _score(results: Mapping[str, Any]) -> list[float]:
 def _gain(comparison: Mapping[str, Any]) -> list[float]:
     """The difference and its interval, in shares; a comparison has them in points."""
     return [comparison[key] / 100 for key in ("difference", "low", "high")]
-
-
-def _copy_answers(root: Path, step: Step) -> None:
-    """What CodeDPO's samples answer is not drawn again for the other datasets."""
-    answers = root / "codedpo" / "requests.sqlite"
-    if step.folder in ("codeflow", "dstc") and not (root / step.folder / answers.name).exists():
-        (root / step.folder).mkdir(exist_ok=True)
-        shutil.copy(answers, root / step.folder / answers.name)
 
 
 def _closing(told: Mapping[str, Any], root: Path, seconds: float) -> str:

@@ -67,8 +67,8 @@ def test_everything_is_where_it_is_said_to_be(ran):
 
 def test_what_was_finished_before_the_interruption_is_kept(ran):
     _, said = ran
-    assert "CodeDPO dataset: kept from before" in said
-    assert "CodeFlow dataset: kept" not in said
+    assert "codedpo dataset: kept from before" in said
+    assert "codeflow dataset: kept" not in said
 
 
 def test_a_third_call_does_nothing_again(ran, root):
@@ -86,7 +86,7 @@ def test_a_failing_step_is_named_with_the_way_on(tmp_path, root):
     (out / "codedpo").write_text("in the way")
     failed = subprocess.run(command(out, "--seed", "7"), cwd=root, capture_output=True, text=True)
     assert failed.returncode == 2
-    assert "step 'CodeDPO dataset' failed with exit code 2; what was finished is kept" in failed.stderr
+    assert "step 'codedpo dataset' failed with exit code 2; what was finished is kept" in failed.stderr
     assert "the step alone: codepref build codedpo" in failed.stderr
     missing = subprocess.run(command(out, "--checkpoint", str(tmp_path)), cwd=root, capture_output=True, text=True)
     assert missing.returncode == 2
