@@ -36,6 +36,21 @@ class MatrixStack:
         return MatrixStack(self.passed[prompts], self.outputs[prompts])
 
 
+def shared_labels(labels: NDArray[np.generic], counted: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Number of tests for which two codes have the same label, shape (prompts, codes, codes).
+
+    Args:
+        labels: Shape (prompts, codes, tests).
+        counted: Cells that count, same shape; all by default.
+    """
+    prompts, codes, tests = labels.shape
+    shared = np.zeros((prompts, codes, codes), dtype=np.int64)
+    for j in range(tests):
+        same = labels[:, :, None, j] == labels[:, None, :, j]
+        shared += same if counted is None else same & counted[:, :, None, j]
+    return shared
+
+
 @dataclass(frozen=True)
 class Group:
     """Prompts of one shape out of a table of outcomes."""

@@ -12,6 +12,9 @@ random                a lot drawn by seed and code id: what a ranking must beat
 dual_agreement        CodeT: sqrt(codes that pass the same tests) x tests passed
 output_consensus      how often other codes computed the same value, whatever the tests expect
 combined              agreement on values and self-validation together: best where tests are often wrong
+b4                    posterior of "these codes and these tests are right"
+aces_c, aces_o        tests passed, each test weighed by how well the others agree with it
+srank                 tests passed by codes with like values; these four in `builders.chain.published`
 ====================  ==============================================================================================
 
 Scores order the codes of one prompt and mean nothing else. What a pair is worth is its confidence: the estimated
@@ -24,10 +27,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.chain.evidence import NOTHING, MatrixStack
+from builders.chain.evidence import NOTHING, MatrixStack, shared_labels
+from builders.chain.published import aces_c, aces_o, b4, srank
 from codepref.lots import fraction
 
-Name = Literal["self_validation", "pass_count", "all_pass", "random", "dual_agreement", "output_consensus", "combined"]
+Name = Literal[
+    "self_validation", "pass_count", "all_pass", "random", "dual_agreement", "output_consensus", "combined",
+    "b4", "aces_c", "aces_o", "srank",
+]  # fmt: skip
 NAMES: tuple[Name, ...] = get_args(Name)
 Schedule = Literal["simultaneous", "tests_first"]
 Floats = NDArray[np.float64]
@@ -103,27 +110,12 @@ def random(code_ids: Sequence[Sequence[str]], seed: int) -> Floats:
     return np.array([[fraction(seed, code_id) for code_id in ids] for ids in code_ids])
 
 
-def _shared(labels: NDArray[np.generic], counted: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-    """Number of tests for which two codes have the same label, shape (prompts, codes, codes).
-
-    Args:
-        labels: Shape (prompts, codes, tests).
-        counted: Cells that count, same shape; all by default.
-    """
-    prompts, codes, tests = labels.shape
-    shared = np.zeros((prompts, codes, codes), dtype=np.int64)
-    for j in range(tests):
-        same = labels[:, :, None, j] == labels[:, None, :, j]
-        shared += same if counted is None else same & counted[:, :, None, j]
-    return shared
-
-
 def dual_agreement(evidence: MatrixStack) -> Floats:
     """CodeT's dual execution agreement (Chen et al., arXiv 2207.10397, as in its public code).
 
     Codes that pass the same tests form a group; a code's score is sqrt(codes in its group) x tests passed.
     """
-    group = (_shared(evidence.passed) == evidence.passed.shape[2]).sum(axis=2)
+    group = (shared_labels(evidence.passed) == evidence.passed.shape[2]).sum(axis=2)
     return np.asarray(np.sqrt(group.astype(np.float64)) * pass_count(evidence))
 
 
@@ -132,7 +124,7 @@ def output_consensus(evidence: MatrixStack) -> Floats:
 
     Never looks at what the tests expect, so a wrong expected value does no harm.
     """
-    shared = _shared(evidence.outputs, evidence.outputs != NOTHING)
+    shared = shared_labels(evidence.outputs, evidence.outputs != NOTHING)
     return np.asarray(shared.sum(axis=2) - np.diagonal(shared, axis1=1, axis2=2), dtype=np.float64)
 
 
@@ -168,6 +160,10 @@ SCORES: Mapping[str, Callable[[MatrixStack], Floats]] = {
     "dual_agreement": dual_agreement,
     "output_consensus": output_consensus,
     "combined": combined,
+    "b4": b4,
+    "aces_c": aces_c,
+    "aces_o": aces_o,
+    "srank": srank,
 }
 """Code scores of the rankings that need nothing but the evidence, with the paper's parameters."""
 
@@ -203,6 +199,11 @@ WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "dual_agreement": (-2.16, 3.839, 1.952, -1.629, -1.745),
     "output_consensus": (-1.721, 3.416, 1.096, -2.729, -3.823),
     "combined": (-1.852, 3.14, 1.938, -2.008, -4.065),
+    # not fitted yet: those of dual_agreement
+    "b4": (-2.16, 3.839, 1.952, -1.629, -1.745),
+    "aces_c": (-2.16, 3.839, 1.952, -1.629, -1.745),
+    "aces_o": (-2.16, 3.839, 1.952, -1.629, -1.745),
+    "srank": (-2.16, 3.839, 1.952, -1.629, -1.745),
 }
 
 
