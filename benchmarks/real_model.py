@@ -4,6 +4,7 @@
     codepref build codedpo --config builders/configs/codedpo/best.yaml --set prompts=FOLDER/prompts.jsonl \\
         --set generation.local.model=MODEL --set decontaminate='[FOLDER/graded.jsonl, humaneval]' --out RUN
     python -m benchmarks.real_model labels RUN FOLDER
+    python -m benchmarks.real_model record RUN FILE.jsonl.gz
 
 MBPP (Austin et al., arXiv 2108.07732, CC-BY-4.0) numbers its training part 601 to 974; its test part, which models are
 graded on, 11 to 510. A prompt shows the function's header and the task's sentence, never an assertion: a program is
@@ -11,7 +12,8 @@ right when it passes all of the task's assertions, a test is right when the task
 
 `prompts` writes FOLDER/prompts.jsonl, truth.jsonl (for `codepref run`), references.jsonl, and graded.jsonl: the tasks
 that models are graded on and shown, for decontamination. `labels` ranks a finished CodeDPO run by every ranking and
-asks nothing again.
+asks nothing again. `record` writes the run's answers as recordings, with their credit, from which everyone can build
+the same bytes again.
 """
 
 import argparse
@@ -36,6 +38,8 @@ from codepref.intervals import bootstrap
 from codepref.sandbox import Job, Limits, execute
 
 TRAINING = range(601, 975)
+SOURCE = "MBPP (Austin et al. 2021), training part: for measuring only"
+LICENCE = "CC-BY-4.0"
 LIMITS = Limits(cpu_s=2.0, memory_mb=1024)
 
 
@@ -97,6 +101,19 @@ def write_prompts(path: Path, folder: Path, most: int | None) -> str:
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
     return f"{len(kept)} prompts and {len(graded)} tasks to keep clear of in {folder}"
+
+
+def write_recordings(run: Path, out: Path) -> str:
+    """Writes the answers of a run as recordings (README, "Your own samples"); returns what was written, in words."""
+    found = inspection.read_run(run)
+    rows = _by_prompt(found.stage("samples")).values()
+    with gzip.GzipFile(out, "wb", mtime=0) as file:
+        for row in rows:
+            kept = {key: row[key] for key in ("prompt_id", "prompt", "entry_point", "generator")}
+            texts = {key: [sample["text"] for sample in row[key]] for key in ("codes", "tests")}
+            line = {**kept, "source": SOURCE, "licence": LICENCE, **texts}
+            file.write(json.dumps(line).encode() + b"\n")
+    return f"{len(rows)} prompts -> {out}"
 
 
 @dataclass(frozen=True)
@@ -196,9 +213,14 @@ def main() -> None:
     labels = commands.add_parser("labels", help="how often the pairs of each ranking are right")
     labels.add_argument("run", type=Path, help="a finished CodeDPO run on these prompts")
     labels.add_argument("folder", type=Path, help="what `prompts` wrote")
+    record = commands.add_parser("record", help="write a run's answers as recordings")
+    record.add_argument("run", type=Path)
+    record.add_argument("out", type=Path, help=".jsonl.gz")
     arguments = parser.parse_args()
     if arguments.command == "prompts":
         print(write_prompts(arguments.mbpp, arguments.folder, arguments.n))
+    elif arguments.command == "record":
+        print(write_recordings(arguments.run, arguments.out))
     else:
         for line in table(arguments.run, arguments.folder):
             print(line, flush=True)
