@@ -22,7 +22,8 @@ train: $(VENV)/installed-train
 	$(BIN)/python recipes/tiny/model.py runs/tiny
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -16,6 +16,8 @@ from codepref.generate.base import Served
 from codepref.generate.cache import Cache
 from codepref.generate.server import ServerConfig, ServerGenerator
 
+pytestmark = pytest.mark.alone  # measures time
+
 QUICK = {"retry-after-ms": "1"}
 REQUESTS = [Request(f"p{i}", "code", f"prompt {i}", n=4) for i in range(30)]
 EXPECTED = [

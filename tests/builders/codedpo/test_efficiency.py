@@ -26,6 +26,8 @@ from codepref.sandbox import Job, Limits, Sandbox
 
 from builders_recordings import recording, write  # isort: skip
 
+pytestmark = pytest.mark.alone  # measures time
+
 LIMITS = Limits(cpu_s=1.0)
 LINEAR = "def f(x):\n    return len(set(x)) != len(x)\n"
 QUADRATIC = """def f(x):

@@ -7,6 +7,8 @@ from builders.codedpo import timing
 from builders.codedpo.timing import Workload, compare_costs, spread
 from codepref.sandbox import Limits, Sandbox
 
+pytestmark = pytest.mark.alone  # measures time
+
 LINEAR = "def f(x):\n    return len(set(x)) != len(x)\n"
 QUADRATIC = """def f(x):
     for i in range(len(x)):
