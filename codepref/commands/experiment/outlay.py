@@ -9,8 +9,8 @@ from pathlib import Path
 
 from builders.chain import dry_run
 from codepref.benchmarks import FAMILIES
-from codepref.commands.experiment.file import BASE, Experiment
-from codepref.commands.experiment.steps import build_settings
+from codepref.commands.experiment.file import BASE, Experiment, Training
+from codepref.commands.experiment.steps import build_settings, recipe_file
 from codepref.commands.options import builder, gpus
 from codepref.config import load
 from codepref.errors import CodeprefError
@@ -54,7 +54,7 @@ class Rates:
 def outlays(experiment: Experiment) -> list[Outlay]:
     """One a dataset, benchmark and training; nothing is asked.
 
-    Answers that datasets share are counted once for each; training is counted once through its pairs, one a prompt.
+    Every prompt is counted as a pair, and answers that datasets share are counted for each.
 
     Raises:
         CodeprefError: a dataset's configuration can not be used, or the model's size is not known.
@@ -74,7 +74,7 @@ def outlays(experiment: Experiment) -> list[Outlay]:
         prompts[name] = plan.prompts
     found += _graded(experiment, speed, BASE)
     for name, training in experiment.trained().items():
-        tokens = PAIR * prompts[training.data]
+        tokens = round(PAIR * prompts[training.data] * _epochs(experiment, training))
         found.append(_priced(experiment, Outlay(f"{name} training", 0, tokens, tokens / speed.trains / 3600)))
         found += _graded(experiment, speed, name)
     return found
@@ -89,6 +89,15 @@ def _graded(experiment: Experiment, speed: Rates, name: str) -> Iterator[Outlay]
             tokens = requests * min(ANSWER, evaluation.max_tokens or ANSWER)
             hours = tokens / speed.writes / 3600 if here else 0.0
             yield _priced(experiment, Outlay(f"{benchmark}, {way}, {name}", requests, tokens, hours))
+
+
+def _epochs(experiment: Experiment, training: Training) -> float:
+    """How often a training goes through its pairs."""
+    import yaml
+
+    config = training.config or recipe_file(experiment, experiment.recipe(training))
+    stated = yaml.safe_load(Path(config).read_text(encoding="utf-8")) | dict(training.settings)
+    return float(stated.get("num_train_epochs", 1))
 
 
 def _problems(benchmark: str) -> int:
@@ -147,6 +156,7 @@ def table(found: Sequence[Outlay], speed: Rates) -> str:
         lines.append(f"{item.step:<42}{item.requests:>10,}{item.tokens:>14,}{item.hours:>8.2f}{item.money:>10.2f}")
     lines.append(
         f"estimated: {speed.writes:,.0f} tokens/s written and {speed.trains:,.0f} trained on ({speed.words}); {ANSWER} "
-        f"tokens an answer of a benchmark, {PAIR} a pair; {dry_run.assumed()}"
+        f"tokens an answer of a benchmark, {PAIR} a pair and epoch, a pair a prompt; {dry_run.assumed()}. Answers that "
+        "datasets share are counted for each"
     )
     return "\n".join(lines)

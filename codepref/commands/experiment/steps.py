@@ -117,11 +117,11 @@ def _train(experiment: Experiment, name: str, training: Training, out: Path) -> 
     }
     if training.config is None and experiment.is_chat():
         given |= {"chat": True, "fenced": True, "prompt_template": None}
-    config = training.config or near(_recipe_file(experiment, recipe))
+    config = training.config or near(recipe_file(experiment, recipe))
     return ("train", recipe, "--config", config, *_flags(_items(given | dict(training.settings))))
 
 
-def _recipe_file(experiment: Experiment, recipe: str) -> Path:
+def recipe_file(experiment: Experiment, recipe: str) -> Path:
     """The recipe for this model on a GPU where there is one, else the one for any small model on any machine."""
     if experiment.backend == "tiny":
         return RECIPES / "tiny" / f"{recipe}_lora.yaml"
