@@ -1,17 +1,27 @@
 """`codepref build`: a preference dataset, by one of the methods."""
 
 import argparse
-import os
 from pathlib import Path
 
-from codepref.commands.options import CONFIGS, add_runner, builder, cluster, cores, methods, positive
+from codepref.commands.options import (
+    CONFIGS,
+    add_runner,
+    builder,
+    cluster,
+    config_file,
+    cores,
+    methods,
+    positive,
+    shipped_configs,
+)
 from codepref.errors import CodeprefError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("method", choices=methods(), help="what to build")
-    parser.add_argument("--config", metavar="FILE", help=f"YAML file; examples in {os.path.relpath(CONFIGS)}")
+    parser.add_argument("--config", metavar="FILE_OR_NAME", help="YAML file, or the name of a shipped one")
+    parser.add_argument("--configs", action="store_true", help="list the shipped configurations and stop")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the run's folder")
     parser.add_argument("--dry-run", action="store_true", help="say what would be asked and run, and what it costs")
@@ -34,10 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     from codepref import config, stages
     from codepref.publish import hub, release
 
+    if arguments.configs:
+        print(shipped_configs(CONFIGS / arguments.method))
+        return 0
     method = builder(arguments.method)
     _take_address(arguments)
     ray = cluster(arguments)
-    settings = config.load(method.Config, arguments.config, arguments.set)
+    path = arguments.config and config_file(arguments.config, CONFIGS / arguments.method)
+    settings = config.load(method.Config, path, arguments.set)
     if arguments.estimate:
         planned = method.plan(settings, skip_bad=arguments.skip_bad)
         print(estimate.estimate_build(planned, arguments.estimate, settings, arguments.out))

@@ -22,6 +22,35 @@ def methods() -> list[str]:
     return sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
 
 
+def config_file(given: str, folder: Path) -> str:
+    """A configuration: the file of that path, or the shipped one of that name in a folder.
+
+    Raises:
+        CodeprefError: there is neither.
+    """
+    shipped = folder / f"{given}.yaml"
+    if Path(given).exists() or not given:
+        return given
+    if shipped.is_file():
+        return near(shipped)
+    names = ", ".join(str(path.relative_to(folder).with_suffix("")) for path in _shipped(folder))
+    raise CodeprefError(f"--config {given}: no such file, and none of the shipped ones: {names}")
+
+
+def _shipped(folder: Path) -> list[Path]:
+    """Configurations below a folder; those of `accelerate` say how a recipe is launched, and are none."""
+    return sorted(path for path in folder.rglob("*.yaml") if path.parent.name != "accelerate")
+
+
+def shipped_configs(folder: Path) -> str:
+    """The shipped configurations of a folder, a line each: name, and what their first line says."""
+    lines = []
+    for path in _shipped(folder):
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        lines.append(f"{path.relative_to(folder).with_suffix('')!s:<36}{first.removeprefix('#').strip()}")
+    return "\n".join(lines)
+
+
 def builder(method: str) -> ModuleType:
     """The module of a method, found by its name: `Config`, `build`, `plan` and, with some, `rerank`."""
     return importlib.import_module(f"builders.{method}.method")

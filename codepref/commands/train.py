@@ -2,12 +2,11 @@
 
 import argparse
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-from codepref.commands.options import RECIPES
+from codepref.commands.options import RECIPES, config_file, shipped_configs
 from codepref.errors import CodeprefError
 
 INTERRUPTED, PATIENCE_S = 130, 10
@@ -17,7 +16,8 @@ TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("method", nargs="?", choices=TRAINERS, help="recipe to run")
-    parser.add_argument("--config", metavar="FILE", help=f"YAML file; examples in {os.path.relpath(RECIPES)}")
+    parser.add_argument("--config", metavar="FILE_OR_NAME", help="YAML file, or a shipped one: MODEL/METHOD_qlora")
+    parser.add_argument("--configs", action="store_true", help="list the shipped configurations and stop")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--skip-bad", action="store_true", help="leave out and count rows that can not be trained on")
     parser.add_argument("--accelerate", metavar="FILE", help="`accelerate launch` with this file (several GPUs, nodes)")
@@ -31,10 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs a recipe as the program it is; its exit code is ours."""
+    if arguments.configs:
+        print(shipped_configs(RECIPES))
+        return 0
     if bool(arguments.merge) == bool(arguments.method):
         raise CodeprefError(f"train: give one of {', '.join(TRAINERS)}, or --merge ADAPTER --out DIR")
     if importlib.util.find_spec("trl") is None:
         raise CodeprefError("train: the training libraries are missing; pip install 'codepref[train,tracking]'")
+    if arguments.config:
+        arguments.config = config_file(arguments.config, RECIPES)
     if arguments.merge and not arguments.out:
         raise CodeprefError("train: give --out DIR, the folder of the merged model")
     command = _command(arguments)
