@@ -49,7 +49,7 @@ class PairArguments(PreferenceArguments):
     packing: str = field(
         default="none",
         metadata={
-            "help": "rows (or pairs): no padding is computed. prefix: what both sides begin with is computed once, too. "
+            "help": "rows (or pairs): no padding is computed. prefix: nor what both sides begin with computed twice. "
             "The loss is the same.",
             "choices": list(PAIRS),
         },

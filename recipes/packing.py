@@ -73,7 +73,7 @@ class Layout:
     masks: dict[Any, torch.Tensor] = field(default_factory=dict)
 
     def mask(self, queries: int, keys: int, window: int | None) -> torch.Tensor | None:
-        """Which keys the last `queries` of `keys` tokens see; None: all up to themselves, of as many keys as queries."""
+        """Which keys the last `queries` of `keys` tokens see; None: as many, all up to themselves."""
         if queries == keys and (window is None or keys <= window):
             return None
         if (queries, keys, window) not in self.masks:

@@ -1,0 +1,168 @@
+"""Packed steps: the padded step's loss, log-probabilities and gradients, and no token computed that is not needed."""
+
+from importlib import import_module
+
+import pytest
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import AutoConfig, AutoModelForCausalLM
+from trl import DPOConfig
+
+from codepref.errors import CodeprefError
+
+PACKINGS = ["rows", "prefix"]
+SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
+WINDOWS = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 8}
+MODELS = {
+    "llama": {"num_key_value_heads": 2},
+    "qwen2": {"num_key_value_heads": 2, "tie_word_embeddings": True},
+    "qwen2 with windows": {**WINDOWS, "num_key_value_heads": 2, "use_sliding_window": True},
+    "gemma3_text": {**WINDOWS, "num_key_value_heads": 1, "head_dim": 16, "final_logit_softcapping": 5.0},
+    "starcoder2": {"num_key_value_heads": 2, "sliding_window": 8},
+    "phi": {},
+}
+
+
+@pytest.fixture(scope="module")
+def made(words, tmp_path_factory):
+    """Gives the folder of a random model of a kind; weights are large, so that all tokens matter to each other."""
+    root = tmp_path_factory.mktemp("models")
+
+    def make(kind, **changes):
+        folder = root / "".join([kind, *map(str, changes)])
+        if not folder.is_dir():
+            torch.manual_seed(0)
+            ends = {"pad_token_id": words.pad_token_id, "eos_token_id": words.eos_token_id, "bos_token_id": None}
+            values = {**SHAPE, **ends, "vocab_size": len(words), "initializer_range": 0.2}
+            config = AutoConfig.for_model(kind.split()[0], **{**values, **MODELS.get(kind, {}), **changes})
+            AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+            words.save_pretrained(folder)
+        return str(folder)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def varied(words):
+    """Pairs of unlike lengths: some begin alike, some do not, one side is another one's beginning."""
+    import json
+
+    from conftest import PAIRS
+
+    rows = [json.loads(line) for line in PAIRS.read_text().splitlines()]
+    long = {**rows[0], "chosen": rows[0]["chosen"] * 3, "rejected": rows[1]["chosen"]}
+    cut = {**rows[2], "chosen": rows[2]["chosen"] * 2, "rejected": rows[2]["chosen"][: len(rows[2]["chosen"]) // 2]}
+    return [{key: row[key] for key in ("prompt", "chosen", "rejected")} for row in (rows[3], long, cut, rows[4])]
+
+
+def chats(rows):
+    return [
+        {
+            "prompt": [{"role": "user", "content": row["prompt"]}],
+            **{side: [{"role": "assistant", "content": row[side]}] for side in ("chosen", "rejected")},
+        }
+        for row in rows
+    ]
+
+
+def build(folder, words, rows, out, packing="none", adapter=False, double=False, kind=None, **changes):
+    values = {
+        "output_dir": str(out), "report_to": "none", "bf16": False, "use_cpu": True, "gradient_checkpointing": False,
+        "per_device_train_batch_size": 4, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.5], "max_length": 90,
+        "save_strategy": "no", "disable_tqdm": True,
+    }  # fmt: skip
+    # weights that differ from the reference's, so that no log-ratio is zero
+    lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, lora_dropout=0.0)
+    extra = {"settings": values.pop("settings")} if "settings" in values else {}
+    if "settings" in changes:
+        extra["settings"] = changes.pop("settings")
+    trainer = (kind or import_module("dpo").PackedDPOTrainer)(
+        model=folder, args=DPOConfig(**{**values, **changes}), train_dataset=Dataset.from_list(rows),
+        processing_class=words, peft_config=lora if adapter else None, packing=packing, **extra,
+    )  # fmt: skip
+    if trainer.ref_model is not None:
+        generator = torch.Generator().manual_seed(1)
+        for parameter in trainer.ref_model.parameters():
+            parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
+    for model in (trainer.model, trainer.ref_model):
+        if double and model is not None:
+            model.double()
+            exact_norms(model)
+    return trainer
+
+
+def step(trainer):
+    """Loss, log-probabilities in TRL's layout, gradient of every trained weight in one vector."""
+    batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
+    trainer.model.train()
+    trainer.model.zero_grad()
+    loss = trainer.compute_loss(trainer.model, batch)
+    loss.backward()
+    gradients = torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])
+    return loss.detach(), log_probs(trainer, batch), gradients
+
+
+def log_probs(trainer, batch):
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+    with torch.no_grad():
+        return trainer.model(**inputs, labels=labels, fused_lm_head=True).log_probs
+
+
+def difference(found, expected):
+    """The largest difference of loss, log-probabilities and gradients, in units of the largest value (1 at least)."""
+    return max(
+        ((a - b).abs().max() / b.abs().max().clamp(min=1)).item() for a, b in zip(found, expected, strict=True)
+    )
+
+
+class WholeLogits:
+    """In place of TRL's kernel, which computes in float32 whatever the model computes in."""
+
+    @staticmethod
+    def apply(hidden, weight, bias, targets, temperature, chunk, softcap, scale, outputs):
+        logits = (hidden @ weight.T + (0 if bias is None else bias)) * scale
+        logits = logits if softcap is None else softcap * torch.tanh(logits / softcap)
+        every = (logits / temperature).log_softmax(-1)
+        entropy = -(every.exp() * every).sum(-1)
+        found = every.gather(-1, targets[:, None])[:, 0]
+        return found, entropy.detach(), None, logits.mean(-1).detach(), every.argmax(-1) == targets
+
+
+def exact_norms(model):
+    """Lets the norms that compute in float32 compute in what they are given."""
+    for module in model.modules():
+        if type(module).__name__.endswith("RMSNorm"):
+            shift = 1.0 if "Gemma" in type(module).__name__ else 0.0
+            epsilon = getattr(module, "variance_epsilon", None) or module.eps
+
+            def forward(x, module=module, shift=shift, epsilon=epsilon):
+                return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon) * (module.weight + shift)
+
+            module.forward = forward
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    monkeypatch.setattr("trl.trainer.utils._ChunkedLogProbFunction", WholeLogits)
+
+
+@pytest.mark.parametrize("adapter", [True, False], ids=["lora", "full"])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen2 with windows", "gemma3_text"])
+def test_the_step_is_the_padded_one_in_double_precision(made, words, varied, tmp_path, exact, kind, adapter):
+    for rows in (varied, chats(varied)):
+        padded = step(build(made(kind), words, rows, tmp_path, adapter=adapter, double=True))
+        for packing in PACKINGS:
+            packed = step(build(made(kind), words, rows, tmp_path, packing, adapter=adapter, double=True))
+            assert packed[0].dtype == torch.float64
+            assert difference(packed, padded) < 1e-10, packing
+
+
+@pytest.mark.parametrize("adapter", [True, False], ids=["lora", "full"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_step_is_the_padded_one_in_single_precision(made, words, varied, tmp_path, kind, adapter):
+    padded = step(build(made(kind), words, varied, tmp_path, adapter=adapter))
+    for packing in PACKINGS:
+        packed = step(build(made(kind), words, varied, tmp_path, packing, adapter=adapter))
+        assert difference(packed, padded) < 1e-5, packing
