@@ -73,14 +73,14 @@ class Layout:
     masks: dict[Any, torch.Tensor] = field(default_factory=dict)
 
     def mask(self, queries: int, keys: int, window: int | None) -> torch.Tensor | None:
-        """Which keys the last `queries` of `keys` tokens see; None: as many, all up to themselves."""
-        if queries == keys and (window is None or keys <= window):
+        """Which keys the last `queries` of `keys` tokens see, (1, 1, queries, keys); None: what SDPA does by itself."""
+        if queries in (1, keys) and (window is None or keys <= window):
             return None
         if (queries, keys, window) not in self.masks:
             column = torch.arange(keys, device=self.ids.device)
             row = column[keys - queries :, None]
-            seen = column <= row
-            self.masks[queries, keys, window] = seen if window is None else seen & (column > row - window)
+            seen = column <= row if window is None else (column <= row) & (column > row - window)
+            self.masks[queries, keys, window] = seen[None, None]
         return self.masks[queries, keys, window]
 
     def spread(self, values: torch.Tensor) -> torch.Tensor:
@@ -101,7 +101,8 @@ def lay(ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, shares: boo
     half, columns = rows // 2, torch.arange(width, device=ids.device)
     counted, own = labels[:, 1:] != -100, mask.bool()
     if counted.any():  # what comes behind the last token that counts is not read
-        own = own & (columns <= (counted * columns[1:]).amax(1, keepdim=True))
+        last = (counted * columns[1:]).amax(1, keepdim=True)
+        own = own & (columns <= last) & (last > 0)
     lengths = own.sum(1)
     shared = torch.zeros_like(lengths)
     if shares:
@@ -212,14 +213,14 @@ def check(packing: str, model: Any, model_args: ModelConfig | None = None) -> No
         raise CodeprefError(
             f"attn_implementation: {given}: packing brings its own attention; leave it out, or {REMEDY}"
         )
-    if not (model._supports_attention_backend and model._supports_sdpa and model._can_set_attn_implementation()):
-        reason = "its attention is its own"
-    elif others or getattr(config, "is_encoder_decoder", False):
+    if others or getattr(config, "is_encoder_decoder", False):
         reason = f"it has layers of {', '.join(sorted(others)) or 'an encoder'}"
     elif getattr(config, "attn_logit_softcapping", None) is not None:
         reason = "its attention caps logits, which SDPA can not"
     elif getattr(config, "router_aux_loss_coef", 0) and getattr(config, "output_router_logits", False):
         reason = "its router's loss counts the tokens of padded rows"
+    elif not (model._supports_attention_backend and model._supports_sdpa and model._can_set_attn_implementation()):
+        reason = "its attention is its own"
     if reason:
         raise CodeprefError(f"packing: {type(model).__name__} can not be packed: {reason}; {REMEDY}")
 

@@ -1,6 +1,8 @@
 """Packed steps: the padded step's loss, log-probabilities and gradients, and no token computed that is not needed."""
 
+import json
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +13,9 @@ from trl import DPOConfig
 
 from codepref.errors import CodeprefError
 
+PAIRS = Path(__file__).resolve().parents[2] / "recipes" / "tiny" / "pairs.jsonl"
 PACKINGS = ["rows", "prefix"]
+LAY = import_module("packing").lay
 SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
 WINDOWS = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 8}
 MODELS = {
@@ -46,10 +50,6 @@ def made(words, tmp_path_factory):
 @pytest.fixture(scope="module")
 def varied(words):
     """Pairs of unlike lengths: some begin alike, some do not, one side is another one's beginning."""
-    import json
-
-    from conftest import PAIRS
-
     rows = [json.loads(line) for line in PAIRS.read_text().splitlines()]
     long = {**rows[0], "chosen": rows[0]["chosen"] * 3, "rejected": rows[1]["chosen"]}
     cut = {**rows[2], "chosen": rows[2]["chosen"] * 2, "rejected": rows[2]["chosen"][: len(rows[2]["chosen"]) // 2]}
@@ -66,7 +66,7 @@ def chats(rows):
     ]
 
 
-def build(folder, words, rows, out, packing="none", adapter=False, double=False, kind=None, **changes):
+def build(folder, words, rows, out, packing="none", adapter=False, double=False, kind=None, extra=None, **changes):
     values = {
         "output_dir": str(out), "report_to": "none", "bf16": False, "use_cpu": True, "gradient_checkpointing": False,
         "per_device_train_batch_size": 4, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.5], "max_length": 90,
@@ -74,12 +74,9 @@ def build(folder, words, rows, out, packing="none", adapter=False, double=False,
     }  # fmt: skip
     # weights that differ from the reference's, so that no log-ratio is zero
     lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, lora_dropout=0.0)
-    extra = {"settings": values.pop("settings")} if "settings" in values else {}
-    if "settings" in changes:
-        extra["settings"] = changes.pop("settings")
     trainer = (kind or import_module("dpo").PackedDPOTrainer)(
         model=folder, args=DPOConfig(**{**values, **changes}), train_dataset=Dataset.from_list(rows),
-        processing_class=words, peft_config=lora if adapter else None, packing=packing, **extra,
+        processing_class=words, peft_config=lora if adapter else None, packing=packing, **(extra or {}),
     )  # fmt: skip
     if trainer.ref_model is not None:
         generator = torch.Generator().manual_seed(1)
@@ -112,9 +109,7 @@ def log_probs(trainer, batch):
 
 def difference(found, expected):
     """The largest difference of loss, log-probabilities and gradients, in units of the largest value (1 at least)."""
-    return max(
-        ((a - b).abs().max() / b.abs().max().clamp(min=1)).item() for a, b in zip(found, expected, strict=True)
-    )
+    return max(((a - b).abs().max() / b.abs().max().clamp(min=1)).item() for a, b in zip(found, expected, strict=True))
 
 
 class WholeLogits:
@@ -166,3 +161,231 @@ def test_the_step_is_the_padded_one_in_single_precision(made, words, varied, tmp
     for packing in PACKINGS:
         packed = step(build(made(kind), words, varied, tmp_path, packing, adapter=adapter))
         assert difference(packed, padded) < 1e-5, packing
+
+
+def test_half_precision_is_as_far_off_packed_as_padded(made, words, varied, tmp_path):
+    exact = step(build(made("qwen2"), words, varied, tmp_path, adapter=True))
+    errors = {}
+    for packing in ("none", *PACKINGS):
+        trainer = build(made("qwen2"), words, varied, tmp_path, packing, adapter=True)
+        trainer.model.bfloat16()
+        found = [value.float() for value in step(trainer)]
+        errors[packing] = difference(found, exact)
+    assert 1e-4 < errors["none"] < 0.2
+    assert all(errors[packing] < 2 * errors["none"] for packing in PACKINGS), errors
+
+
+@pytest.mark.parametrize("weights", [(0.0, 1.0, 0.0), (0.3, 1.0, 0.3)], ids=["mask", "graded"])
+@pytest.mark.parametrize("precomputed", [False, True], ids=["live", "precomputed"])
+def test_focal_steps(made, words, rows, tmp_path, weights, precomputed):
+    import focal
+
+    def found(packing):
+        settings = focal.FocalArguments(rejected_focus_weight=list(weights))
+        # rows that say how they are packed: what is kept of the reference on disk is not another packing's
+        named = [{**row, "packing": packing} for row in rows]
+        return step(
+            build(
+                made("llama"), words, named, tmp_path, packing, adapter=True, kind=focal.FocalDPOTrainer,
+                extra={"settings": settings}, precompute_ref_log_probs=precomputed,
+            )
+        )  # fmt: skip
+
+    padded = found("none")
+    assert (padded[1] == 0).float().mean() > 0.4
+    for packing in PACKINGS:
+        assert difference(found(packing), padded) < 1e-5, packing
+
+
+def test_the_reference_is_computed_packed_and_kept(train, losses, monkeypatch):
+    import packing
+
+    seen = []
+    monkeypatch.setattr(packing, "lay", lambda *given: seen.append(torch.is_grad_enabled()) or LAY(*given))
+    options = {"packing": "prefix", "max_steps": 1, "max_length": 77}
+    live = losses(train("dpo", **options))
+    assert seen == [True, False]
+    seen.clear()
+    assert losses(train("dpo", **options, precompute_ref_log_probs=True)) == pytest.approx(live, rel=1e-5)
+    assert seen == [False] * 3 + [True]
+    seen.clear()
+    assert losses(train("dpo", **options, precompute_ref_log_probs=True)) == pytest.approx(live, rel=1e-5)
+    assert seen == [True]  # the reference's are on disk now
+
+
+def naive(ids, mask, labels, shares):
+    """What `lay` says, cell by cell: (packed tokens, for each counted cell the tokens that come before it)."""
+    rows, width = ids.shape
+    reach = [max((c for c in range(1, width) if labels[r, c] != -100), default=-1) + 1 for r in range(rows)]
+    texts = [tuple(ids[r, : reach[r]].tolist()) for r in range(rows)]
+    assert all(mask[r, : reach[r]].all() for r in range(rows))
+    packed = sum(map(len, texts))
+    if shares:
+        for good, bad in zip(texts[: rows // 2], texts[rows // 2 :], strict=True):
+            alike = [a == b for a, b in zip(good, bad, strict=False)]
+            packed -= alike.index(False) if False in alike else len(alike)
+    return packed, {(r, c): texts[r][:c] for r in range(rows) for c in range(1, width) if labels[r, c] != -100}
+
+
+def seen_from(layout, place):
+    """The tokens that the packed token at `place` looks at, itself the last."""
+    span = next(span for span in layout.spans if span.start <= place < span.stop)
+    shared = range(span.first, span.first + span.shared)
+    return tuple(layout.ids[0, [*shared, *range(span.start, place + 1)]].tolist())
+
+
+@pytest.mark.parametrize("shares", [False, True], ids=["rows", "prefix"])
+def test_layout_is_what_counting_says(shares):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        width = int(torch.randint(3, 9, (1,), generator=generator))
+        ids = torch.randint(0, 2, (6, width), generator=generator)  # two words, so that many rows begin alike
+        lengths = torch.randint(1, width + 1, (6, 1), generator=generator)
+        mask = (torch.arange(width) < lengths).long()
+        labels = ids.masked_fill((mask == 0) | (torch.rand(ids.shape, generator=generator) < 0.5), -100)
+        if not (labels[:, 1:] != -100).any():
+            continue
+        layout = LAY(ids, mask, labels, shares)
+        packed, before = naive(ids, mask, labels, shares)
+        assert layout.ids.numel() == packed
+        assert layout.targets.numel() <= len(before)
+        numbers = layout.spread(torch.arange(layout.targets.numel())[None] + 1)
+        for (row, column), tokens in before.items():
+            target = int(numbers[row, column - 1]) - 1
+            assert layout.targets[0, target] == ids[row, column]
+            source = int(layout.sources[target])
+            assert layout.positions[0, source] == column - 1
+            assert seen_from(layout, source) == tokens
+        assert (numbers > 0).sum() == len(before)
+
+
+def test_a_batch_in_which_nothing_counts_has_a_gradient_of_zero(made, words, varied, tmp_path):
+    trainer = build(made("llama"), words, varied, tmp_path, "prefix")
+    batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    output = trainer.model(**inputs, labels=torch.full_like(batch["input_ids"], -100), fused_lm_head=True)
+    output.log_probs.sum().backward()
+    assert (output.log_probs == 0).all()
+    assert all((p.grad == 0).all() for p in trainer.model.parameters() if p.grad is not None)
+
+
+def test_without_log_probs_the_model_is_what_it_was(made, words, varied, tmp_path):
+    padded, packed = (build(made("qwen2"), words, varied, tmp_path, packing) for packing in ("none", "prefix"))
+    batch = padded._prepare_inputs(next(iter(padded.get_train_dataloader())))
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        assert torch.equal(packed.model(**inputs).logits, padded.model(**inputs).logits)
+
+
+RUN = {"max_steps": 12, "chosen_guard": "off", "learning_rate": 2e-3}
+
+
+def curves(train, method, how, **changes):
+    """Loss, held-out loss and reward margin of a whole run, without the one whose place it takes."""
+    trainer = train(method, packing=how, **{**RUN, **changes})
+    keys = ("loss", "eval_loss", "rewards/margins", "logps/chosen", "entropy", "num_tokens", "kl")
+    return {key: [entry[key] for entry in trainer.state.log_history if key in entry] for key in keys}
+
+
+@pytest.mark.parametrize(
+    ("method", "packing"),
+    [("dpo", "rows"), ("dpo", "prefix"), ("focal_dpo", "prefix"), ("kto", "rows")],
+)
+def test_the_curve_of_a_whole_run(train, method, packing):
+    padded, packed = (curves(train, method, how) for how in ("none", packing))
+    assert len(padded["loss"]) == 12
+    assert abs(padded["rewards/margins"][-1]) > 0.1  # it has learnt
+    for key, values in padded.items():
+        assert packed[key] == pytest.approx(values, rel=1e-3, abs=1e-4), key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 3},
+        {"gradient_checkpointing": True},
+        {"eval_fraction": 0.3, "eval_strategy": "steps", "eval_steps": 2},
+        {"train_sampling_strategy": "group_by_length"},
+        {"loss_type": ["ipo"], "alpha": 0.0},
+        {"use_weighting": True, "alpha": 0.0},
+        {"ld_alpha": 0.5},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_settings_of_a_run(train, lora, changes):
+    padded, packed = (curves(train, "dpo", how, **lora, **{**changes, "max_steps": 4}) for how in ("none", "prefix"))
+    assert bool(padded["eval_loss"]) == ("eval_fraction" in changes)
+    for key, values in padded.items():
+        assert packed[key] == pytest.approx(values, rel=1e-4, abs=1e-5), key
+
+
+def test_quantised(train, qlora):
+    padded, packed = (curves(train, "dpo", how, **{**qlora, "max_steps": 3}) for how in ("none", "prefix"))
+    assert packed["loss"] == pytest.approx(padded["loss"], rel=2e-3)
+
+
+def test_the_log_of_a_step_is_that_steps(train):
+    every, second = (
+        train("dpo", packing="prefix", **{**RUN, "max_steps": 4}, logging_steps=steps).state.log_history
+        for steps in (1, 2)
+    )
+    for key in ("entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy"):
+        assert [entry[key] for entry in second if key in entry] == [entry[key] for entry in every if key in entry][1::2]
+    both = [entry["rewards/margins"] for entry in every if "rewards/margins" in entry]
+    mean = [entry["rewards/margins"] for entry in second if "rewards/margins" in entry]
+    assert mean == pytest.approx([sum(both[:2]) / 2, sum(both[2:]) / 2])
+
+
+def test_two_processes(root, configure, train, losses, tmp_path):
+    from test_launch import launched
+
+    steps = {"alpha": 0.0, "max_steps": 4, "chosen_guard": "off"}
+    one = losses(train("dpo", **steps))
+    config = configure(**steps, packing="prefix", per_device_train_batch_size=2, output_dir=str(tmp_path / "two"))
+    launched(root, "torch.distributed.run", "--nproc_per_node", "2", "recipes/dpo.py", "--config", config)
+    state = json.loads((tmp_path / "two" / "trainer_state.json").read_text())
+    assert [entry["loss"] for entry in state["log_history"] if "loss" in entry] == pytest.approx(one, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        ("gemma2", {"head_dim": 8}, "attention caps logits"),
+        ("bloom", {}, "its attention is its own"),
+        ("qwen3_next", {"num_hidden_layers": 4}, "layers of linear_attention"),
+        ("mamba", {}, "can not be packed"),
+    ],
+)
+def test_models_that_are_refused(words, kind, changes, said):
+    import packing
+    from accelerate import init_empty_weights
+
+    config = AutoConfig.for_model(kind, **{**SHAPE, "vocab_size": len(words), **changes})
+    with init_empty_weights():
+        model = AutoModelForCausalLM.from_config(config)
+    packing.check("none", model)
+    with pytest.raises(CodeprefError, match=said) as refusal:
+        packing.check("prefix", model)
+    assert "set packing: none" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_is_refused_before_the_weights_are_loaded(train):
+    with pytest.raises(CodeprefError, match=r"packing: 'tight'; give none or rows or pairs or prefix"):
+        train("dpo", packing="tight")
+    with pytest.raises(CodeprefError, match="packing: 'prefix'; give none or rows"):
+        train("kto", packing="prefix")
+    with pytest.raises(CodeprefError, match="attn_implementation: eager: packing brings its own"):
+        train("dpo", packing="rows", attn_implementation="eager")
+
+
+def test_attention_that_asks_for_more_is_refused(made, words, varied, tmp_path, monkeypatch):
+    trainer = build(made("llama"), words, varied, tmp_path, "prefix")
+    layer = trainer.model.model.layers[1].self_attn
+    inner = layer.forward
+    monkeypatch.setattr(layer, "forward", lambda *a, **k: inner(*a, **k, s_aux=torch.zeros(4)))
+    with pytest.raises(CodeprefError, match="LlamaAttention: attention with s_aux can not be packed"):
+        step(trainer)
+    monkeypatch.setattr(layer, "forward", lambda hidden_states, **k: (hidden_states, None))
+    with pytest.raises(CodeprefError, match="has 2 layers, of which 1 attend as told"):
+        step(trainer)
