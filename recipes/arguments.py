@@ -54,6 +54,13 @@ class PairArguments(PreferenceArguments):
             "choices": list(PAIRS),
         },
     )
+    max_tokens_per_batch: int | None = field(
+        default=None,
+        metadata={
+            "help": "With packing: tokens of one pass. A batch of per_device_train_batch_size pairs is taken in as "
+            "many passes as it needs, and counts as before."
+        },
+    )
 
 
 def add_nll(training_args: Any, alpha: float) -> None:

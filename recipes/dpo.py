@@ -11,6 +11,7 @@ import guards
 import models
 import packing
 import recipe
+from packed_trainer import PackedTrainer, check_budget
 from trl import DPOConfig, DPOTrainer
 
 METHOD = recipe.Method(
@@ -27,7 +28,7 @@ METHOD = recipe.Method(
 SIDES = data.SIDES["pairs"]
 
 
-class PackedDPOTrainer(packing.PackedTrainer, DPOTrainer):
+class PackedDPOTrainer(PackedTrainer, DPOTrainer):
     """TRL's DPO trainer; with `packing` its steps are packed."""
 
 
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
     arguments.add_nll(training_args, script_args.alpha)
     model = recipe.announce(model_args, training_args, rows=2 * training_args.per_device_train_batch_size)
     packing.check(script_args.packing, model, model_args)
+    check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args)
     drops = training_args.truncation_mode == "keep_start"
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length, drops)
@@ -46,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
     trainer = recipe.own_card(PackedDPOTrainer)(
         **recipe.prepare_trainer(script_args, training_args, model_args, model),
         packing=script_args.packing,
+        max_tokens=script_args.max_tokens_per_batch,
         train_dataset=fit.rows,
         eval_dataset=held,
         processing_class=words,

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import torch
 from datasets import Dataset
-from packing import PackedTrainer
+from packed_trainer import PackedTrainer
 from transformers import PreTrainedTokenizerBase
 from trl import DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference

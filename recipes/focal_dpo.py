@@ -17,6 +17,7 @@ import guards
 import models
 import packing
 import recipe
+from packed_trainer import check_budget
 from trl import DPOConfig
 
 METHOD = recipe.Method(
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     focal.check(script_args, training_args)
     model = recipe.announce(model_args, training_args, rows=2 * training_args.per_device_train_batch_size)
     packing.check(script_args.packing, model, model_args)
+    check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args, spans=script_args.focus == "lines")
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
     fit, held = guards.both(rows, SIDES, reading)
@@ -54,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
         **recipe.prepare_trainer(script_args, training_args, model_args, model),
         settings=script_args,
         packing=script_args.packing,
+        max_tokens=script_args.max_tokens_per_batch,
         train_dataset=fit.rows,
         eval_dataset=held,
         processing_class=words,

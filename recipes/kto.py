@@ -14,6 +14,7 @@ import guards
 import models
 import packing
 import recipe
+from packed_trainer import PackedTrainer
 from trl import KTOConfig, KTOTrainer
 
 from codepref.errors import CodeprefError
@@ -31,7 +32,7 @@ METHOD = recipe.Method(
 SIDES = data.SIDES["labelled"]
 
 
-class PackedKTOTrainer(packing.PackedTrainer, KTOTrainer):
+class PackedKTOTrainer(PackedTrainer, KTOTrainer):
     """TRL's KTO trainer; with `packing` its steps are packed."""
 
 

@@ -35,8 +35,7 @@ LAYERS = {"full_attention", "sliding_attention"}
 """Kinds of layers in which a token sees other tokens through attention alone."""
 REMEDY = "set packing: none"
 FOR_THE_LOG = ("entropy", "mean_logits", "is_top1")
-"""What TRL computes beside log-probabilities, and the names under which it logs that."""
-LOGGED = ("entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy")
+"""What TRL computes beside log-probabilities, to log it."""
 
 
 @dataclass(frozen=True)
@@ -97,20 +96,12 @@ def lay(ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, shares: boo
         labels: The tokens, -100 where they do not count.
         shares: The second half of the rows are partners of the first; what they begin with alike is packed once.
     """
-    rows, width = ids.shape
-    half, columns = rows // 2, torch.arange(width, device=ids.device)
-    counted, own = labels[:, 1:] != -100, mask.bool()
-    if counted.any():  # what comes behind the last token that counts is not read
-        last = (counted * columns[1:]).amax(1, keepdim=True)
-        own = own & (columns <= last) & (last > 0)
-    lengths = own.sum(1)
-    shared = torch.zeros_like(lengths)
-    if shares:
-        alike = (ids[:half] == ids[half:]) & own[:half] & own[half:]
-        shared[half:] = alike.cumprod(1).sum(1)
-        own = own & (columns >= shared[:, None])
+    (rows, width), half = ids.shape, len(ids) // 2
+    counted = labels[:, 1:] != -100
+    own, shared = owned(ids, mask, labels, shares)
     places = own.flatten().cumsum(0).view(rows, width) - 1
     if shares:
+        columns = torch.arange(width, device=ids.device)
         places[half:] = torch.where(columns < shared[half:, None], places[:half], places[half:])
     tokens = own.flatten().nonzero()[:, 0]
     packed = ids.flatten()[tokens]
@@ -123,12 +114,30 @@ def lay(ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, shares: boo
     return Layout(
         ids=packed[None],
         positions=(tokens % width)[None],
-        spans=_spans((lengths - shared).tolist(), shared.tolist()),
+        spans=_spans(own.sum(1).tolist(), shared.tolist()),
         targets=packed[targets][None],
         sources=before[targets],
         counted=counted,
         cells=order[places[:, 1:].clamp(min=0)],
     )
+
+
+def owned(ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, shares: bool) -> tuple[torch.Tensor, ...]:
+    """Which cells of a batch are packed (rows, width), and how many tokens each row shares (rows,).
+
+    What comes behind the last token of a row that counts is not read, so it is not packed. Arguments as for `lay`.
+    """
+    half, columns = len(ids) // 2, torch.arange(ids.size(1), device=ids.device)
+    counted, own = labels[:, 1:] != -100, mask.bool()
+    if counted.any():
+        last = (counted * columns[1:]).amax(1, keepdim=True)
+        own = own & (columns <= last) & (last > 0)
+    shared = torch.zeros(len(ids), dtype=torch.long, device=ids.device)
+    if shares:
+        alike = (ids[:half] == ids[half:]) & own[:half] & own[half:]
+        shared[half:] = alike.cumprod(1).sum(1)
+        own = own & (columns >= shared[:, None])
+    return own, shared
 
 
 def _spans(own: list[int], shared: list[int]) -> list[Span]:
@@ -285,57 +294,8 @@ def _unpacked(output: Any, layout: Layout) -> Any:
         value = getattr(output, name)
         if value is not None:
             setattr(output, name, layout.spread(value))
-        elif name in FOR_THE_LOG:  # TRL reads them; the trainer below takes them out of its log again
+        elif name in FOR_THE_LOG:  # TRL reads them; PackedTrainer takes them out of its log again
             setattr(output, name, torch.zeros_like(output.log_probs, dtype=None if name != "is_top1" else torch.bool))
     output.loss = -output.log_probs.sum() / layout.counted.sum().clamp(min=1)
     output.label_mask = layout.counted
     return output
-
-
-class PackedTrainer:
-    """What a trainer of TRL's for preferences is mixed with: `packing`, and logs that cost only where they are read."""
-
-    packing = "none"
-
-    def __init__(self, *, packing: str = "none", **rest: Any) -> None:
-        self.packing = packing
-        super().__init__(**rest)
-        self._change_forward()
-
-    def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Any:
-        self._change_forward()  # the parent computes these before its constructor is over
-        return super()._precompute_ref_logps(*args, **kwargs)  # type: ignore[misc]
-
-    def _bases(self: Any) -> list[Any]:
-        """The models themselves, policy first, below adapters and distributed wrappers."""
-        models = [self.accelerator.unwrap_model(model) for model in (self.model, self.ref_model) if model is not None]
-        return [model.get_base_model() if hasattr(model, "get_base_model") else model for model in models]
-
-    def _change_forward(self: Any) -> None:
-        if self.packing != "none":
-            policy, *reference = self._bases()
-            pack(policy, self.packing, self._is_lean)
-            for model in reference:
-                pack(model, self.packing)
-
-    def _is_lean(self: Any) -> bool:
-        """Whether nobody reads more than log-probabilities: the reference's pass, a step that is not logged."""
-        if not self.model.training:
-            return False
-        return not torch.is_grad_enabled() or self._goes_unlogged()
-
-    def _goes_unlogged(self: Any) -> bool:
-        args, step = self.args, self.state.global_step + 1
-        if args.logging_strategy != "steps" or getattr(args, "use_weighting", False):
-            return False
-        return bool(step % self.state.logging_steps and not (step == 1 and args.logging_first_step))
-
-    def _compute_loss(self: Any, *args: Any, **kwargs: Any) -> Any:
-        found = super()._compute_loss(*args, **kwargs)  # type: ignore[misc]
-        if self.packing != "none" and self.model.training and self._goes_unlogged():
-            metrics = self._metrics["train"]
-            for name in LOGGED:
-                metrics[name].pop()
-                if not metrics[name]:
-                    del metrics[name]
-        return found

@@ -197,22 +197,6 @@ def test_focal_steps(made, words, rows, tmp_path, weights, precomputed):
         assert difference(found(packing), padded) < 1e-5, packing
 
 
-def test_the_reference_is_computed_packed_and_kept(train, losses, monkeypatch):
-    import packing
-
-    seen = []
-    monkeypatch.setattr(packing, "lay", lambda *given: seen.append(torch.is_grad_enabled()) or LAY(*given))
-    options = {"packing": "prefix", "max_steps": 1, "max_length": 77}
-    live = losses(train("dpo", **options))
-    assert seen == [True, False]
-    seen.clear()
-    assert losses(train("dpo", **options, precompute_ref_log_probs=True)) == pytest.approx(live, rel=1e-5)
-    assert seen == [False] * 3 + [True]
-    seen.clear()
-    assert losses(train("dpo", **options, precompute_ref_log_probs=True)) == pytest.approx(live, rel=1e-5)
-    assert seen == [True]  # the reference's are on disk now
-
-
 def naive(ids, mask, labels, shares):
     """What `lay` says, cell by cell: (packed tokens, for each counted cell the tokens that come before it)."""
     rows, width = ids.shape
@@ -277,76 +261,6 @@ def test_without_log_probs_the_model_is_what_it_was(made, words, varied, tmp_pat
         assert torch.equal(packed.model(**inputs).logits, padded.model(**inputs).logits)
 
 
-RUN = {"max_steps": 12, "chosen_guard": "off", "learning_rate": 2e-3}
-
-
-def curves(train, method, how, **changes):
-    """Loss, held-out loss and reward margin of a whole run, without the one whose place it takes."""
-    trainer = train(method, packing=how, **{**RUN, **changes})
-    keys = ("loss", "eval_loss", "rewards/margins", "logps/chosen", "entropy", "num_tokens", "kl")
-    return {key: [entry[key] for entry in trainer.state.log_history if key in entry] for key in keys}
-
-
-@pytest.mark.parametrize(
-    ("method", "packing"),
-    [("dpo", "rows"), ("dpo", "prefix"), ("focal_dpo", "prefix"), ("kto", "rows")],
-)
-def test_the_curve_of_a_whole_run(train, method, packing):
-    padded, packed = (curves(train, method, how) for how in ("none", packing))
-    assert len(padded["loss"]) == 12
-    assert abs(padded["rewards/margins"][-1]) > 0.1  # it has learnt
-    for key, values in padded.items():
-        assert packed[key] == pytest.approx(values, rel=1e-3, abs=1e-4), key
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 3},
-        {"gradient_checkpointing": True},
-        {"eval_fraction": 0.3, "eval_strategy": "steps", "eval_steps": 2},
-        {"train_sampling_strategy": "group_by_length"},
-        {"loss_type": ["ipo"], "alpha": 0.0},
-        {"use_weighting": True, "alpha": 0.0},
-        {"ld_alpha": 0.5},
-    ],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_settings_of_a_run(train, lora, changes):
-    padded, packed = (curves(train, "dpo", how, **lora, **{**changes, "max_steps": 4}) for how in ("none", "prefix"))
-    assert bool(padded["eval_loss"]) == ("eval_fraction" in changes)
-    for key, values in padded.items():
-        assert packed[key] == pytest.approx(values, rel=1e-4, abs=1e-5), key
-
-
-def test_quantised(train, qlora):
-    padded, packed = (curves(train, "dpo", how, **{**qlora, "max_steps": 3}) for how in ("none", "prefix"))
-    assert packed["loss"] == pytest.approx(padded["loss"], rel=2e-3)
-
-
-def test_the_log_of_a_step_is_that_steps(train):
-    every, second = (
-        train("dpo", packing="prefix", **{**RUN, "max_steps": 4}, logging_steps=steps).state.log_history
-        for steps in (1, 2)
-    )
-    for key in ("entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy"):
-        assert [entry[key] for entry in second if key in entry] == [entry[key] for entry in every if key in entry][1::2]
-    both = [entry["rewards/margins"] for entry in every if "rewards/margins" in entry]
-    mean = [entry["rewards/margins"] for entry in second if "rewards/margins" in entry]
-    assert mean == pytest.approx([sum(both[:2]) / 2, sum(both[2:]) / 2])
-
-
-def test_two_processes(root, configure, train, losses, tmp_path):
-    from test_launch import launched
-
-    steps = {"alpha": 0.0, "max_steps": 4, "chosen_guard": "off"}
-    one = losses(train("dpo", **steps))
-    config = configure(**steps, packing="prefix", per_device_train_batch_size=2, output_dir=str(tmp_path / "two"))
-    launched(root, "torch.distributed.run", "--nproc_per_node", "2", "recipes/dpo.py", "--config", config)
-    state = json.loads((tmp_path / "two" / "trainer_state.json").read_text())
-    assert [entry["loss"] for entry in state["log_history"] if "loss" in entry] == pytest.approx(one, abs=1e-5)
-
-
 @pytest.mark.parametrize(
     ("kind", "changes", "said"),
     [
@@ -368,15 +282,6 @@ def test_models_that_are_refused(words, kind, changes, said):
         packing.check("prefix", model)
     assert "set packing: none" in str(refusal.value)
     assert "\n" not in str(refusal.value)
-
-
-def test_what_is_refused_before_the_weights_are_loaded(train):
-    with pytest.raises(CodeprefError, match=r"packing: 'tight'; give none or rows or pairs or prefix"):
-        train("dpo", packing="tight")
-    with pytest.raises(CodeprefError, match="packing: 'prefix'; give none or rows"):
-        train("kto", packing="prefix")
-    with pytest.raises(CodeprefError, match="attn_implementation: eager: packing brings its own"):
-        train("dpo", packing="rows", attn_implementation="eager")
 
 
 def test_attention_that_asks_for_more_is_refused(made, words, varied, tmp_path, monkeypatch):
