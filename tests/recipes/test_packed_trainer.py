@@ -66,7 +66,7 @@ def test_the_log_of_a_step_is_that_steps(train, method, packing):
         alone = {entry["step"]: entry[key] for entry in every if key in entry}
         found = {entry["step"]: entry[key] for entry in second if key in entry}
         assert found == {step: value for step, value in alone.items() if step in (2, 4)}
-        assert found
+        assert found or (method, key) == ("kto", "mean_token_accuracy")  # KTO has no such log
     both, means = ([entry["grad_norm"] for entry in log if "grad_norm" in entry] for log in (every, second))
     assert means == pytest.approx(both[1::2])  # the runs are the same
 
@@ -90,8 +90,8 @@ def test_a_budget_is_kept(train, monkeypatch):
     passes, budget = [], 160
     lay = packing.lay
     monkeypatch.setattr(packing, "lay", lambda *given: passes.append(lay(*given).ids.numel()) or lay(*given))
-    options = {"packing": "prefix", "alpha": 0.0, "max_steps": 5, "per_device_train_batch_size": 6, "max_length": 80}
-    whole = curves(train, "dpo", "prefix", **{**options, "packing": "prefix"})
+    options = {"alpha": 0.0, "max_steps": 5, "per_device_train_batch_size": 6, "max_length": 80}
+    whole = curves(train, "dpo", "prefix", **options)
     assert max(passes) > budget
     passes.clear()
     parts = curves(train, "dpo", "prefix", **options, max_tokens_per_batch=budget)
