@@ -67,7 +67,7 @@ class Layout:
     """(rows, width - 1): cells whose log-probability TRL reads."""
     cells: torch.Tensor
     """(rows, width - 1): which of the targets is in that cell; any where none is."""
-    layers: set[int] = field(default_factory=set)
+    layers: set[int | None] = field(default_factory=set)
     """Layers whose attention has kept to the spans."""
     masks: dict[Any, torch.Tensor] = field(default_factory=dict)
 
@@ -166,7 +166,7 @@ def attention(
     if packed is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, sliding_window=sliding_window, **rest)
     _refuse_extras(module, sliding_window, rest)
-    packed.layers.add(module.layer_idx)  # type: ignore[arg-type]
+    packed.layers.add(getattr(module, "layer_idx", None))
     parts = []
     for span in packed.spans:
         keys, values = (_seen(states, span) for states in (key, value))
@@ -192,7 +192,7 @@ def _refuse_extras(module: Any, sliding_window: int | None, rest: dict[str, Any]
         raise CodeprefError(f"{type(module).__name__}: its sliding window can not be packed; {REMEDY}")
     known = {"position_ids", "cache_position"}
     more = [name for name, value in rest.items() if isinstance(value, torch.Tensor) and name not in known]
-    more += [name for name in ("softcap",) if rest.get(name) is not None]
+    more += ["softcap"] * (rest.get("softcap") is not None) + ["is_causal=False"] * (rest.get("is_causal") is False)
     if more:
         raise CodeprefError(f"{type(module).__name__}: attention with {more[0]} can not be packed; {REMEDY}")
 

@@ -267,7 +267,8 @@ def test_without_log_probs_the_model_is_what_it_was(made, words, varied, tmp_pat
         ("gemma2", {"head_dim": 8}, "attention caps logits"),
         ("bloom", {}, "its attention is its own"),
         ("qwen3_next", {"num_hidden_layers": 4}, "layers of linear_attention"),
-        ("mamba", {}, "can not be packed"),
+        ("mamba", {}, "layers of linear_attention"),
+        ("falcon_h1", {}, "layers of hybrid"),
     ],
 )
 def test_models_that_are_refused(words, kind, changes, said):
@@ -282,6 +283,16 @@ def test_models_that_are_refused(words, kind, changes, said):
         packing.check("prefix", model)
     assert "set packing: none" in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_convolutions_are_refused(made):
+    import packing
+
+    model = AutoModelForCausalLM.from_pretrained(made("llama"))
+    packing.check("rows", model)
+    model.model.layers[0].mixer = torch.nn.Conv1d(1, 1, 3)
+    with pytest.raises(CodeprefError, match="its convolutions reach over the rows' ends"):
+        packing.check("rows", model)
 
 
 def test_attention_that_asks_for_more_is_refused(made, words, varied, tmp_path, monkeypatch):
