@@ -224,6 +224,8 @@ def check(packing: str, model: Any, model_args: ModelConfig | None = None) -> No
         )
     if others or getattr(config, "is_encoder_decoder", False):
         reason = f"it has layers of {', '.join(sorted(others)) or 'an encoder'}"
+    elif any(isinstance(module, torch.nn.Conv1d) for module in model.modules()):
+        reason = "its convolutions reach over the rows' ends"
     elif getattr(config, "attn_logit_softcapping", None) is not None:
         reason = "its attention caps logits, which SDPA can not"
     elif getattr(config, "router_aux_loss_coef", 0) and getattr(config, "output_router_logits", False):
