@@ -17,7 +17,7 @@ import guards
 import models
 import packing
 import recipe
-from packed_trainer import check_budget
+from packed_trainer import rows_at_once
 from trl import DPOConfig
 
 METHOD = recipe.Method(
@@ -44,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     script_args, training_args, model_args = arguments.parse(Arguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
     focal.check(script_args, training_args)
-    model = recipe.announce(model_args, training_args, rows=2 * training_args.per_device_train_batch_size)
+    at_once = rows_at_once(script_args.packing, script_args.max_tokens_per_batch, training_args)
+    model = recipe.announce(model_args, training_args, rows=at_once)
     packing.check(script_args.packing, model, model_args)
-    check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args, spans=script_args.focus == "lines")
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
     fit, held = guards.both(rows, SIDES, reading)

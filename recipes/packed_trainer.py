@@ -12,23 +12,26 @@ LOGGED = ("entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy")
 """Names in TRL's log of what it computes beside log-probabilities."""
 
 
-def check_budget(packing: str, max_tokens: int | None, training_args: Any) -> None:
-    """Refuses a budget that can not be kept; the reference's batches, when precomputed, are made to fit it.
+def rows_at_once(packing: str, max_tokens: int | None, training_args: Any) -> float:
+    """How many rows of `max_length` one pass has at most: the batch's, or what the budget of tokens lets in.
+
+    The reference's batches, when it is precomputed, are made to fit the budget.
 
     Raises:
-        CodeprefError: without packing, on a sharded model, or for a budget of less than one pair.
+        CodeprefError: a budget without packing, or of less than one pair.
     """
+    rows = 2 * training_args.per_device_train_batch_size
     if max_tokens is None:
-        return
+        return float(rows)
     if packing == "none":
         raise CodeprefError("max_tokens_per_batch: counts packed tokens; set packing: prefix")
-    if training_args.deepspeed or training_args.fsdp:
-        raise CodeprefError("max_tokens_per_batch: not for sharded models; set per_device_train_batch_size instead")
-    longest = 2 * (training_args.max_length or 0)
-    if max_tokens < max(1, longest):
+    if training_args.max_length is None:
+        raise CodeprefError("max_tokens_per_batch: a row may have any number of tokens; set max_length")
+    longest = 2 * training_args.max_length
+    if max_tokens < longest:
         raise CodeprefError(f"max_tokens_per_batch: {max_tokens}; a pair can have {longest} tokens (2 x max_length)")
-    if longest:
-        training_args.precompute_ref_batch_size = training_args.precompute_ref_batch_size or max_tokens // longest
+    training_args.precompute_ref_batch_size = training_args.precompute_ref_batch_size or max_tokens // longest
+    return min(rows, max_tokens / training_args.max_length)
 
 
 def divide(costs: list[int], budget: int) -> list[list[int]]:
@@ -73,6 +76,8 @@ class PackedTrainer:
     def __init__(self, *, packing: str = "none", max_tokens: int | None = None, **rest: Any) -> None:
         self.packing, self.max_tokens = packing, max_tokens
         super().__init__(**rest)
+        if max_tokens and (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # type: ignore[attr-defined]
+            raise CodeprefError("max_tokens_per_batch: not for sharded models; set per_device_train_batch_size instead")
         self._change_forward()
 
     def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Any:

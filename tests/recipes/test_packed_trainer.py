@@ -111,6 +111,18 @@ def test_a_budget_for_focal_pairs_with_graded_weights(train):
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-4)
 
 
+def test_the_estimate_counts_the_budget():
+    from trl import DPOConfig
+
+    rows = import_module("packed_trainer").rows_at_once
+    args = DPOConfig(output_dir="x", use_cpu=True, report_to="none", max_length=100, per_device_train_batch_size=64)
+    assert rows("none", None, args) == rows("prefix", None, args) == 128
+    assert args.precompute_ref_batch_size is None
+    assert rows("prefix", 450, args) == 4.5
+    assert args.precompute_ref_batch_size == 2
+    assert rows("prefix", 100_000, args) == 128
+
+
 def test_parts_hold_each_pair_once_and_no_more_than_the_budget():
     trainer, draw = import_module("packed_trainer"), random.Random(0)
     for _ in range(200):

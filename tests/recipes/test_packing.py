@@ -151,6 +151,7 @@ def test_the_step_is_the_padded_one_in_double_precision(made, words, varied, tmp
         for packing in PACKINGS:
             packed = step(build(made(kind), words, rows, tmp_path, packing, adapter=adapter, double=True))
             assert packed[0].dtype == torch.float64
+            print(f"parity in float64: {kind}, {packing}: {difference(packed, padded):.1e}")
             assert difference(packed, padded) < 1e-10, packing
 
 
@@ -160,6 +161,7 @@ def test_the_step_is_the_padded_one_in_single_precision(made, words, varied, tmp
     padded = step(build(made(kind), words, varied, tmp_path, adapter=adapter))
     for packing in PACKINGS:
         packed = step(build(made(kind), words, varied, tmp_path, packing, adapter=adapter))
+        print(f"parity in float32: {kind}, {packing}: {difference(packed, padded):.1e}")
         assert difference(packed, padded) < 1e-5, packing
 
 
@@ -171,6 +173,7 @@ def test_half_precision_is_as_far_off_packed_as_padded(made, words, varied, tmp_
         trainer.model.bfloat16()
         found = [value.float() for value in step(trainer)]
         errors[packing] = difference(found, exact)
+    print(f"error in bfloat16: {errors}")
     assert 1e-4 < errors["none"] < 0.2
     assert all(errors[packing] < 2 * errors["none"] for packing in PACKINGS), errors
 
