@@ -111,6 +111,20 @@ def test_a_budget_for_focal_pairs_with_graded_weights(train):
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-4)
 
 
+def test_a_budget_is_refused_for_sharded_models(train, monkeypatch):
+    from trl import DPOTrainer
+
+    inner = DPOTrainer.__init__
+
+    def sharded(self, **given):
+        inner(self, **given)
+        self.is_fsdp_enabled = True
+
+    monkeypatch.setattr(DPOTrainer, "__init__", sharded)
+    with pytest.raises(CodeprefError, match="not for sharded models"):
+        train("dpo", packing="prefix", max_tokens_per_batch=512)
+
+
 def test_the_estimate_counts_the_budget():
     from trl import DPOConfig
 
@@ -161,6 +175,8 @@ def test_what_is_refused_before_the_weights_are_loaded(train):
         train("kto", packing="prefix")
     with pytest.raises(CodeprefError, match="attn_implementation: eager: packing brings its own"):
         train("dpo", packing="rows", attn_implementation="eager")
+    with pytest.raises(CodeprefError, match="may have any number of tokens; set max_length"):
+        train("dpo", packing="prefix", max_tokens_per_batch=500, max_length=None)
     with pytest.raises(CodeprefError, match="counts packed tokens; set packing: prefix"):
         train("dpo", max_tokens_per_batch=4096)
     with pytest.raises(
