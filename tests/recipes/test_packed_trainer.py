@@ -183,3 +183,13 @@ def test_what_is_refused_before_the_weights_are_loaded(train):
         CodeprefError, match=r"max_tokens_per_batch: 500; a pair can have 512 tokens \(2 x max_length\)"
     ):
         train("dpo", packing="prefix", max_tokens_per_batch=500)
+
+
+def test_sft_has_the_packing_of_trl(train, losses, rows, tmp_path):
+    path = tmp_path / "four.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:4]))
+    options = {"dataset_name": str(path), "max_steps": 3, "max_length": 512}
+    padded = losses(train("sft", **options, per_device_train_batch_size=4))
+    packed = train("sft", **options, per_device_train_batch_size=1, packing=True)
+    assert len(packed.train_dataset) == 1  # all four in one
+    assert losses(packed) == pytest.approx(padded, rel=1e-5)
