@@ -34,6 +34,7 @@ NAME = "packed_sdpa"
 LAYERS = {"full_attention", "sliding_attention"}
 """Kinds of layers in which a token sees other tokens through attention alone."""
 REMEDY = "set packing: none"
+ROUTED = "its router's loss counts the tokens of padded rows"
 FOR_THE_LOG = ("entropy", "mean_logits", "is_top1")
 """What TRL computes beside log-probabilities, to log it."""
 
@@ -228,8 +229,8 @@ def check(packing: str, model: Any, model_args: ModelConfig | None = None) -> No
         reason = "its convolutions reach over the rows' ends"
     elif getattr(config, "attn_logit_softcapping", None) is not None:
         reason = "its attention caps logits, which SDPA can not"
-    elif getattr(config, "router_aux_loss_coef", 0) and getattr(config, "output_router_logits", False):
-        reason = "its router's loss counts the tokens of padded rows"
+    elif getattr(config, "router_aux_loss_coef", 0) and hasattr(config, "output_router_logits"):
+        reason = ROUTED
     elif not (model._supports_attention_backend and model._supports_sdpa and model._can_set_attn_implementation()):
         reason = "its attention is its own"
     if reason:
@@ -262,10 +263,11 @@ def pack(model: Any, packing: str, lean: Callable[[], bool] | None = None) -> No
     def forward(self: Any, *args: Any, fused_lm_head: bool = False, **kwargs: Any) -> Any:
         if not fused_lm_head:
             return whole(*args, **kwargs)
+        if kwargs.get("output_router_logits"):
+            raise CodeprefError(f"packing: {type(self).__name__} can not be packed: {ROUTED}; {REMEDY}")
         layout = lay(kwargs.pop("input_ids"), kwargs.pop("attention_mask"), kwargs.pop("labels"), packing == "prefix")
         inner = alone if lean is not None and lean() else whole
-        with torch.no_grad():
-            no_mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=layout.ids.device)  # 4-D: none is made
+        no_mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=layout.ids.device)  # of four dimensions: none is made
         hook = self.base_model.register_forward_hook(functools.partial(_keep_sources, layout))
         try:
             output = inner(

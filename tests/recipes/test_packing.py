@@ -258,6 +258,8 @@ def test_a_batch_in_which_nothing_counts_has_a_gradient_of_zero(made, words, var
 
 def test_without_log_probs_the_model_is_what_it_was(made, words, varied, tmp_path):
     padded, packed = (build(made("qwen2"), words, varied, tmp_path, packing) for packing in ("none", "prefix"))
+    packed.model.save_pretrained(tmp_path / "saved")
+    assert "packed" not in (tmp_path / "saved" / "config.json").read_text()
     batch = padded._prepare_inputs(next(iter(padded.get_train_dataloader())))
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     with torch.no_grad():
@@ -272,6 +274,7 @@ def test_without_log_probs_the_model_is_what_it_was(made, words, varied, tmp_pat
         ("qwen3_next", {"num_hidden_layers": 4}, "layers of linear_attention"),
         ("mamba", {}, "layers of linear_attention"),
         ("falcon_h1", {}, "layers of hybrid"),
+        ("mixtral", {"num_key_value_heads": 2}, "its router's loss"),
     ],
 )
 def test_models_that_are_refused(words, kind, changes, said):
