@@ -1,12 +1,17 @@
-"""What our recipes cost next to stock TRL, and what the usual savings bring, on the same model and pairs.
+"""What our recipes cost next to stock TRL, and what packing and the usual savings bring, on the same model and pairs.
 
     python -m benchmarks.train_speed                          # toy model on the CPU, one thread
+    python -m benchmarks.train_speed --data runs/dataset --batch 8 --only stock,packed
     python -m benchmarks.train_speed --shape 0.5b --device cuda --batch 8 --steps 20
 
-Random weights, synthetic pairs of programs with one wrong line (lengths spread over a factor of eight). Variants take
-turns within each round, so that what else the machine does falls on all of them; a ratio is the median over rounds of
-time by the baseline's time in the same round. On the CPU time is CPU seconds of the process (others' load does not
-count), on a GPU wall seconds after a synchronisation. Memory is the peak above what was there before the trainer.
+Random weights. Pairs of a dataset, or synthetic ones: programs with one wrong line, lengths spread over a factor of
+eight, `--context` more functions in each prompt. Variants take turns within each round, so that what else the machine
+does falls on all of them; a ratio is the median over rounds of time by the baseline's time in the same round, for the
+same pairs. On the CPU time is CPU seconds of the process (others' load does not count), on a GPU wall seconds after a
+synchronisation. Memory is the peak above what was there before the trainer.
+
+The shares that are printed are the bound: what padding is of all cells of the padded batches, and what the packed rows
+leave out of the tokens because both sides begin with it. `counted` are the positions whose logits a loss needs.
 """
 
 import argparse
@@ -25,6 +30,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SHAPES = {
     "toy": (128, 384, 2, 4, 2),
+    "small": (512, 1536, 4, 8, 2),
     "0.5b": (896, 4864, 24, 14, 2),
     "1.5b": (1536, 8960, 28, 12, 2),
     "7b": (3584, 18944, 28, 28, 4),
@@ -41,7 +47,16 @@ class Variant:
     build: Callable[[], Any]
 
 
-def pairs(count: int, seed: int = 0) -> list[dict[str, Any]]:
+def stored(name: str, count: int) -> list[dict[str, Any]]:
+    """The pairs of a dataset, over and over until there are `count`."""
+    from data import DataArguments
+    from data import pairs as read
+
+    rows = read(DataArguments(dataset_name=name)).train.remove_columns("place").to_list()
+    return [rows[number % len(rows)] for number in range(count)]
+
+
+def pairs(count: int, context: int, seed: int = 0) -> list[dict[str, Any]]:
     """Programs of 1 to 8 functions, one of them wrong in one side, with the spans of the differing lines."""
     generator = random.Random(seed)
     lines = (ROOT / "recipes" / "tiny" / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
@@ -52,7 +67,8 @@ def pairs(count: int, seed: int = 0) -> list[dict[str, Any]]:
         wrong = generator.randrange(len(parts))
         before = "".join(part["chosen"] for part in parts[:wrong])
         after = "".join(part["chosen"] for part in parts[wrong + 1 :])
-        row = {"prompt": f"# Module {number}: {parts[wrong]['prompt']}"}
+        given = "".join(part["chosen"] for part in generator.choices(known, k=context))
+        row = {"prompt": f"{given}# Module {number}: {parts[wrong]['prompt']}"}
         for side in ("chosen", "rejected"):
             spans = parts[wrong][f"{side}_spans"]
             row[side] = before + parts[wrong][side] + after
@@ -90,7 +106,9 @@ def make(shape: str, vocabulary: int, folder: Path) -> Any:
 
 def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argparse.Namespace) -> list[Variant]:
     """Stock trainers as their documentation builds them, our recipes' trainers, and one change at a time."""
+    import dpo as dpo_recipe
     import focal
+    import kto
     import recipe
     from data import DataArguments, labelled
     from datasets import Dataset
@@ -102,7 +120,7 @@ def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argpa
     table = Dataset.from_list(rows)
     path = folder / "pairs.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    mixed, _ = labelled(DataArguments(dataset_name=str(path)), seed=0)
+    mixed = labelled(DataArguments(dataset_name=str(path)), seed=0).train.remove_columns("place")
 
     def arguments(kind: type, **changes: Any) -> Any:
         values = {
@@ -133,25 +151,55 @@ def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argpa
             recipe.group(built)
         return built
 
-    def focal_with(rejected: list[float]) -> Callable[[], Any]:
-        settings = focal.FocalArguments(rejected_focus_weight=rejected)
-        return lambda: trainer(focal.FocalDPOTrainer, arguments(DPOConfig), ours=True, settings=settings)
+    def focal_with(rejected: list[float], packing: str = "none") -> Callable[[], Any]:
+        focus = "lines" if "chosen_spans" in rows[0] else "middle"
+        settings = focal.FocalArguments(focus=focus, rejected_focus_weight=rejected)
+        extra = {"settings": settings, "packing": packing}
+        return lambda: trainer(focal.FocalDPOTrainer, arguments(DPOConfig), ours=True, **extra)
 
-    def dpo(**changes: Any) -> Callable[[], Any]:
-        return lambda: trainer(DPOTrainer, arguments(DPOConfig, **changes), ours=True)
+    def dpo(packing: str = "none", **changes: Any) -> Callable[[], Any]:
+        kind = dpo_recipe.PackedDPOTrainer
+        return lambda: trainer(kind, arguments(DPOConfig, **changes), ours=True, packing=packing)
 
-    return [
+    def own_kto(packing: str) -> Callable[[], Any]:
+        return lambda: trainer(kto.PackedKTOTrainer, arguments(KTOConfig), mixed, ours=True, packing=packing)
+
+    every = [
         Variant("stock DPO", None, lambda: trainer(DPOTrainer, arguments(DPOConfig))),
         Variant("our DPO", "stock DPO", dpo()),
+        Variant("packed DPO: rows", "stock DPO", dpo("rows")),
+        Variant("packed DPO: prefix", "stock DPO", dpo("prefix")),
         Variant("focal DPO, mask", "stock DPO", focal_with([0.0, 1.0, 0.0])),
         Variant("focal DPO, graded weights", "stock DPO", focal_with([0.3, 1.0, 0.3])),
+        Variant("packed focal DPO: prefix", "stock DPO", focal_with([0.0, 1.0, 0.0], "prefix")),
         Variant("stock KTO", None, lambda: trainer(KTOTrainer, arguments(KTOConfig), mixed)),
-        Variant("our KTO", "stock KTO", lambda: trainer(KTOTrainer, arguments(KTOConfig), mixed, ours=True)),
+        Variant("our KTO", "stock KTO", own_kto("none")),
+        Variant("packed KTO: rows", "stock KTO", own_kto("rows")),
         Variant("reference precomputed", "our DPO", dpo(precompute_ref_log_probs=True)),
         Variant("length-grouped batches", "our DPO", dpo(train_sampling_strategy="group_by_length")),
         Variant("both", "our DPO", dpo(precompute_ref_log_probs=True, train_sampling_strategy="group_by_length")),
         Variant("gradient checkpointing", "our DPO", dpo(gradient_checkpointing=True)),
     ]
+    words_wanted = wanted.only.split(",") if wanted.only else [""]
+    chosen = [variant for variant in every if any(word in variant.name for word in words_wanted)]
+    names = {variant.name for variant in chosen} | {variant.base for variant in chosen}
+    return [variant for variant in every if variant.name in names]
+
+
+def shares(trainer: Any, packing: str) -> dict[str, float]:
+    """Of one epoch's padded cells: what is padding, what packing leaves out besides, what needs logits."""
+    from packing import lay
+
+    padded, real, packed, counted = 0, 0, 0, 0
+    for batch in trainer.get_train_dataloader():
+        labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+        layout = lay(batch["input_ids"], batch["attention_mask"], labels, packing == "prefix")
+        padded += labels.numel()
+        real += int(batch["attention_mask"].sum())
+        packed += layout.ids.numel()
+        counted += layout.targets.numel()
+    found = {"padding": 1 - real / padded, "shared": (real - packed) / padded, "counted": counted / padded}
+    return {**{name: round(value, 3) for name, value in found.items()}, "bound": round(padded / packed, 2)}
 
 
 def timed(trainer: Any, device: str) -> tuple[float, int, float]:
@@ -216,9 +264,10 @@ def full_logits(trainer: Any, fused: bool, device: str) -> float:
     return clock() - start
 
 
-def measure(chosen: list[Variant], rounds: int, device: str) -> Iterator[dict[str, Any]]:
-    """Runs the variants in turn, once to warm up and then `rounds` times; one result a variant."""
-    trainers = {variant.name: variant.build() for variant in chosen}
+def measure(
+    chosen: list[Variant], trainers: dict[str, Any], rounds: int, device: str, kernel: bool
+) -> Iterator[dict[str, Any]]:
+    """Runs the variants in turn, once to warm up and then `rounds` times; one result a variant, and TRL's kernel."""
     found: dict[str, list[tuple[float, int, float]]] = {variant.name: [] for variant in chosen}
     for number in range(rounds + 1):
         order = chosen if number % 2 else chosen[::-1]
@@ -234,14 +283,19 @@ def measure(chosen: list[Variant], rounds: int, device: str) -> Iterator[dict[st
             rates = [t / s for s, t, _ in found[variant.name]]
             bases = [t / s for s, t, _ in found[variant.base]]
             ratios = [base / rate for rate, base in zip(rates, bases, strict=True)]
+        args = trainers[variant.name].args
+        rows = args.per_device_train_batch_size * args.max_steps
         yield {
             "variant": variant.name,
             "against": variant.base,
+            "rows_per_s": round(rows * len(seconds) / sum(seconds), 2),
             "tokens_per_s": round(sum(tokens) / sum(seconds), 1),
             "time_ratio": round(statistics.median(ratios), 3),
             "range": [round(min(ratios), 3), round(max(ratios), 3)],
             "peak_mb": round(statistics.median(peaks), 1),
         }
+    if not kernel:
+        return
     pair = [
         (full_logits(trainers["our DPO"], False, device), full_logits(trainers["our DPO"], True, device))
         for _ in range(rounds)
@@ -250,6 +304,7 @@ def measure(chosen: list[Variant], rounds: int, device: str) -> Iterator[dict[st
     yield {
         "variant": "fused log-probs (one pass)",
         "against": "log-softmax over whole logits",
+        "rows_per_s": None,
         "tokens_per_s": None,
         "time_ratio": round(statistics.median(ratios), 3),
         "range": [round(min(ratios), 3), round(max(ratios), 3)],
@@ -257,15 +312,22 @@ def measure(chosen: list[Variant], rounds: int, device: str) -> Iterator[dict[st
     }
 
 
-def main() -> None:
+def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shape", choices=SHAPES, default="toy")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--vocabulary", type=int, default=4096, help="rows of the LM head (a real one has 150,000)")
+    parser.add_argument("--data", help="a dataset of pairs, as the recipes take it; else synthetic pairs")
+    parser.add_argument("--context", type=int, default=0, help="functions in each synthetic prompt")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=4, help="a round's steps")
     parser.add_argument("--rounds", type=int, default=9)
-    wanted = parser.parse_args()
+    parser.add_argument("--only", default="", help="variants whose name has one of these words, divided by commas")
+    return parser.parse_args()
+
+
+def main() -> None:
+    wanted = asked()
     sys.path[:0] = [str(ROOT / "recipes"), str(ROOT / "recipes" / "tiny")]
 
     import datasets
@@ -275,21 +337,29 @@ def main() -> None:
     datasets.disable_progress_bars()
     if wanted.device == "cpu":
         torch.set_num_threads(1)
+    count = wanted.batch * wanted.steps * 4
+    rows = stored(wanted.data, count) if wanted.data else pairs(count, wanted.context)
     with tempfile.TemporaryDirectory() as folder:
         words = make(wanted.shape, wanted.vocabulary, Path(folder))
-        rows = pairs(wanted.batch * wanted.steps * 4)
-        results = list(measure(variants(Path(folder), words, rows, wanted), wanted.rounds, wanted.device))
-    print("| variant | tokens/s | time to | ratio [range] | peak MB |\n| --- | ---: | --- | ---: | ---: |")
+        chosen = variants(Path(folder), words, rows, wanted)
+        trainers = {variant.name: variant.build() for variant in chosen}
+        stock = trainers[chosen[0].name]
+        bounds = {packing: shares(stock, packing) for packing in ("rows", "prefix") if "DPO" in chosen[0].name}
+        results = list(measure(chosen, trainers, wanted.rounds, wanted.device, kernel=not wanted.only))
+    heads = "| variant | rows/s | tokens/s | time to | ratio [range] | peak MB |"
+    print(f"{heads}\n| --- | ---: | ---: | --- | ---: | ---: |")
     for item in results:
-        speed = "" if item["tokens_per_s"] is None else f"{item['tokens_per_s']:,.0f}"
-        peak = "" if item["peak_mb"] is None else f"{item['peak_mb']:,.0f}"
-        low, high = item["range"]
-        print(
-            f"| {item['variant']} | {speed} | {item['against'] or ''} | {item['time_ratio']} [{low}-{high}] | {peak} |"
+        rate, speed, peak = (
+            "" if item[name] is None else f"{item[name]:,.{digits}f}"
+            for name, digits in (("rows_per_s", 2), ("tokens_per_s", 0), ("peak_mb", 0))
         )
+        ratio = f"{item['time_ratio']} [{item['range'][0]}-{item['range'][1]}]"
+        print(f"| {item['variant']} | {rate} | {speed} | {item['against'] or ''} | {ratio} | {peak} |")
+    for packing, found in bounds.items():
+        print(f"{packing}: {found}")
     device = "cpu, one thread" if wanted.device == "cpu" else torch.cuda.get_device_name()
     about = {"device": device, "torch": torch.__version__, "trl": trl.__version__, **vars(wanted)}
-    print(json.dumps({**about, "results": results}))
+    print(json.dumps({**about, "bounds": bounds, "results": results}))
 
 
 if __name__ == "__main__":

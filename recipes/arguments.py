@@ -11,6 +11,7 @@ from typing import Any, NoReturn, get_args, get_type_hints
 
 import yaml
 from data import DataArguments
+from packing import PAIRS, ROWS
 from trl import ModelConfig, TrlParser
 
 from codepref.errors import CodeprefError
@@ -31,6 +32,10 @@ class PreferenceArguments(DataArguments):
         },
     )
     chosen_drop: float = field(default=0.5, metadata={"help": "Limit of chosen_guard, in nats per token."})
+    packing: str = field(
+        default="none",
+        metadata={"help": "rows: no padding is computed; the loss is the same.", "choices": list(ROWS)},
+    )
 
 
 @dataclass
@@ -40,6 +45,21 @@ class PairArguments(PreferenceArguments):
     alpha: float = field(
         default=1.0,
         metadata={"help": "Weight of the NLL term on the chosen code (token mean over the micro-batch); 0: none."},
+    )
+    packing: str = field(
+        default="none",
+        metadata={
+            "help": "rows (or pairs): no padding is computed. prefix: nor what both sides begin with computed twice. "
+            "The loss is the same.",
+            "choices": list(PAIRS),
+        },
+    )
+    max_tokens_per_batch: int | None = field(
+        default=None,
+        metadata={
+            "help": "With packing: tokens of one pass. A batch of per_device_train_batch_size pairs is taken in as "
+            "many passes as it needs, and counts as before."
+        },
     )
 
 

@@ -19,7 +19,8 @@ MAY_CHANGE = {
     "save_steps", "save_total_limit", "resume_changed", "push_to_hub", "use_cpu", "precompute_ref_log_probs",
     "dataset_num_proc", "dataloader_num_workers", "chosen_guard", "chosen_drop", "logging_first_step",
     "logging_strategy", "hub_strategy", "trackio_space_id", "ddp_find_unused_parameters", "ddp_timeout",
-    "precompute_ref_batch_size", "skip_bad", "dataset_config", "dataset_train_split",
+    "precompute_ref_batch_size", "skip_bad", "dataset_config", "dataset_train_split", "packing",
+    "max_tokens_per_batch",
 }  # fmt: skip
 """Settings under which a resumed run is still the same: how long, how fast, how it is watched and kept; and those of
 the dataset, whose rows are compared themselves."""

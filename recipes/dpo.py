@@ -9,7 +9,9 @@ import arguments
 import data
 import guards
 import models
+import packing
 import recipe
+from packed_trainer import PackedTrainer, rows_at_once
 from trl import DPOConfig, DPOTrainer
 
 METHOD = recipe.Method(
@@ -26,19 +28,27 @@ METHOD = recipe.Method(
 SIDES = data.SIDES["pairs"]
 
 
-def main(argv: Sequence[str] | None = None) -> DPOTrainer:
+class PackedDPOTrainer(PackedTrainer, DPOTrainer):
+    """TRL's DPO trainer; with `packing` its steps are packed."""
+
+
+def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = arguments.parse(arguments.PairArguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
-    model = recipe.announce(model_args, training_args, rows=2 * training_args.per_device_train_batch_size)
+    at_once = rows_at_once(script_args.packing, script_args.max_tokens_per_batch, training_args)
+    model = recipe.announce(model_args, training_args, rows=at_once)
+    packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args)
     drops = training_args.truncation_mode == "keep_start"
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length, drops)
     fit, held = guards.both(rows, SIDES, reading)
     manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
     checkpoint = recipe.resume(script_args, training_args, manifest)
-    trainer = recipe.own_card(DPOTrainer)(
+    trainer = recipe.own_card(PackedDPOTrainer)(
         **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        packing=script_args.packing,
+        max_tokens=script_args.max_tokens_per_batch,
         train_dataset=fit.rows,
         eval_dataset=held,
         processing_class=words,

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import torch
 from datasets import Dataset
+from packed_trainer import PackedTrainer
 from transformers import PreTrainedTokenizerBase
 from trl import DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
@@ -156,7 +157,7 @@ class FocalCollator(DataCollatorForPreference):
         return batch
 
 
-class FocalDPOTrainer(DPOTrainer):
+class FocalDPOTrainer(PackedTrainer, DPOTrainer):
     """TRL's DPO trainer on the tokens in focus. `dropped` says how many training pairs had none, and why."""
 
     _tag_names: ClassVar = ["trl", "dpo", "focal-dpo"]
@@ -181,7 +182,6 @@ class FocalDPOTrainer(DPOTrainer):
             graded=self.graded,
         )
         super().__init__(args=args, processing_class=processing_class, data_collator=collator, **rest)
-        self._apply_weights()
 
     def _prepare_dataset(self, dataset: Dataset, processing_class: Any, args: Any, dataset_name: str) -> Dataset:
         settings, given = self.settings, len(dataset)
@@ -219,16 +219,11 @@ class FocalDPOTrainer(DPOTrainer):
             name for side in SIDES if (name := f"{side}_weights") not in self._signature_columns
         ]
 
-    def _precompute_ref_logps(self, *args: Any, **kwargs: Any) -> Dataset:
-        self._apply_weights()  # the parent computes these before its constructor is over
-        return super()._precompute_ref_logps(*args, **kwargs)
-
-    def _apply_weights(self) -> None:
-        if self.graded:
-            for model in (self.model, self.ref_model):
-                if model is not None:
-                    unwrapped = self.accelerator.unwrap_model(model)
-                    weigh_log_probs(getattr(unwrapped, "get_base_model", lambda same=unwrapped: same)())
+    def _change_forward(self) -> None:
+        super()._change_forward()
+        if self.graded:  # outermost: weights are in TRL's layout
+            for model in self._bases():
+                weigh_log_probs(model)
 
 
 def weigh_log_probs(model: torch.nn.Module) -> None:

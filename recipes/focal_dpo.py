@@ -15,7 +15,9 @@ import data
 import focal
 import guards
 import models
+import packing
 import recipe
+from packed_trainer import rows_at_once
 from trl import DPOConfig
 
 METHOD = recipe.Method(
@@ -42,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     script_args, training_args, model_args = arguments.parse(Arguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
     focal.check(script_args, training_args)
-    model = recipe.announce(model_args, training_args, rows=2 * training_args.per_device_train_batch_size)
+    at_once = rows_at_once(script_args.packing, script_args.max_tokens_per_batch, training_args)
+    model = recipe.announce(model_args, training_args, rows=at_once)
+    packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args, spans=script_args.focus == "lines")
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
     fit, held = guards.both(rows, SIDES, reading)
@@ -51,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     trainer = recipe.own_card(focal.FocalDPOTrainer)(
         **recipe.prepare_trainer(script_args, training_args, model_args, model),
         settings=script_args,
+        packing=script_args.packing,
+        max_tokens=script_args.max_tokens_per_batch,
         train_dataset=fit.rows,
         eval_dataset=held,
         processing_class=words,

@@ -12,7 +12,9 @@ import arguments
 import data
 import guards
 import models
+import packing
 import recipe
+from packed_trainer import PackedTrainer
 from trl import KTOConfig, KTOTrainer
 
 from codepref.errors import CodeprefError
@@ -30,12 +32,17 @@ METHOD = recipe.Method(
 SIDES = data.SIDES["labelled"]
 
 
-def main(argv: Sequence[str] | None = None) -> KTOTrainer:
+class PackedKTOTrainer(PackedTrainer, KTOTrainer):
+    """TRL's KTO trainer; with `packing` its steps are packed."""
+
+
+def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = arguments.parse(arguments.PreferenceArguments, KTOConfig, argv)
     if training_args.per_device_train_batch_size < 2:
         raise CodeprefError("per_device_train_batch_size: KTO compares the rows of a batch; give 2 or more")
     model = recipe.announce(model_args, training_args, rows=training_args.per_device_train_batch_size)
+    packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.labelled(script_args, seed=training_args.seed)
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
     fit, held = guards.both(rows, SIDES, reading)
@@ -54,8 +61,9 @@ def main(argv: Sequence[str] | None = None) -> KTOTrainer:
         manifest["checks"]["warnings"].append(
             "one row is left out: alone in the last batch it had none to compare with"
         )
-    trainer = recipe.own_card(KTOTrainer)(
+    trainer = recipe.own_card(PackedKTOTrainer)(
         **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        packing=script_args.packing,
         train_dataset=train,
         eval_dataset=held and guards.whole_batches(held, training_args.per_device_eval_batch_size),
         processing_class=words,

@@ -36,7 +36,7 @@ class Estimate:
 
 
 def estimate(
-    model: torch.nn.Module, model_args: ModelConfig, training_args: Any, rows: int, reference: bool
+    model: torch.nn.Module, model_args: ModelConfig, training_args: Any, rows: float, reference: bool
 ) -> Estimate:
     """What a training step needs.
 
@@ -44,7 +44,7 @@ def estimate(
         model: The model, or its skeleton.
         model_args: Precision, quantisation and adapter.
         training_args: The trainer's configuration.
-        rows: Sequences in one forward pass (twice the pairs for DPO).
+        rows: Sequences of `max_length` in one forward pass (twice the pairs for DPO).
         reference: A second copy of the model is kept (full-parameter training without precomputed log-probs).
     """
     size = BYTES[model_args.dtype or "auto"]

@@ -50,7 +50,7 @@ class Method:
     """BibTeX of the paper, if there is one."""
 
 
-def announce(model_args: ModelConfig, training_args: Any, rows: int, preference: bool = True) -> torch.nn.Module:
+def announce(model_args: ModelConfig, training_args: Any, rows: float, preference: bool = True) -> torch.nn.Module:
     """Prints the memory estimate, and a warning when the GPU has less; gives the model without its weights."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     if training_args.process_index != 0:
