@@ -9,6 +9,7 @@ official  the test needs the candidate's own process: it patches, seeds, reads s
           exceptions by name, imports what the judge does not have; it runs whole beside the candidate
 blind     the test checks nothing that the code returns, or brings its own copy of the entry point
 broken    the text is no Python of this interpreter; it runs as `official` does, in the candidate's
+stdin     a test by input and output: the program runs whole with the input, what it printed is compared outside
 ========  ===========================================================================================================
 
 The kind depends on the test alone, never on what a candidate returns. Runs in a forked child of the referee: test text
@@ -34,11 +35,15 @@ KINDS = {
     "play": "the test passes when it is played with the answers to its operations",
     "official": "the test, run beside the candidate, raises nothing",
     "broken": "does not parse in this interpreter; runs as `official` does, in the candidate's",
+    "stdin": "the program prints the right output for the input",
     "blind": "checks nothing that the code returns",
     "missing": "needs a package that is not installed",
 }  # fmt: skip
 DIRECT = frozenset(("eq", "ne", "is", "isnot", "truth", "not", "judge"))
 WHOLE = frozenset(("official", "broken"))
+STDIN = "stdin"
+ALONE = WHOLE | {STDIN}
+"""Kinds that need a process of their own."""
 IDLE = frozenset(("blind", "missing"))
 """Kinds that nothing is run for."""
 
@@ -48,7 +53,8 @@ class Plan(NamedTuple):
 
     kind: str
     steps: list[tuple[str, Any]]
-    """For the candidate's process: `("eval", expression)`, `("op", operation)` or `("whole", [text, entry point])`."""
+    """For the candidate's process: `("eval", expression)`, `("op", operation)`, `("whole", [text, entry point])` or
+    `("stdin", input)`."""
     condition: str = ""
     expected: Any = None
     modules: tuple[str, ...] = ()
