@@ -125,12 +125,12 @@ def read_test(text: str) -> StdinTest | None:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        return test_of(json.loads(text))
+        return given_test(json.loads(text))
     except (ValueError, RecursionError, LineError):
         return None
 
 
-def test_of(entry: Any) -> StdinTest:
+def given_test(entry: Any) -> StdinTest:
     """The test in a JSON object.
 
     Raises:
@@ -153,7 +153,7 @@ def test_of(entry: Any) -> StdinTest:
     return StdinTest(checked_text(entry["input"], "input"), texts, float(tolerance))
 
 
-def test_text(item: Any, where: str) -> str:
+def text_of(item: Any, where: str) -> str:
     """The text of a test as it stands in a file: an assert as it is, or a test by input and output in canonical form.
 
     Raises:
@@ -161,7 +161,7 @@ def test_text(item: Any, where: str) -> str:
     """
     if isinstance(item, dict):
         try:
-            return test_of(item).text
+            return given_test(item).text
         except LineError as error:
             raise LineError(f"{where}: {error.problem}", error.remedy) from None
     text = checked_text(item, where)

@@ -2,9 +2,9 @@
 
     codepref execute --input cases.jsonl --output verdicts.jsonl --jobs 2
 
-A case is `{"id", "code", "tests": [...], "entry_point"?}`; a test is a text, `"assert ..."`, or, for a program that reads
-standard input, an object `{"input", "output"}` (`codepref.stdin`). A verdict is `{"id", "verdicts", "modes", "cpu_s", "fingerprints", "errors", "layers"}`, lists in the
-order of the tests, lines in the order of the input (so ids may repeat).
+A case is `{"id", "code", "tests": [...], "entry_point"?}`. A test is a text, `"assert ..."`, or for a program that reads
+standard input an object `{"input", "output"}` (`codepref.stdin`). A verdict is `{"id", "verdicts", "modes", "cpu_s",
+"fingerprints", "errors", "layers"}`, lists in the order of the tests, lines in the order of the input (so ids may repeat).
 """
 
 import argparse
@@ -21,7 +21,7 @@ from codepref.errors import CodeprefError
 from codepref.files import LineError, good_lines
 from codepref.sandbox.base import Job, Limits, Matrix, SandboxUnavailable
 from codepref.sandbox.pool import execute
-from codepref.stdin import test_text
+from codepref.stdin import text_of
 
 _FIELDS: dict[str, type] = {"id": str, "code": str, "tests": list}
 
@@ -100,7 +100,7 @@ def _job(case: dict[str, Any], where: str) -> Job:
 
 def _test(test: Any, name: str) -> str:
     """A test as text. An assert may hold anything; the sandbox says what comes of it."""
-    return test if isinstance(test, str) else test_text(test, name)
+    return test if isinstance(test, str) else text_of(test, name)
 
 
 def _run(args: argparse.Namespace, limits: Limits, jobs: list[Job], output: TextIO) -> None:

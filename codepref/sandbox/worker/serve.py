@@ -91,11 +91,13 @@ def message() -> Any:
     return marshal.loads(read(struct.unpack("<I", read(4))[0]))
 
 
-def write(data: bytes) -> None:
+def write(data: bytes | memoryview) -> None:
     """All of `data` to the answer pipe."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(ANSWERS, view) :]
+    done = 0
+    with memoryview(data) as view:
+        while done < len(view):
+            with view[done:] as rest:
+                done += os.write(ANSWERS, rest)
 
 
 class Server:
@@ -115,10 +117,13 @@ class Server:
         """Never returns."""
         while True:
             for payload, load_s, cpu_s, wall_s, records in message():
-                write(self.answer(payload, Allowance(load_s, cpu_s, wall_s, records, math.inf, math.inf)))
+                self.answer(payload, Allowance(load_s, cpu_s, wall_s, records, math.inf, math.inf))
 
-    def answer(self, payload: bytes, allowed: Allowance) -> bytes:
-        """Runs one unit in a child, and leaves nothing of it."""
+    def answer(self, payload: bytes, allowed: Allowance) -> None:
+        """Runs one unit in a child, sends its records, and leaves nothing of it.
+
+        They are never copied into the memory of this process, which every later child could read.
+        """
         pages = self.report.outer
         self.report.use(pages)
         pid = fork()
@@ -129,10 +134,11 @@ class Server:
             end_others()
         wipe(self.writable)
         end = used(pages)
-        written = pages[HEAD.size : end]
+        write(ANSWER.pack(status, why, cpu_s, end - HEAD.size))
+        with memoryview(pages) as whole, whole[HEAD.size : end] as written:
+            write(written)
         empty(pages)
         empty(self.report.inner)
-        return ANSWER.pack(status, why, cpu_s, len(written)) + written
 
     def hung_up(self, pid: int) -> int:
         """Ends this process and its child when the supervisor is gone."""
