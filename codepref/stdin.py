@@ -130,6 +130,17 @@ def read_test(text: str) -> StdinTest | None:
         return None
 
 
+def shown(text: str, most: int | None = None) -> str:
+    """A test as people and models are shown it: a test by input and output as two blocks, any other as it is.
+
+    Args:
+        text: The test.
+        most: Characters of it, or of each block, that are shown; None: all.
+    """
+    found = read_test(text)
+    return _cut(text, most) if found is None else found.blocks(most)
+
+
 def given_test(entry: Any) -> StdinTest:
     """The test in a JSON object.
 

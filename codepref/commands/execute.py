@@ -2,9 +2,10 @@
 
     codepref execute --input cases.jsonl --output verdicts.jsonl --jobs 2
 
-A case is `{"id", "code", "tests": [...], "entry_point"?}`. A test is a text, `"assert ..."`, or for a program that reads
-standard input an object `{"input", "output"}` (`codepref.stdin`). A verdict is `{"id", "verdicts", "modes", "cpu_s",
-"fingerprints", "errors", "layers"}`, lists in the order of the tests, lines in the order of the input (so ids may repeat).
+A case is `{"id", "code", "tests": [...], "entry_point"?}`. A test is a text, `"assert ..."`, or for a program that
+reads standard input an object `{"input", "output"}` (`codepref.stdin`). A verdict is `{"id", "verdicts", "modes",
+"cpu_s", "fingerprints", "errors", "layers"}`, lists in the order of the tests, lines in the order of the input (so ids
+may repeat).
 """
 
 import argparse

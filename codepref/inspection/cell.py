@@ -10,6 +10,7 @@ from codepref.inspection.run import Run
 from codepref.records import Costs, from_table
 from codepref.sandbox import Cell, Limits, Sandbox
 from codepref.sandbox.explain import plan_words, trace_words
+from codepref.stdin import shown
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def run_again(run: Run, prompt_id: str, code: int, test: int) -> str:
     for word, number, texts in (("code", code, codes), ("test", test, tests)):
         if number >= len(texts):
             raise CodeprefError(f"{run.root}: prompt {prompt_id!r} has {len(texts)} {word}s, numbered from 0")
-    sections = [Section(f"prompt {prompt_id}, code {code}", codes[code]), Section(f"test {test}", tests[test])]
+    sections = [Section(f"prompt {prompt_id}, code {code}", codes[code]), Section(f"test {test}", shown(tests[test]))]
     with Sandbox(_limits(run), lane="strict") as sandbox:
         cell, plan, trace = sandbox.run_cell(codes[code], tests[test], known.get("entry_point"))
         layers = ", ".join(sandbox.layers)
