@@ -22,6 +22,7 @@ SHOWN = 60
 """Characters of a line that a difference shows."""
 BEFORE = 20
 """Of these, characters before the first that differs."""
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FENCE = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 
@@ -34,7 +35,8 @@ class StdinTest:
     outputs: tuple[str, ...]
     """At least one; any of them is right."""
     tolerance: float = 0.0
-    """How far a number may be off, absolutely or as a share of the right one; 0: compared as text."""
+    """How far a number with a fraction may be off, absolutely or as a share of the right one. Whole numbers are exact.
+    0: all is compared as text."""
 
     @property
     def text(self) -> str:
@@ -74,8 +76,11 @@ class StdinTest:
             return True
         if not (_NUMBER.fullmatch(wanted) and _NUMBER.fullmatch(got)):
             return False
+        whole = _WHOLE.fullmatch(wanted)
+        if whole and _WHOLE.fullmatch(got):
+            return _digits(wanted) == _digits(got)
         right = float(wanted)
-        return abs(right - float(got)) <= self.tolerance * max(1.0, abs(right))
+        return abs(right - float(got)) <= self.tolerance * (1.0 if whole else max(1.0, abs(right)))
 
     def blocks(self, most: int | None = None) -> str:
         """For people and models: a fenced block with the input, and one with the output.
@@ -87,6 +92,12 @@ class StdinTest:
             f"{word}:\n{_fenced(_cut(text, most))}"
             for word, text in (("Input", self.input), ("Output", self.outputs[0]))
         )
+
+
+def _digits(whole: str) -> tuple[bool, str]:
+    """Whether a whole number is negative, and its digits: a float has not room for all."""
+    digits = whole.lstrip("+-").lstrip("0")
+    return whole.startswith("-") and bool(digits), digits
 
 
 def _lines(text: str) -> list[str]:

@@ -72,13 +72,23 @@ def test_long_lines_are_trimmed_around_the_difference() -> None:
 
 
 def test_numbers_within_a_tolerance() -> None:
-    test = one("0.3333 ok 1000000\n", 1e-3)
+    test = one("0.3333 ok 1000000.5\n", 1e-3)
     assert test.difference("0.33331 ok 1000900") == ""
     assert test.difference("0.33331 ok 1002000").startswith("line 1: expected")
-    assert test.difference("0.33331 OK 1000000").startswith("line 1: expected")
+    assert test.difference("0.33331 OK 1000000.5").startswith("line 1: expected")
     assert one("1", 0.5).difference("nan")
     assert one("1", 0.5).difference("1_0")
     assert one("1e999", 0.5).difference("1e998")
+
+
+def test_whole_numbers_are_exact_whatever_the_tolerance() -> None:
+    large = "9007199254740993"
+    assert one(large, 1.0).difference("9007199254740992")
+    assert one(large, 1.0).difference(f"+0{large}") == ""
+    assert one("-0", 1e-9).difference("0") == ""
+    assert one("-7", 1e-9).difference("7")
+    assert one("2", 1e-6).difference("2.0000001") == ""
+    assert one("2000000", 1e-6).difference("2000000.5")
 
 
 def test_any_of_several_outputs() -> None:

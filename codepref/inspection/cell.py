@@ -84,7 +84,7 @@ def _stored(run: Run, known: Mapping[str, Any], code: int, test: int) -> str:
 def _stored_error(run: Run, known: Mapping[str, Any], code: int, test: int) -> str:
     """The error that was kept beside the matrix; empty where none was, or the method keeps none.
 
-    Later stages may have left tests out, so code and test are looked for by their ids in what was run.
+    Later stages may have left tests out, so code and test are looked for by their texts in what was run.
     """
     outcomes = next((stage for stage in run.stages if stage.name == "outcomes" and stage.done), None)
     if outcomes is None:
@@ -94,13 +94,14 @@ def _stored_error(run: Run, known: Mapping[str, Any], code: int, test: int) -> s
     table = outcomes.measured(shard)
     if not rows or table is None:
         return ""
-    row = _place(rows[0]["codes"], "code_id", known["codes"][code])
-    column = _place(rows[0]["tests"], "test_id", known["tests"][test])
+    row = _place(rows[0]["codes"], known["codes"][code])
+    column = _place(rows[0]["tests"], known["tests"][test])
     costs = next((costs for costs in from_table(table, Costs) if costs.prompt_id == prompt_id), None)
     if costs is None or not costs.errors or row is None or column is None:
         return ""
     return costs.errors[row][column]
 
 
-def _place(items: Sequence[Mapping[str, Any]], key: str, wanted: Mapping[str, Any]) -> int | None:
-    return next((place for place, item in enumerate(items) if item[key] == wanted[key]), None)
+def _place(items: Sequence[Any], wanted: Any) -> int | None:
+    (text,) = texts_of([wanted])
+    return next((place for place, found in enumerate(texts_of(items)) if found == text), None)

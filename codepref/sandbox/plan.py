@@ -244,9 +244,22 @@ def is_candidate_name(name: str) -> bool:
 
 def is_candidate_call(node: ast.AST) -> bool:
     """True for a call of a name of the candidate with literal arguments, or with calls of that kind as arguments."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not is_candidate_name(node.func.id):
+    if not isinstance(node, ast.Call):
+        return False
+    named = isinstance(node.func, ast.Name) and is_candidate_name(node.func.id)
+    if not named and not is_method_of_new(node.func):
         return False
     return all(map(is_literal, node.args)) and all(map(is_literal, node.keywords))
+
+
+def is_method_of_new(node: ast.AST) -> bool:
+    """True for a method of an object of a class of the candidate that is made for this call alone: `Solution().f`."""
+    if not isinstance(node, ast.Attribute) or node.attr.startswith("_"):
+        return False
+    made = node.value
+    if not isinstance(made, ast.Call) or made.args or made.keywords or not isinstance(made.func, ast.Name):
+        return False
+    return made.func.id[:1].isupper() and is_candidate_name(made.func.id)
 
 
 def is_literal(node: ast.AST) -> bool:
