@@ -37,7 +37,7 @@ finally:
 """
 """A test that imports `sys` is not taken apart: it runs beside the candidate as it stands."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_LINE = re.compile(r" \(line (\d+)\)\Z")
+_LINE = re.compile(r" \(line (\d+)(?:, in ([^\s()]+))?\)\Z")
 """Of a whole program that raised: see `codepref.sandbox.trial.last_words`."""
 _LIMITS = {
     "timeout": "It does not end within {cpu_s:g} s of CPU time.",
@@ -119,7 +119,11 @@ def _of_program(code: str, error: str) -> list[str]:
     if error.startswith("line "):
         return [f"Its output differs in {error}"]
     place = _LINE.search(error)
-    return [error] if place is None else [error[: place.start()], *_traceback(code, f"{place[1]}:<module>")]
+    return (
+        [error]
+        if place is None or not place[2]
+        else [error[: place.start()], *_traceback(code, f"{place[1]}:{place[2]}")]
+    )
 
 
 def _traceback(code: str, frames: str) -> list[str]:

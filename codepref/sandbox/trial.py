@@ -313,19 +313,23 @@ def _ran(process: Ended, streams: dict[int, bytes], limits: Limits, limit_s: flo
     return Trace(state, cpu_s, values, words.encode(), given_s)
 
 
-_PLACE = re.compile(r'^ +File "<solution>", line (\d+)', re.MULTILINE)
+_PLACE = re.compile(r'^ +File "<solution>", (line \d+(?:, in \S+)?)', re.MULTILINE)
+_RAISED = re.compile(r"^Traceback .*\n(?:[ \t].*\n|\n)+(\S.*)", re.MULTILINE)
+"""A traceback, and the line with the exception: what it says may go on over further lines."""
 MOST_WORDS = 300
 """Characters of a line of standard error."""
 
 
 def last_words(errors: str, ending: str) -> str:
-    """The last line of standard error, with the line of the program that it names; `ending` where it names none."""
-    lines = [line for line in errors.splitlines() if line.strip()]
-    if not lines:
-        return ending
-    places = _PLACE.findall(errors)
-    last = lines[-1].strip()[:MOST_WORDS]
-    return f"{last} (line {places[-1]})" if places else f"{ending}: {last}"
+    """What a program said on standard error before it ended.
+
+    The exception of the last traceback with the line that raised it, else `ending` and the last line.
+    """
+    raised, places = _RAISED.findall(errors), _PLACE.findall(errors)
+    if raised and places:
+        return f"{raised[-1].strip()[:MOST_WORDS]} ({places[-1]})"
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return f"{ending}: {lines[-1][:MOST_WORDS]}" if lines else ending
 
 
 def _lost(answer: Answer, limit_s: float) -> Trace:

@@ -34,7 +34,7 @@ def test_verdicts_modes_and_words(sandbox: Sandbox) -> None:
     assert (right.verdict, right.mode, right.error) == ("passed", "plain", "")
     assert (wrong.verdict, wrong.mode, wrong.error) == ("failed", "plain", "line 1: expected '6', got '5'")
     assert raised.verdict == "failed"
-    assert raised.error == "ValueError: not enough values to unpack (expected 2, got 1) (line 1)"
+    assert raised.error == "ValueError: not enough values to unpack (expected 2, got 1) (line 1, in <module>)"
     assert right.fingerprint == wrong.fingerprint != raised.fingerprint
     assert all(0.0 <= item.cpu_s < 0.5 for item in (right, wrong, raised))
 
@@ -138,7 +138,9 @@ def test_the_expected_output_never_leaves_this_process(sandbox: Sandbox) -> None
 
 def test_last_words() -> None:
     trace = 'Traceback (most recent call last):\n  File "<solution>", line 7, in <module>\nKeyError: 1\n'
-    assert last_words(trace, "exit status 1") == "KeyError: 1 (line 7)"
+    assert last_words(trace, "exit status 1") == "KeyError: 1 (line 7, in <module>)"
+    long = "Traceback (most recent call last):\n  File \"<solution>\", line 7, in f\n\nKeyError: 1\nsee\n  a page\n"
+    assert last_words(f"warning\n{trace}{long}", "exit status 1") == "KeyError: 1 (line 7, in f)"
     assert last_words("warning\n", "exit status 2") == "exit status 2: warning"
     assert last_words("\n", "exit status 2") == "exit status 2"
     assert len(last_words("x" * 9999, "exit status 2")) < 400

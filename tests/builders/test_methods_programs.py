@@ -171,7 +171,7 @@ def test_efficiency_pairs_are_those_of_whole_programs(files: dict[str, Path], tm
 
 
 def test_inspect_shows_inputs_and_outputs(built: tuple[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    method, out = built
+    _, out = built
     assert cli.main(["inspect", str(out), "--prompt", "primes"]) == 0
     shown = capsys.readouterr().out
     assert "Input:\n    ```\n    10\n    ```" in shown
