@@ -139,7 +139,7 @@ def test_the_expected_output_never_leaves_this_process(sandbox: Sandbox) -> None
 def test_last_words() -> None:
     trace = 'Traceback (most recent call last):\n  File "<solution>", line 7, in <module>\nKeyError: 1\n'
     assert last_words(trace, "exit status 1") == "KeyError: 1 (line 7, in <module>)"
-    long = "Traceback (most recent call last):\n  File \"<solution>\", line 7, in f\n\nKeyError: 1\nsee\n  a page\n"
+    long = 'Traceback (most recent call last):\n  File "<solution>", line 7, in f\n\nKeyError: 1\nsee\n  a page\n'
     assert last_words(f"warning\n{trace}{long}", "exit status 1") == "KeyError: 1 (line 7, in f)"
     assert last_words("warning\n", "exit status 2") == "exit status 2: warning"
     assert last_words("\n", "exit status 2") == "exit status 2"
