@@ -1,6 +1,7 @@
 """Tests by input and output: their text, what counts as right, and what is said where it is wrong."""
 
 import json
+import time
 
 import pytest
 
@@ -89,6 +90,12 @@ def test_whole_numbers_are_exact_whatever_the_tolerance() -> None:
     assert one("-7", 1e-9).difference("7")
     assert one("2", 1e-6).difference("2.0000001") == ""
     assert one("2000000", 1e-6).difference("2000000.5")
+
+
+def test_a_word_that_goes_on_for_ever_is_no_number() -> None:
+    start = time.monotonic()
+    assert one("1.5", 1e-3).difference("1" * 1_000_000 + "x")
+    assert time.monotonic() - start < 5
 
 
 def test_any_of_several_outputs() -> None:
