@@ -39,7 +39,7 @@ CLEARLY = 2.0
 MOST_A_PROBLEM = 12
 SEED = 0
 LIBRARIES = ("numpy", "scipy", "numba", "networkx")
-NEEDS = ("ImportError", "ModuleNotFoundError", "AttributeError: module")
+NEEDS = ("ImportError", "ModuleNotFoundError", "AttributeError: module", "NameError: name 'gcd'")
 """What a program says that was written for another environment."""
 
 
