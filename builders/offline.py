@@ -118,7 +118,8 @@ def recorded_lines(rows: Iterator[Row], generator: str) -> Iterator[str]:
         found = list(group)
         codes = [row["text"] for row in found if row["purpose"] == "code"]
         tests = [row["text"] for row in found if row["purpose"] == "test"]
-        head = {"prompt_id": prompt_id, **{name: found[0][name] for name in KEPT[2:] if found[0][name]}}
+        known = {name: found[0][name] for name in KEPT[2:] if found[0][name] or name == "entry_point"}
+        head = {"prompt_id": prompt_id, **known, "entry_point": known["entry_point"] or None}
         entry = {**head, "generator": generator, "codes": codes, "tests": tests}
         yield json.dumps(entry, ensure_ascii=False) + "\n"
 

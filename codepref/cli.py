@@ -25,6 +25,7 @@ COMMANDS = {
     "publish": ("codepref.commands.publish", "put a dataset or a model on the Hub"),
     "inspect": ("codepref.commands.inspect", "show a run, or where a model or dataset on the Hub comes from"),
     "execute": ("codepref.commands.execute", "run codes on tests in the sandbox"),
+    "convert": ("codepref.commands.convert", "make prompts or recordings of a set of contest tasks"),
     "tiny": ("codepref.commands.tiny", "the tiny model: its prompts, its training"),
     "doctor": ("codepref.commands.doctor", "say what this machine offers, and what to do about what is missing"),
 }

@@ -46,6 +46,7 @@ class Samples:
     prompt_id: str
     prompt: str
     entry_point: str
+    """Name of the function under test; empty for programs that read standard input."""
     codes: tuple[Sample, ...]
     tests: tuple[Sample, ...]
     generator: str | None = None
@@ -77,6 +78,7 @@ class Test:
 
     test_id: str
     test: str
+    """Python, usually a single assert, or the text of a test by input and output (`codepref.stdin`)."""
     sample: int
     seed: int | None
 

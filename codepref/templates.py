@@ -5,6 +5,8 @@ from pathlib import Path
 
 import jinja2
 
+from codepref.stdin import shown
+
 _HERE = Path(__file__).parent
 CARDS = next(path for path in (_HERE / "model_cards", _HERE.parent / "model_cards") if path.is_dir())
 """Folder of the templates of cards and of the quickstart's page."""
@@ -23,9 +25,11 @@ def environment(autoescape: bool = False) -> jinja2.Environment:
 
 @functools.lru_cache(maxsize=16)
 def compile_template(text: str) -> jinja2.Template:
-    """A template given as text, such as that of a prompt.
+    """A template given as text, such as that of a prompt; it knows the filter `shown`, for tests.
 
     Raises:
         jinja2.TemplateSyntaxError: it is none.
     """
-    return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text)
+    made = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    made.filters["shown"] = shown
+    return made.from_string(text)

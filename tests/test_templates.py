@@ -11,6 +11,12 @@ def test_a_missing_name_is_an_error_and_no_empty_text():
         templates.environment().from_string("{{ nothing }}").render()
 
 
+def test_tests_are_shown_by_a_filter():
+    template = templates.compile_template("{{ test | shown }}")
+    assert template.render(test="assert f(1)") == "assert f(1)"
+    assert template.render(test='{"input": "1", "output": "2"}').startswith("Input:\n```\n1\n```")
+
+
 def test_the_templates_of_cards_are_found():
     assert {"dataset.md.jinja", "model.md.jinja", "report.html.jinja"} <= set(templates.environment().list_templates())
 

@@ -19,10 +19,11 @@ from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.backends import Backend, answer_options, connected
 from codepref.generate.local import release
 from codepref.generate.progress import counting
-from codepref.generate.recorded import CODES, Recording, RecordingError, read_recordings
+from codepref.generate.recorded import CODES, Recording, RecordingError, entry_point_of, read_recordings
 from codepref.ondisk import Rows
 from codepref.records import Exclusion, Sample, Samples, from_table, to_table
 from codepref.stages import Runner, progress, stage_line
+from codepref.stdin import text_of
 from codepref.store import Shard, Stage
 from codepref.templates import compile_template
 
@@ -257,7 +258,8 @@ def requests_of(row: Any, questions: Sequence[Question]) -> list[Request]:
 
 def prompt_stage(runner: Runner, path: str, shard_size: int) -> Stage:
     """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source`, `licence` and
-    `tests` (a list of texts, for methods that need not ask for them).
+    `tests` (a list, for methods that need not ask for them). The entry point is null for programs that read standard
+    input; it may be left out where all tests are by input and output.
 
     Raises:
         CodeprefError: a line can not be used, or two have the same id.
@@ -321,15 +323,17 @@ def _read_prompt(entry: Mapping[str, Any]) -> Samples:
     Raises:
         LineError: a key is missing or is no text.
     """
-    missing = [key for key in PROMPT_KEYS if key not in entry]
+    missing = [key for key in PROMPT_KEYS[:2] if key not in entry]
     if missing:
         raise LineError(f"missing key {missing[0]!r}", f"every line needs {', '.join(PROMPT_KEYS)}")
-    prompt_id, prompt, entry_point = (checked_text(entry[key], key) for key in PROMPT_KEYS)
+    prompt_id, prompt = (checked_text(entry[key], key) for key in PROMPT_KEYS[:2])
     tests = entry.get("tests", [])
     if not isinstance(tests, list):
         raise LineError(f"tests is {json_word(tests)}", "write a list of texts")
-    given = tuple(Sample(checked_text(test, f"tests[{index}]")) for index, test in enumerate(tests))
-    return Samples(prompt_id, prompt, entry_point, (), given, source=entry.get("source"), licence=entry.get("licence"))
+    given = tuple(Sample(text_of(test, f"tests[{index}]")) for index, test in enumerate(tests))
+    return Samples(
+        prompt_id, prompt, entry_point_of(entry), (), given, source=entry.get("source"), licence=entry.get("licence")
+    )
 
 
 def render_prompt(template: Path, values: dict[str, object]) -> str:

@@ -93,10 +93,14 @@ def _hashes(source: Stage, entry_point: bool, named: NDArray[np.bool_], ids: Tex
     for rows in _heads(source):
         ids.add(row["prompt_id"] for row in rows)
         if entry_point:
-            found = [re.search(rf"\b{re.escape(row['entry_point'])}\b", row["prompt"]) is not None for row in rows]
-            named[start : start + len(rows)] = found
+            named[start : start + len(rows)] = [_names_entry_point(row) for row in rows]
         start += len(rows)
         yield _keys(rows, ("prompt", "entry_point"))
+
+
+def _names_entry_point(row: dict[str, Any]) -> bool:
+    """True also where there is none: the prompt of a program that reads standard input."""
+    return not row["entry_point"] or re.search(rf"\b{re.escape(row['entry_point'])}\b", row["prompt"]) is not None
 
 
 def _keys(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Keys:

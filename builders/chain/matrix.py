@@ -30,6 +30,8 @@ from codepref.sandbox import Job, Limits, Matrix, Sandbox
 from codepref.store import Shard
 
 STUB = "def {}(*args, **kwargs):\n    return None\n"
+SILENT = "pass\n"
+"""The program that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,9 @@ class Execution:
 def select_candidates(config: Selection, samples: pa.Table) -> Shard:
     """Stage `candidates`: programs and tests out of the raw samples.
 
-    Codes fall under `empty`, `unfinished thought`, `unparseable`, `no entry point` or `duplicate`; tests under `empty`,
-    `unfinished thought`, `unparseable`, `no assert`, `no call` or `duplicate`; prompts under `fewer than 2 codes` or
-    `no tests`.
+    Codes fall under `empty`, `unfinished thought`, `unparseable`, `no entry point`, `no output` or `duplicate`; tests
+    under `empty`, `unfinished thought`, `unparseable`, `no assert`, `no call`, `no input and output` or `duplicate`;
+    prompts under `fewer than 2 codes` or `no tests`.
     """
     rows, excluded = [], list[Exclusion]()
     inputs = list(from_table(samples, Samples))
@@ -150,13 +152,18 @@ def run_matrices(config: Execution, table: pa.Table) -> Shard:
     prompts = list(from_table(table, Candidates))
     sandbox = sandbox_of(config.limits)
     matrices = sandbox.run_many([_job(row, _programs(row)) for row in prompts])
-    stubs = sandbox.run_many([_job(row, (config.stub.format(row.entry_point),)) for row in prompts])
+    stubs = sandbox.run_many([_job(row, (stub_of(row.entry_point, config.stub),)) for row in prompts])
     rows, costs = list[Outcomes](), list[Costs]()
     for matrix, stub in zip(matrices, stubs, strict=True):
         verdicts, modes, fingerprints = (_each(matrix, name) for name in ("verdict", "mode", "fingerprint"))
         rows.append(Outcomes(matrix.job_id, verdicts, modes, fingerprints, _each(stub, "verdict")[0]))
         costs.append(Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers, _errors(matrix)))
     return Shard(to_table(rows, Outcomes), measured=to_table(costs, Costs))
+
+
+def stub_of(entry_point: str, stub: str = STUB) -> str:
+    """A program that does nothing: what it passes is no test."""
+    return stub.format(entry_point) if entry_point else SILENT
 
 
 def _programs(row: Candidates) -> tuple[str, ...]:

@@ -41,6 +41,11 @@ _TASK = re.compile(
     r"^#+[ \t]*Task\b[^\n]*\n(?P<task>.*?)^#+[ \t]*Signature\b[^\n]*\n(?P<signature>.*)",
     re.MULTILINE | re.DOTALL | re.IGNORECASE,
 )
+_PROGRAM = re.compile(
+    r"^#+[ \t]*Task\b[^\n]*\n(?P<task>.*?)^#+[ \t]*Input\b[^\n]*\n(?P<input>.*?)"
+    r"^#+[ \t]*Output\b[^\n]*\n(?P<output>.*)",
+    re.MULTILINE | re.DOTALL | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -274,12 +279,15 @@ def _tasks(row: Concepts, answers: Sequence[Sequence[Completion]], _: str) -> tu
 
 
 def task(text: str) -> Samples | extract.Rejected:
-    """The task in an answer.
+    """The task in an answer: of a function with headings Task and Signature, of a program with Task, Input, Output.
 
     Returns:
         A prompt whose id is the hash of its text and entry point, or the rule the answer falls under: `no task` (a
         heading or the text is missing), `no signature`, `unparseable signature`.
     """
+    program = _PROGRAM.search(text)
+    if program is not None:
+        return _program_task(*(part.strip() for part in program.groups()))
     parts = _TASK.search(text)
     description = parts["task"].strip() if parts else ""
     if parts is None or not description:
@@ -292,6 +300,14 @@ def task(text: str) -> Samples | extract.Rejected:
     if extract.parse(prompt) is None:
         return extract.Rejected("no task", "the text can not stand in a docstring")
     return Samples(content_id(prompt, entry_point), prompt, entry_point, (), ())
+
+
+def _program_task(description: str, given: str, printed: str) -> Samples | extract.Rejected:
+    """A task for a program that reads standard input: it has no entry point."""
+    if not (description and given and printed):
+        return extract.Rejected("no task", "a part is empty")
+    prompt = f"{description}\n\nInput\n\n{given}\n\nOutput\n\n{printed}\n".replace("\x00", "")
+    return Samples(content_id(prompt, ""), prompt, "", (), ())
 
 
 def _signature(text: str) -> tuple[str, str] | extract.Rejected:

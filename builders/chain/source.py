@@ -175,8 +175,8 @@ def outcome_stages(
     return [*stages, ran, *gates.informative_tests(runner, ready, ran, vacuous_tests)]
 
 
-Shapes = Counter[tuple[int, int]]
-"""Number of prompts with so many different codes and tests."""
+Shapes = Counter[tuple[int, int, bool]]
+"""Number of prompts with so many different codes and tests, and whether they ask for programs that read input."""
 
 
 def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shapes | None = None) -> dry_run.BuildPlan:
@@ -200,7 +200,7 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
         runner = Runner(Store(Path(folder)), quiet=True)
         if config.seeds is not None:
             seeded = seeds_of(config, runner)
-            shapes[sizes] += _count(seeded) * config.tasks_per_seed
+            shapes[*sizes, False] += _count(seeded) * config.tasks_per_seed
             assert config.generation is not None
             rows = rows_of(seeded, seeds.Seed)
             return dry_run.plan_seeds(rows, config.generation, config.tasks_per_seed, *sizes)
@@ -210,13 +210,13 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
             stages = _candidates(config, runner, stages, gate)
             shapes.update(_shape(row) for row in _ready(stages))
             return dry_run.plan_recorded(_ready(stages))
-        shapes[sizes] += _count(stages[-1])
+        shapes.update((*sizes, not row.entry_point) for row in rows_of(stages[-1], Samples))
         assert config.generation is not None
         return dry_run.plan_prompts(rows_of(stages[-1], Samples), config.generation, *sizes)
 
 
-def _shape(row: Candidates) -> tuple[int, int]:
-    return len({code.code for code in row.codes}), len(row.tests)
+def _shape(row: Candidates) -> tuple[int, int, bool]:
+    return len({code.code for code in row.codes}), len(row.tests), not row.entry_point
 
 
 def _count(stage: Stage) -> int:

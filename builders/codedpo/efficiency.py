@@ -3,7 +3,8 @@
 CodeDPO (Zhang et al., arXiv 2410.05605) takes the tests that the best code passes as trusted, and pairs fast with slow
 among the codes that pass them all. How time is measured the paper does not say; here:
 
-- Trusted are the tests that the best code passes and that compare one call on literals with a literal other than None.
+- Trusted are the tests that the best code passes and that compare one call on literals with a literal other than None;
+  of programs that read standard input, all that it passes.
 - The cost of a code is the CPU time of a fresh run on all trusted tests (builders/codedpo/timing.py), never wall time.
 - The fastest and the slowest code make a pair if the slow one takes at least `ratio` times as long, and longer than two
   measurements of the same code ever differ.
@@ -29,10 +30,19 @@ from builders.chain.ask import Count
 from builders.chain.matrix import sandbox_of
 from builders.codedpo import larger_inputs
 from builders.codedpo.larger_inputs import ENOUGH_S, Call, Scaled, call_of, scaled
-from builders.codedpo.timing import CostComparison, Workload, compare_costs, timing_executions
+from builders.codedpo.timing import (
+    AnyWorkload,
+    CostComparison,
+    ProgramWorkload,
+    Workload,
+    compare_costs,
+    program_executions,
+    timing_executions,
+)
 from codepref.lots import fraction
 from codepref.records import Candidate, Candidates, Exclusion, Outcomes, Scores, VerdictCounts, from_table, to_table
 from codepref.sandbox import Limits, Sandbox
+from codepref.stdin import read_test
 from codepref.store import Shard
 
 LOWEST_RATIO = 1.15
@@ -72,7 +82,7 @@ class EfficiencyPair:
     rejected: Annotated[str, "the slower program, exactly as it was run; it passes the same trusted tests"]
     prompt_id: Annotated[str, "id of the prompt"]
     confidence: Annotated[float, "0.5 to 1: how far the ratio of the times is from what equal codes show"]
-    entry_point: Annotated[str, "name of the function under test"]
+    entry_point: Annotated[str, "name of the function under test; empty for programs that read standard input"]
     chosen_id: Annotated[str, "id of the chosen code: hash of prompt id and text"]
     rejected_id: Annotated[str, "id of the rejected code"]
     speedup: Annotated[float, "CPU time of the rejected code over that of the chosen one"]
@@ -99,6 +109,14 @@ class Entrants:
     codes: tuple[Candidate, ...]
     tests: tuple[str, ...]
     calls: tuple[Call, ...]
+    """Those of the tests; none where they are by input and output."""
+
+    @property
+    def work(self) -> AnyWorkload:
+        """What is timed."""
+        if not self.calls:
+            return ProgramWorkload(self.tests)
+        return Workload(self.calls[0].entry_point, tuple(map(str, self.calls)))
 
 
 @dataclass(frozen=True)
@@ -106,7 +124,7 @@ class Result:
     """A comparison, and the inputs it was made on."""
 
     found: CostComparison
-    work: Workload
+    work: AnyWorkload
     larger: Scaled | None = None
 
 
@@ -153,30 +171,40 @@ def entrants(row: Candidates, ran: Outcomes, scores: Scores) -> Entrants:
     passed = np.array(ran.verdicts) == "passed"
     values = np.array(scores.code_scores)
     best = min(map(int, np.flatnonzero(values == np.nanmax(values))), key=lambda i: (len(row.codes[i].code), i))
-    trusted: list[int] = []
-    calls: list[Call] = []
-    for j in map(int, np.flatnonzero(passed[best])):
-        call = call_of(row.tests[j].test, row.entry_point) if ran.modes[best][j] == "plain" else None
-        if call is not None and call not in calls:
-            trusted.append(j)
-            calls.append(call)
+    plain = [int(j) for j in np.flatnonzero(passed[best]) if ran.modes[best][j] == "plain"]
+    trusted, calls = _trusted(row, plain)
     able = [i for i in range(len(row.codes)) if not math.isnan(values[i]) and passed[i][trusted].all()]
     distinct = {row.codes[i].code: row.codes[i] for i in reversed(able)}
     codes = tuple(reversed(distinct.values()))
-    return Entrants(codes, tuple(row.tests[j].test for j in trusted), tuple(calls))
+    return Entrants(codes, tuple(row.tests[j].test for j in trusted), calls)
+
+
+def _trusted(row: Candidates, places: Sequence[int]) -> tuple[list[int], tuple[Call, ...]]:
+    """Those of the tests that can be timed, and their calls, each once."""
+    if not row.entry_point:
+        return [j for j in places if read_test(row.tests[j].test) is not None], ()
+    trusted: list[int] = []
+    calls: list[Call] = []
+    for j in places:
+        call = call_of(row.tests[j].test, row.entry_point)
+        if call is not None and call not in calls:
+            trusted.append(j)
+            calls.append(call)
+    return trusted, tuple(calls)
 
 
 def measure_prompt(config: Measurement, field: Entrants) -> Result | str:
     """The fastest and the slowest code, far enough apart; or why there are none: rule, colon, detail."""
     timing, judging = _sandboxes(config.limits)
     codes = [item.code for item in field.codes]
-    work = Workload(field.calls[0].entry_point, tuple(map(str, field.calls)))
+    work = field.work
     found = compare_costs(timing, work, codes)
     if found is None:
         return "not measurable"
     verdict = clear(config.rule, found)
     large = verdict is None and found.slow_s >= ENOUGH_S * len(work.calls)
-    larger = scaled(judging, codes, field.calls, config.rule.min_tests) if config.rule.scale and not large else None
+    wanted = config.rule.scale and not large and bool(field.calls)
+    larger = scaled(judging, codes, field.calls, config.rule.min_tests) if wanted else None
     if larger is None:
         return verdict or Result(found, work)
     if verdict is None:
@@ -207,10 +235,15 @@ def _sandboxes(limits: Limits) -> tuple[Sandbox, Sandbox]:
     return sandbox_of(generous, "official", "code"), sandbox_of(values)
 
 
-def most_executions(rule: Efficiency, codes: int, tests: int) -> int:
-    """Executions that measuring a prompt takes at most: inputs as they are, larger ones tried, larger ones measured."""
+def most_executions(rule: Efficiency, codes: int, tests: int, programs: bool = False) -> int:
+    """Executions that measuring a prompt takes at most: inputs as they are, larger ones tried, larger ones measured.
+
+    `programs`: that read standard input; their inputs are taken as they are.
+    """
     if codes < 2 or tests < rule.min_tests:
         return 0
+    if programs:
+        return program_executions(codes, tests)
     once = timing_executions(codes)
     return 2 * once + larger_inputs.enlarging_executions(codes, tests) if rule.scale else once
 

@@ -42,7 +42,7 @@ class CodePair:
     rejected: Annotated[str, "the other program, exactly as it was run"]
     prompt_id: Annotated[str, "id of the prompt"]
     confidence: Annotated[float, "0 to 1: estimated probability that chosen is right and rejected wrong"]
-    entry_point: Annotated[str, "name of the function under test"]
+    entry_point: Annotated[str, "name of the function under test; empty for programs that read standard input"]
     chosen_id: Annotated[str, "id of the chosen code: hash of prompt id and text"]
     rejected_id: Annotated[str, "id of the rejected code"]
     chosen_score: Annotated[float, "score of the chosen code; compare within a prompt only"]

@@ -4,11 +4,15 @@ One run is one fresh execution of the module and one call on every input, so tha
 serve the next. A batch is as many runs as take some milliseconds. Batches of the compared codes alternate, every code
 is measured twice a round, and the lowest batch counts: whatever else happens on the machine only ever adds to CPU
 time. The two measurements of one code are the identical-code control that says what a difference is worth.
+
+Of programs that read standard input one run is a process for every input, and its CPU time is the process', start
+included: so it is on the sites that such tasks come from.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from codepref.sandbox import Cell, Job, Sandbox
 
@@ -31,6 +35,36 @@ class Workload:
     entry_point: str
     calls: tuple[str, ...]
     """Calls of the entry point on literals, e.g. `f([1, 2], k=3)`."""
+    most_repeats: ClassVar[int] = MAX_REPEATS
+
+    def job(self, name: str, code: str, repeats: int) -> Job:
+        """An empty batch and a full one."""
+        return Job(name, (code,), (batch(code, self, 0), batch(code, self, repeats)))
+
+    def cost(self, cells: Sequence[Cell]) -> tuple[float, float]:
+        """CPU seconds of both; NaN where one does not end well."""
+        empty, full = cells
+        return _cpu_s(empty), _cpu_s(full)
+
+
+@dataclass(frozen=True)
+class ProgramWorkload:
+    """The same for programs that read standard input."""
+
+    calls: tuple[str, ...]
+    """Tests by input and output, each a process: a run that prints something else does not end well."""
+    most_repeats: ClassVar[int] = 8
+
+    def job(self, name: str, code: str, repeats: int) -> Job:
+        """A full batch: no program runs without an input."""
+        return Job(name, (code,), self.calls * repeats)
+
+    def cost(self, cells: Sequence[Cell]) -> tuple[float, float]:
+        """Nothing, and CPU seconds of all processes."""
+        return 0.0, math.fsum(map(_cpu_s, cells))
+
+
+AnyWorkload = Workload | ProgramWorkload
 
 
 @dataclass(frozen=True)
@@ -67,7 +101,7 @@ def batch(code: str, work: Workload, repeats: int) -> str:
 
 
 def measure_once(
-    sandbox: Sandbox, work: Workload, codes: Sequence[str], repeats: Sequence[int]
+    sandbox: Sandbox, work: AnyWorkload, codes: Sequence[str], repeats: Sequence[int]
 ) -> list[tuple[float, float]]:
     """CPU seconds of an empty batch and of a batch of each code, one after the other; NaN where one does not end well.
 
@@ -77,19 +111,15 @@ def measure_once(
         codes: Whole programs.
         repeats: Runs in a batch, for each code.
     """
-    jobs = [
-        Job(str(i), (code,), (batch(code, work, 0), batch(code, work, n)))
-        for i, (code, n) in enumerate(zip(codes, repeats, strict=True))
-    ]
-    cells = [matrix.cells[0] for matrix in sandbox.run_many(jobs)]
-    return [(_cpu_s(empty), _cpu_s(full)) for empty, full in cells]
+    jobs = [work.job(str(i), code, n) for i, (code, n) in enumerate(zip(codes, repeats, strict=True))]
+    return [work.cost(matrix.cells[0]) for matrix in sandbox.run_many(jobs)]
 
 
 def _cpu_s(cell: Cell) -> float:
     return cell.cpu_s if cell.verdict == "passed" else math.nan
 
 
-def calibrate(sandbox: Sandbox, work: Workload, codes: Sequence[str]) -> list[int]:
+def calibrate(sandbox: Sandbox, work: AnyWorkload, codes: Sequence[str]) -> list[int]:
     """Runs that make a batch of each code last `BATCH_S`; 0 for a code that does not end well."""
     repeats = [1] * len(codes)
     open_ = list(range(len(codes)))
@@ -100,9 +130,9 @@ def calibrate(sandbox: Sandbox, work: Workload, codes: Sequence[str]) -> list[in
             spent = full - empty
             if math.isnan(spent):
                 repeats[i] = 0
-            elif spent < BATCH_S and repeats[i] < MAX_REPEATS:
+            elif spent < BATCH_S and repeats[i] < work.most_repeats:
                 growth = min(30.0, max(2.0, 1.2 * BATCH_S / max(spent, 1e-9)))
-                repeats[i] = min(MAX_REPEATS, math.ceil(repeats[i] * growth))
+                repeats[i] = min(work.most_repeats, math.ceil(repeats[i] * growth))
                 left.append(i)
         open_ = left
     return repeats
@@ -131,7 +161,7 @@ def spread(costs: Sequence[float]) -> float:
     return costs[start] / costs[0]
 
 
-def compare_costs(sandbox: Sandbox, work: Workload, codes: Sequence[str]) -> CostComparison | None:
+def compare_costs(sandbox: Sandbox, work: AnyWorkload, codes: Sequence[str]) -> CostComparison | None:
     """Finds the fastest and the slowest code, then measures these two afresh; None if fewer than 2 codes end well.
 
     A code that raises, or goes over a limit when it is run many times, takes no part.
@@ -145,15 +175,20 @@ def compare_costs(sandbox: Sandbox, work: Workload, codes: Sequence[str]) -> Cos
     return duel(sandbox, work, codes, able, [repeats[i] for i in able]) if len(able) == 2 else None
 
 
-def timing_executions(codes: int) -> int:
-    """Executions that `compare` takes at most: an empty batch and a full one each time."""
-    steps = math.ceil(math.log2(MAX_REPEATS)) + 1
+def timing_executions(codes: int, most_repeats: int = MAX_REPEATS) -> int:
+    """Executions that `compare` takes at most, an empty batch and a full one each time counting as two."""
+    steps = math.ceil(math.log2(most_repeats)) + 1
     screening = SCREENING if codes > 2 else 0
     return 2 * (codes * (steps + screening) + len(TURNS) * 2 * ROUNDS)
 
 
+def program_executions(codes: int, tests: int) -> int:
+    """The same for programs that read standard input, where each batch is many processes."""
+    return timing_executions(codes, ProgramWorkload.most_repeats) // 2 * tests * ProgramWorkload.most_repeats
+
+
 def duel(
-    sandbox: Sandbox, work: Workload, codes: Sequence[str], two: Sequence[int], repeats: Sequence[int]
+    sandbox: Sandbox, work: AnyWorkload, codes: Sequence[str], two: Sequence[int], repeats: Sequence[int]
 ) -> CostComparison | None:
     """Measures two codes carefully; None if one of them did not end well.
 
@@ -179,7 +214,7 @@ def duel(
 
 
 def _costs(
-    sandbox: Sandbox, work: Workload, codes: Sequence[str], repeats: Sequence[int], rounds: int
+    sandbox: Sandbox, work: AnyWorkload, codes: Sequence[str], repeats: Sequence[int], rounds: int
 ) -> list[list[float]]:
     pool: list[list[tuple[float, float]]] = [[] for _ in codes]
     for _ in range(rounds):
@@ -191,7 +226,7 @@ def _costs(
 def _extend(
     pool: list[list[tuple[float, float]]],
     sandbox: Sandbox,
-    work: Workload,
+    work: AnyWorkload,
     codes: Sequence[str],
     repeats: Sequence[int],
     rounds: int,

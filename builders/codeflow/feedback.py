@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from codepref.extract import Rejected, parse
 from codepref.sandbox import Cell, Job, Limits, Sandbox
 from codepref.sandbox.worker.runner import Outline
+from codepref.stdin import read_test, shown
 
 SHOWN_TEST, SHOWN_SIDE, SHOWN_VALUE, SHOWN_FRAMES = 1500, 80, 100, 4
 """Characters of a test, of the expression on one side of an assertion and of its value; frames of a traceback."""
@@ -36,6 +37,8 @@ finally:
 """
 """A test that imports `sys` is not taken apart: it runs beside the candidate as it stands."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_LINE = re.compile(r" \(line (\d+)(?:, in ([^\s()]+))?\)\Z")
+"""Of a whole program that raised: see `codepref.sandbox.trial.last_words`."""
 _LIMITS = {
     "timeout": "It does not end within {cpu_s:g} s of CPU time.",
     "memory": "It needs more than {memory_mb} MiB of memory.",
@@ -47,7 +50,8 @@ _LIMITS = {
 def no_program(rejected: Rejected, entry_point: str) -> str:
     """The report on an answer that holds no program."""
     detail = f" ({rejected.detail})" if rejected.detail else ""
-    return f"The answer holds no program that defines {entry_point}: {rejected.rule}{detail}."
+    wanted = f"that defines {entry_point}" if entry_point else "that reads its input and prints"
+    return f"The answer holds no program {wanted}: {rejected.rule}{detail}."
 
 
 def reports(
@@ -67,7 +71,8 @@ def reports(
     firsts = [_first_failing(cells) for _, _, cells in failures]
     jobs = []
     for number, ((code, tests, cells), first) in enumerate(zip(failures, firsts, strict=True)):
-        found = probes(tests[first], entry_points[number]) if cells[first].verdict == "failed" else None
+        told = cells[first].verdict != "failed" or read_test(tests[first]) is not None
+        found = None if told else probes(tests[first], entry_points[number])
         if found is not None:
             jobs.append(Job(str(number), (code,), found))
     said = dict[int, tuple[str, ...]]()
@@ -98,14 +103,27 @@ def _report(
 ) -> str:
     cell, (value, frames) = cells[first], said
     passed = sum(item.verdict == "passed" for item in cells)
-    test = tests[first] if len(tests[first]) <= SHOWN_TEST else f"{tests[first][:SHOWN_TEST]}\n..."
-    found = [f"It passes {passed} of {len(tests)} tests. This one fails:", "", test, ""]
+    found = [f"It passes {passed} of {len(tests)} tests. This one fails:", "", shown(tests[first], SHOWN_TEST), ""]
     if cell.verdict in _LIMITS:
         return "\n".join([*found, _LIMITS[cell.verdict].format(**vars(limits))])
     error = _ADDRESS.sub("", cell.error)
+    if read_test(tests[first]) is not None:
+        return "\n".join([*found, *_of_program(code, error)])
     assertion = error.partition(":")[0] == "AssertionError"
     found.append(value if assertion and value else error)
     return "\n".join([*found, *(() if assertion and value else _traceback(code, frames))])
+
+
+def _of_program(code: str, error: str) -> list[str]:
+    """What is told of a whole program: where its output differs, or how it ended and in which line."""
+    if error.startswith("line "):
+        return [f"Its output differs in {error}"]
+    place = _LINE.search(error)
+    return (
+        [error]
+        if place is None or not place[2]
+        else [error[: place.start()], *_traceback(code, f"{place[1]}:{place[2]}")]
+    )
 
 
 def _traceback(code: str, frames: str) -> list[str]:

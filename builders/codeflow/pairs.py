@@ -29,7 +29,7 @@ class RepairPair:
     rejected_spans: Annotated[Spans, "the same of `rejected`: where focal training looks"]
     pair_id: Annotated[str, "id of the pair: hash of prompt and both programs"]
     trajectory_id: Annotated[str, "id of the trajectory, in config `trajectories`"]
-    entry_point: Annotated[str, "name of the function under test"]
+    entry_point: Annotated[str, "name of the function under test; empty for programs that read standard input"]
     focus: Annotated[str, "what the spans are: line, token or ast"]
     insertion_only: Annotated[
         bool, "whether nothing but missing lines is wrong; `rejected_spans` is the line after them"

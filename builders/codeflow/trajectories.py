@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from builders.chain import decontaminate
 from builders.chain.gates import why_uninformative
-from builders.chain.matrix import STUB, Selection, programs_in, sandbox_of, tests_of
+from builders.chain.matrix import Selection, programs_in, sandbox_of, stub_of, tests_of
 from builders.codeflow.feedback import no_program, reports
 from codepref import extract
 from codepref.records import Exclusion, Sample, Samples, content_id, from_table, to_table
@@ -58,7 +58,7 @@ class Trajectory:
     prompt: Annotated[str, "the prompt, as the model saw it"]
     prompt_id: Annotated[str, "id of the prompt"]
     trajectory_id: Annotated[str, "id of the trajectory; several trajectories may share a prompt"]
-    entry_point: Annotated[str, "name of the function under test"]
+    entry_point: Annotated[str, "name of the function under test; empty for programs that read standard input"]
     tests: Annotated[tuple[str, ...], "all tests, in the order of `verdicts`"]
     solved: Annotated[bool, "whether the last version passes all tests"]
     versions: Annotated[tuple[Version, ...], "every version, first to last, with verdicts and what was said about it"]
@@ -196,7 +196,7 @@ def _run_new(config: Running, rows: Sequence[History], new: Sequence[Sequence[in
 def keep_informative(config: Running, table: pa.Table) -> Shard:
     """Stage `informative_tests`: trajectories without tests that tell nothing (rules of `gates.why_uninformative`)."""
     rows = list(from_table(table, History))
-    jobs = [Job(row.prompt_id, (STUB.format(row.entry_point),), row.tests, row.entry_point) for row in rows]
+    jobs = [Job(row.prompt_id, (stub_of(row.entry_point),), row.tests, row.entry_point) for row in rows]
     kept, excluded = [], list[Exclusion]()
     for row, matrix in zip(rows, sandbox_of(config.limits).run_many(jobs), strict=True):
         tests = []

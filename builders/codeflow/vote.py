@@ -128,7 +128,8 @@ def disputed(config: _Voting, first: pa.Table, ballots: pa.Table) -> Shard:
 
 def _amended(row: Dispute, answers: Sequence[Sequence[Completion]], _: str) -> tuple[list[Amendment], list[Exclusion]]:
     found, _rejected = extract.tests(answers[0][0].text, row.entry_point)
-    return [Amendment(row.test_id, row.prompt_id, row.entry_point, "\n".join(found), row.codes)], []
+    whole = "\n".join(found) if row.entry_point else "".join(found[:1])
+    return [Amendment(row.test_id, row.prompt_id, row.entry_point, whole, row.codes)], []
 
 
 def settled(config: _Voting, first: pa.Table, disputes: pa.Table, amendments: pa.Table) -> Shard:

@@ -12,6 +12,7 @@ from codepref import extract
 from codepref.publish.cards import code_block
 from codepref.records import Exclusion, VerdictCounts, from_table, to_table
 from codepref.sandbox import Job
+from codepref.stdin import read_test
 from codepref.store import Shard
 
 NOTHING = "pass\n"
@@ -39,7 +40,7 @@ class _Evidence:
     prompt_id: Annotated[str, "id of the prompt"]
     round: Annotated[int, "on-policy round, from 1: samples are those of the model trained on the round before"]
     task: Annotated[str, "the task alone, as it was given"]
-    entry_point: Annotated[str, "name of the function under test"]
+    entry_point: Annotated[str, "name of the function under test; empty for programs that read standard input"]
     same_code: Annotated[bool, "whether one code stands on both sides, with different tests"]
     equals: Annotated[
         tuple[int, ...], "how many were equally good as chosen code, chosen test, rejected code, rejected test"
@@ -85,7 +86,13 @@ class LabelledAnswer(_Evidence, _Side, _Answer):
 
 
 def concatenated(code: str, test: str | None, fenced: bool = True) -> str:
-    """The answer with a code and, unless it is None, a test, the code first: one Markdown block each, or bare text."""
+    """The answer with a code and, unless it is None, a test, the code first: one Markdown block each, or bare text.
+
+    A test by input and output is two blocks, in bare text too.
+    """
+    given = None if test is None else read_test(test)
+    if given is not None:
+        return "\n\n".join([code_block(code) if fenced else code, given.blocks()])
     parts = [text for text in (code, test) if text is not None]
     return "\n\n".join(map(code_block, parts)) if fenced else "\n".join(parts)
 
@@ -102,11 +109,12 @@ def verify_pairs(config: Execution, pairs: pa.Table) -> Shard:
     Rules: `chosen fails as one program`, `rejected passes as one program`, `unjudged as one program`.
     """
     rows = list(from_table(pairs, AnswerPair))
-    jobs = [Job(row.prompt_id, _programs(row), (NOTHING,)) for row in rows]
+    jobs = [Job(row.prompt_id, (code,), (test,)) for row in rows for code, test in _sides(row)]
     matrices = sandbox_of(config.limits, "official").run_many(jobs)
+    verdicts = iter([matrix.cells[0][0].verdict for matrix in matrices])
     kept, excluded = [], list[Exclusion]()
-    for row, matrix in zip(rows, matrices, strict=True):
-        chosen, rejected = (cells[0].verdict for cells in matrix.cells)
+    for row in rows:
+        chosen, rejected = next(verdicts), next(verdicts)
         rule = _broken(chosen, rejected)
         if rule:
             detail = f"chosen {chosen}, rejected {rejected}"
@@ -116,11 +124,16 @@ def verify_pairs(config: Execution, pairs: pa.Table) -> Shard:
     return Shard(to_table(kept, AnswerPair), tuple(excluded))
 
 
-def _programs(row: AnswerPair) -> tuple[str, str]:
-    return (
-        joined_program(row.chosen, row.tests[row.chosen_test_index]),
-        joined_program(row.rejected, row.tests[row.rejected_test_index]),
-    )
+def _sides(row: AnswerPair) -> Iterator[tuple[str, str]]:
+    """Of each side the program that is run and the test it is run on: itself, or the input and output beside it."""
+    for answer, code, test in (
+        (row.chosen, row.chosen_code_index, row.tests[row.chosen_test_index]),
+        (row.rejected, row.rejected_code_index, row.tests[row.rejected_test_index]),
+    ):
+        if read_test(test) is None:
+            yield joined_program(answer, test), NOTHING
+        else:
+            yield extract.fenced_blocks(answer)[0] if answer.startswith("```") else row.codes[code], test
 
 
 def _broken(chosen: str, rejected: str) -> str:

@@ -100,7 +100,7 @@ def write_round_prompts(root: Path, samples: Stage) -> str:
     path = root / "rounds" / "prompts.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = (row for index in range(samples.summary()["shards"]) for row in samples.read(index, names).to_pylist())
-    write_lines(path, map(json.dumps, rows))
+    write_lines(path, (json.dumps({**row, "entry_point": row["entry_point"] or None}) for row in rows))
     return str(path)
 
 

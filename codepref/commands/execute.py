@@ -2,7 +2,8 @@
 
     codepref execute --input cases.jsonl --output verdicts.jsonl --jobs 2
 
-A case is `{"id", "code", "tests": ["assert ...", ...], "entry_point"?}`; a verdict `{"id", "verdicts", "modes",
+A case is `{"id", "code", "tests": [...], "entry_point"?}`. A test is a text, `"assert ..."`, or for a program that
+reads standard input an object `{"input", "output"}` (`codepref.stdin`). A verdict is `{"id", "verdicts", "modes",
 "cpu_s", "fingerprints", "errors", "layers"}`, lists in the order of the tests, lines in the order of the input (so ids
 may repeat).
 """
@@ -18,9 +19,10 @@ from tqdm import tqdm
 
 from codepref.commands.options import cores
 from codepref.errors import CodeprefError
-from codepref.files import good_lines
+from codepref.files import LineError, good_lines
 from codepref.sandbox.base import Job, Limits, Matrix, SandboxUnavailable
 from codepref.sandbox.pool import execute
+from codepref.stdin import text_of
 
 _FIELDS: dict[str, type] = {"id": str, "code": str, "tests": list}
 
@@ -87,12 +89,19 @@ def _job(case: dict[str, Any], where: str) -> Job:
     for name, kind in _FIELDS.items():
         if not isinstance(case.get(name), kind):
             raise BadInput(f"{where}: '{name}' is missing or not a {'string' if kind is str else 'list'}; add it")
-    if not all(isinstance(test, str) for test in case["tests"]):
-        raise BadInput(f"{where}: 'tests' holds something that is not a string; write each test as Python source")
+    try:
+        tests = tuple(_test(test, f"tests[{number}]") for number, test in enumerate(case["tests"]))
+    except LineError as error:
+        raise BadInput(f"{where}: {error.problem}; {error.remedy}") from None
     entry_point = case.get("entry_point")
     if entry_point is not None and not isinstance(entry_point, str):
         raise BadInput(f"{where}: 'entry_point' is not a string; give the name of the function or leave it out")
-    return Job(case["id"], (case["code"],), tuple(case["tests"]), entry_point)
+    return Job(case["id"], (case["code"],), tests, entry_point)
+
+
+def _test(test: Any, name: str) -> str:
+    """A test as text. An assert may hold anything; the sandbox says what comes of it."""
+    return test if isinstance(test, str) else text_of(test, name)
 
 
 def _run(args: argparse.Namespace, limits: Limits, jobs: list[Job], output: TextIO) -> None:

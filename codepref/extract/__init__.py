@@ -15,6 +15,9 @@ agree.
    does (`choice`).
 
 Tests are single `assert` statements with what they need, or whole test functions (`testing`, `unrolling`).
+
+Where the entry point is empty, a whole program that reads standard input is asked for, and tests by input and output
+(`mains`).
 """
 
 from codepref.extract.choice import LOADING, Answer, Extracted, extracted
@@ -46,10 +49,11 @@ def code(text: str, prompt: str, entry_point: str) -> str | Rejected:
     Args:
         text: The answer, raw: a whole program, a Markdown text with one, or a completion of `prompt`.
         prompt: The prompt that was answered.
-        entry_point: The function the program must define.
+        entry_point: The function the program must define; empty for a whole program that prints.
 
     Returns:
-        The program, or the rule it fell under: `empty`, `unfinished thought`, `unparseable`, `no entry point`.
+        The program, or the rule it fell under: `empty`, `unfinished thought`, `unparseable`, `no entry point`,
+        `no output`.
     """
     (found,) = extracted([Answer(text, prompt, entry_point)], None)
     return found if isinstance(found, Rejected) else found.program

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from codepref.extract.mains import find_main
 from codepref.extract.programs import Found, find, helpers
 from codepref.extract.syntax import Rejected
 from codepref.extract.usage import Cleaned, cleaned
@@ -28,6 +29,7 @@ class Answer:
     text: str
     prompt: str
     entry_point: str
+    """Empty where a whole program is asked for, not a function."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ def extracted(answers: Sequence[Answer], sandbox: Callable[[], Runs] | None) -> 
 
 
 def _read(answer: Answer) -> tuple[Found, Cleaned | Rejected]:
+    if not answer.entry_point:
+        whole = find_main(answer.text)
+        return (Found("", ""), whole) if isinstance(whole, Rejected) else (whole, Cleaned(whole.source, True))
     try:
         found = find(answer.text, answer.prompt, answer.entry_point)
     except RecursionError:

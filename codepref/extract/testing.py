@@ -10,12 +10,14 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from codepref.extract.mains import stdin_tests
 from codepref.extract.markdown import blocks, one_liners
 from codepref.extract.stretches import pieces
 from codepref.extract.syntax import Rejected, bound, lines, named, program, shorten
 from codepref.extract.thoughts import spoken
 from codepref.extract.unrolling import Unit, units
 from codepref.extract.usage import needs
+from codepref.stdin import read_test
 
 _LISTED = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+`?(?=assert\b)", re.MULTILINE)
 _TESTS = re.compile(r"^[ \t]*(?:assert\b|(?:async[ \t]+)?def[ \t]+test|class[ \t]+\w*Test|@pytest)", re.MULTILINE)
@@ -26,11 +28,18 @@ def tests(text: str, entry_point: str) -> tuple[list[str], list[Rejected]]:
 
     Args:
         text: The answer, raw: assert statements, fenced blocks with them, test functions, tables with a loop.
-        entry_point: The function under test; a test that does not use it is rejected.
+        entry_point: The function under test; a test that does not use it is rejected. Empty for a whole program, whose
+            tests are by input and output.
 
     Returns:
-        The tests in order, and what was rejected: `unparseable`, `no call`, `no assert`, `empty`, `unfinished thought`.
+        The tests in order, and what was rejected: `unparseable`, `no call`, `no assert`, `empty`, `unfinished thought`,
+        `no input and output`.
     """
+    given = read_test(text)
+    if given is not None:
+        return [given.text], []
+    if not entry_point:
+        return stdin_tests(text)
     answer = spoken(text)
     if answer is None:
         return [], [Rejected("unfinished thought")]

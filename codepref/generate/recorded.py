@@ -6,12 +6,16 @@ JSON lines, plain or gzip, UTF-8, one prompt per line:
 
 Codes are whole programs or completions of the prompt. Optional strings: `source`, `licence`, `generator`.
 
+Programs that read standard input have no entry point, and tests by input and output (`codepref.stdin`):
+
+    {"prompt_id": "p2", "prompt": "...", "codes": ["..."], "tests": [{"input": "1 2\\n", "output": "3\\n"}]}
+
 Trajectories are the same with `versions` in place of `codes`: what a model wrote for one prompt one after the other,
 each time told what was wrong. There a prompt may have several lines, one a trajectory.
 """
 
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,12 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, LineError, checked_text, json_lines, json_word
+from codepref.stdin import read_test, text_of
 
 if TYPE_CHECKING:
     from codepref.ondisk import Rows
 
 CODES, VERSIONS = "codes", "versions"
 HEAD = ("prompt_id", "prompt", "entry_point")
+NO_ENTRY_POINT = "for programs that read standard input give it as null, or give tests of input and output"
 OPTIONAL = ("source", "licence", "generator")
 SHOWN = 10
 """Bad lines that an error message lists before it only counts them."""
@@ -37,6 +43,7 @@ class Recording:
     prompt_id: str
     prompt: str
     entry_point: str
+    """Empty for programs that read standard input."""
     codes: tuple[str, ...]
     tests: tuple[str, ...]
     source: str = ""
@@ -103,19 +110,42 @@ def _item(path: Path, number: int, entry: dict[str, Any], codes: str, before: "R
 
 def _recording(entry: Mapping[str, Any], codes: str) -> Recording:
     _check_keys(entry, (*HEAD, codes, "tests"))
-    prompt_id, prompt, entry_point = (_filled(entry, key) for key in HEAD)
+    return Recording(
+        _filled(entry, "prompt_id"),
+        _filled(entry, "prompt"),
+        entry_point_of(entry),
+        codes=_texts(entry, codes, checked_text),
+        tests=_texts(entry, "tests", text_of),
+        **{key: checked_text(entry[key], key) for key in OPTIONAL if key in entry},
+    )
+
+
+def entry_point_of(entry: Mapping[str, Any]) -> str:
+    """The entry point of a line; empty where it has none because programs read standard input.
+
+    Raises:
+        LineError: it is missing, and nothing says that there is none; or it is no name.
+    """
+    if entry.get("entry_point") is None and _reads_input(entry):
+        return ""
+    if "entry_point" not in entry:
+        raise LineError("missing key 'entry_point'", NO_ENTRY_POINT)
+    entry_point = _filled(entry, "entry_point")
     if not entry_point.isidentifier() or keyword.iskeyword(entry_point):
         raise LineError(
             f"entry_point {entry_point!r} is no Python name", "give the bare name of the function under test"
         )
-    return Recording(
-        prompt_id,
-        prompt,
-        entry_point,
-        codes=_texts(entry, codes),
-        tests=_texts(entry, "tests"),
-        **{key: checked_text(entry[key], key) for key in OPTIONAL if key in entry},
-    )
+    return entry_point
+
+
+def _reads_input(entry: Mapping[str, Any]) -> bool:
+    """Whether the entry point is null, or all tests are by input and output."""
+    if "entry_point" in entry:
+        return True
+    tests = entry.get("tests")
+    if not isinstance(tests, list) or not tests:
+        return False
+    return all(isinstance(test, dict) or (isinstance(test, str) and read_test(test) is not None) for test in tests)
 
 
 def _check_keys(entry: Mapping[str, Any], required: tuple[str, ...]) -> None:
@@ -126,7 +156,7 @@ def _check_keys(entry: Mapping[str, Any], required: tuple[str, ...]) -> None:
             raise LineError(
                 f"unknown key {key!r}", f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
             )
-    missing = [key for key in required if key not in entry]
+    missing = [key for key in required if key not in entry and (key != "entry_point" or not _reads_input(entry))]
     if missing:
         raise LineError(f"missing key {', '.join(map(repr, missing))}", f"every line needs {', '.join(required)}")
 
@@ -138,10 +168,10 @@ def _filled(entry: Mapping[str, Any], key: str) -> str:
     return text
 
 
-def _texts(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def _texts(entry: Mapping[str, Any], key: str, read: Callable[[Any, str], str]) -> tuple[str, ...]:
     items = entry[key]
     if not isinstance(items, list):
         raise LineError(f"{key} is {json_word(items)}", "write a list of strings")
     if not items:
         raise LineError(f"{key} is an empty list", "give at least one, or leave this prompt out")
-    return tuple(checked_text(item, f"{key}[{index}]") for index, item in enumerate(items))
+    return tuple(read(item, f"{key}[{index}]") for index, item in enumerate(items))

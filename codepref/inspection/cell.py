@@ -10,6 +10,7 @@ from codepref.inspection.run import Run
 from codepref.records import Costs, from_table
 from codepref.sandbox import Cell, Limits, Sandbox
 from codepref.sandbox.explain import plan_words, trace_words
+from codepref.stdin import shown
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def run_again(run: Run, prompt_id: str, code: int, test: int) -> str:
     for word, number, texts in (("code", code, codes), ("test", test, tests)):
         if number >= len(texts):
             raise CodeprefError(f"{run.root}: prompt {prompt_id!r} has {len(texts)} {word}s, numbered from 0")
-    sections = [Section(f"prompt {prompt_id}, code {code}", codes[code]), Section(f"test {test}", tests[test])]
+    sections = [Section(f"prompt {prompt_id}, code {code}", codes[code]), Section(f"test {test}", shown(tests[test]))]
     with Sandbox(_limits(run), lane="strict") as sandbox:
         cell, plan, trace = sandbox.run_cell(codes[code], tests[test], known.get("entry_point"))
         layers = ", ".join(sandbox.layers)
@@ -83,7 +84,7 @@ def _stored(run: Run, known: Mapping[str, Any], code: int, test: int) -> str:
 def _stored_error(run: Run, known: Mapping[str, Any], code: int, test: int) -> str:
     """The error that was kept beside the matrix; empty where none was, or the method keeps none.
 
-    Later stages may have left tests out, so code and test are looked for by their ids in what was run.
+    Later stages may have left tests out, so code and test are looked for by their texts in what was run.
     """
     outcomes = next((stage for stage in run.stages if stage.name == "outcomes" and stage.done), None)
     if outcomes is None:
@@ -93,13 +94,14 @@ def _stored_error(run: Run, known: Mapping[str, Any], code: int, test: int) -> s
     table = outcomes.measured(shard)
     if not rows or table is None:
         return ""
-    row = _place(rows[0]["codes"], "code_id", known["codes"][code])
-    column = _place(rows[0]["tests"], "test_id", known["tests"][test])
+    row = _place(rows[0]["codes"], known["codes"][code])
+    column = _place(rows[0]["tests"], known["tests"][test])
     costs = next((costs for costs in from_table(table, Costs) if costs.prompt_id == prompt_id), None)
     if costs is None or not costs.errors or row is None or column is None:
         return ""
     return costs.errors[row][column]
 
 
-def _place(items: Sequence[Mapping[str, Any]], key: str, wanted: Mapping[str, Any]) -> int | None:
-    return next((place for place, item in enumerate(items) if item[key] == wanted[key]), None)
+def _place(items: Sequence[Any], wanted: Any) -> int | None:
+    (text,) = texts_of([wanted])
+    return next((place for place, found in enumerate(texts_of(items)) if found == text), None)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from codepref.errors import CodeprefError
 from codepref.inspection.run import Run, table
+from codepref.stdin import shown
 from codepref.store import opened
 
 SIGNS = {
@@ -47,7 +48,7 @@ def trace(run: Run, prompt_id: str, colour: bool = False) -> str:
     codes, tests = texts_of(programs), texts_of(known.get("tests") or ())
     sides = {row[f"{side}_id"]: side for _, row in pairs[:1] for side in ("rejected", "chosen") if f"{side}_id" in row}
     marks = [sides.get(item.get("code_id"), "") if isinstance(item, dict) else "" for item in programs]
-    parts += [_listed("code", codes, marks), _listed("test", tests, [""] * len(tests))]
+    parts += [_listed("code", codes, marks), _listed("test", [shown(test) for test in tests], [""] * len(tests))]
     parts.append(_matrix(known, marks))
     rows = [
         (e.stage, e.kind, e.rule, "" if e.item is None else str(e.item), printable(e.detail)[:60]) for e in left_out

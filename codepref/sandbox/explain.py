@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from codepref.sandbox.plan import DIRECT, KINDS, Plan
+from codepref.sandbox.plan import DIRECT, KINDS, STDIN, Plan
 from codepref.sandbox.trial import Trace
 from codepref.sandbox.value import Item
 from codepref.sandbox.worker import wire
@@ -90,7 +90,9 @@ def plan_words(plan: Plan) -> list[tuple[str, str]]:
     sections.append(("steps, in the candidate's process", "\n".join(steps)))
     if plan.condition:
         sections.append(("condition, outside of it", plan.condition))
-    if plan.expected is not None:
+    if plan.kind == STDIN:
+        sections.append(("expected, outside of it", plan.expected.blocks(SHOWN)))
+    elif plan.expected is not None:
         sections.append(("expected", repr(plan.expected)))
     return sections
 
@@ -99,7 +101,10 @@ def trace_words(plan: Plan, trace: Trace) -> str:
     """What the candidate's process sent back."""
     lines = [f"state {trace.state}, {trace.cpu_s:.6f} CPU seconds"]
     for number, value in enumerate(trace.values):
-        lines.append(f"value {number}: {answer_words(value, plan.kind in DIRECT)}")
+        if plan.kind == STDIN:
+            lines.append(f"printed: {(value or b'').decode(errors='replace')[:SHOWN]!r}")
+        else:
+            lines.append(f"value {number}: {answer_words(value, plan.kind in DIRECT)}")
     if trace.note:
         lines.append(f"note: {trace.note.decode(errors='replace')}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ official  the test needs the candidate's own process: it patches, seeds, reads s
           exceptions by name, imports what the judge does not have; it runs whole beside the candidate
 blind     the test checks nothing that the code returns, or brings its own copy of the entry point
 broken    the text is no Python of this interpreter; it runs as `official` does, in the candidate's
+stdin     a test by input and output: the program runs whole with the input, what it printed is compared outside
 ========  ===========================================================================================================
 
 The kind depends on the test alone, never on what a candidate returns. Runs in a forked child of the referee: test text
@@ -34,11 +35,15 @@ KINDS = {
     "play": "the test passes when it is played with the answers to its operations",
     "official": "the test, run beside the candidate, raises nothing",
     "broken": "does not parse in this interpreter; runs as `official` does, in the candidate's",
+    "stdin": "the program prints the right output for the input",
     "blind": "checks nothing that the code returns",
     "missing": "needs a package that is not installed",
 }  # fmt: skip
 DIRECT = frozenset(("eq", "ne", "is", "isnot", "truth", "not", "judge"))
 WHOLE = frozenset(("official", "broken"))
+STDIN = "stdin"
+ALONE = WHOLE | {STDIN}
+"""Kinds that need a process of their own."""
 IDLE = frozenset(("blind", "missing"))
 """Kinds that nothing is run for."""
 
@@ -48,7 +53,8 @@ class Plan(NamedTuple):
 
     kind: str
     steps: list[tuple[str, Any]]
-    """For the candidate's process: `("eval", expression)`, `("op", operation)` or `("whole", [text, entry point])`."""
+    """For the candidate's process: `("eval", expression)`, `("op", operation)`, `("whole", [text, entry point])` or
+    `("stdin", input)`."""
     condition: str = ""
     expected: Any = None
     modules: tuple[str, ...] = ()
@@ -238,9 +244,22 @@ def is_candidate_name(name: str) -> bool:
 
 def is_candidate_call(node: ast.AST) -> bool:
     """True for a call of a name of the candidate with literal arguments, or with calls of that kind as arguments."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not is_candidate_name(node.func.id):
+    if not isinstance(node, ast.Call):
+        return False
+    named = isinstance(node.func, ast.Name) and is_candidate_name(node.func.id)
+    if not named and not is_method_of_new(node.func):
         return False
     return all(map(is_literal, node.args)) and all(map(is_literal, node.keywords))
+
+
+def is_method_of_new(node: ast.AST) -> bool:
+    """True for a method of an object of a class of the candidate that is made for this call alone: `Solution().f`."""
+    if not isinstance(node, ast.Attribute) or node.attr.startswith("_"):
+        return False
+    made = node.value
+    if not isinstance(made, ast.Call) or made.args or made.keywords or not isinstance(made.func, ast.Name):
+        return False
+    return made.func.id[:1].isupper() and is_candidate_name(made.func.id)
 
 
 def is_literal(node: ast.AST) -> bool:

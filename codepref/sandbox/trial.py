@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from codepref.sandbox import worker
 from codepref.sandbox.base import Limits
-from codepref.sandbox.plan import WHOLE, Plan
+from codepref.sandbox.plan import ALONE, STDIN, Plan
 from codepref.sandbox.process import Answer, Unit, WorkerProcess
 
 GRACE_S = 5.0
@@ -75,7 +75,7 @@ class Program:
 
 def todo_shared(program: Program) -> list[int]:
     """Tests that need no process of their own. What runs a test's statements may leave anything behind."""
-    return [test for test, plan in enumerate(program.plans) if plan.kind not in WHOLE and test not in program.traces]
+    return [test for test, plan in enumerate(program.plans) if plan.kind not in ALONE and test not in program.traces]
 
 
 def shared_unit(programs: Sequence[Program], limits: Limits) -> Unit:
@@ -250,6 +250,7 @@ def run_cells(process: WorkerProcess, cells: Sequence[tuple[Program, int]], limi
 def _absorb_cells(program: Program, tests: Sequence[int], answer: Answer, limits: Limits) -> None:
     """Traces from one unit. At least the first test gets one; without any record it is what ended the process."""
     limit_s = limits.cpu_s
+    streams: dict[int, bytes] = {}
     for record in records(answer.records):
         number, place, _, status, _, data = record
         if number != program.number or place >= len(tests):
@@ -258,9 +259,15 @@ def _absorb_cells(program: Program, tests: Sequence[int], answer: Answer, limits
             program.traces.update({test: Trace(worker.UNCOMPILED) for test in tests})
         elif status == worker.CELL:
             process = ended(data)
-            _absorb_cell(program, tests[place], place, process, limits, limit_s)
+            if program.plans[tests[place]].kind == STDIN:
+                program.traces[tests[place]] = _ran(process, streams, limits, limit_s)
+                streams = {}
+            else:
+                _absorb_cell(program, tests[place], place, process, limits, limit_s)
             if process.why != worker.ENDED:
                 limit_s = later_limit(program, limits)
+        elif status in (worker.PRINTED, worker.COMPLAINED):
+            streams[status] = data
         elif status == worker.NO_TEST:
             absorb(program, tests[place], record)
     unfinished = [test for test in tests if test not in program.traces]
@@ -282,6 +289,47 @@ def _absorb_cell(program: Program, test: int, place: int, process: Ended, limits
         state, words = process.reason(limits)
         note, given_s = words.encode(), limit_s if process.why == worker.CPU_LIMIT else 0.0
     program.traces[test] = Trace(state, process.cost(claimed_s), values, note, given_s)
+
+
+def _ran(process: Ended, streams: dict[int, bytes], limits: Limits, limit_s: float) -> Trace:
+    """The trace of a whole program: what it printed, and how it ended.
+
+    Of what it wrote down itself only what speaks against it counts, and its CPU time between the two measured outside.
+    """
+    values = (streams.get(worker.PRINTED, b""),)
+    claimed_s, no_memory = 0.0, False
+    for _, _, _, status, cpu_s, _ in records(process.records):
+        claimed_s += cpu_s
+        no_memory = no_memory or status == worker.NO_MEMORY
+    cpu_s = process.cost(claimed_s)
+    if process.why == worker.ENDED and process.status == 0:
+        return Trace(worker.VALUE, cpu_s, values)
+    if process.why == worker.ENDED and os.WIFEXITED(process.status):
+        words = exit_words(process.status)
+        note = last_words(streams.get(worker.COMPLAINED, b"").decode(errors="replace"), words)
+        return Trace(worker.NO_MEMORY if no_memory else worker.RAISED, cpu_s, values, note.encode())
+    state, words = process.reason(limits)
+    given_s = limit_s if process.why == worker.CPU_LIMIT else 0.0
+    return Trace(state, cpu_s, values, words.encode(), given_s)
+
+
+_PLACE = re.compile(r'^ +File "<solution>", (line \d+(?:, in \S+)?)', re.MULTILINE)
+_RAISED = re.compile(r"^Traceback .*\n(?:[ \t].*\n|\n)+(\S.*)", re.MULTILINE)
+"""A traceback, and the line with the exception: what it says may go on over further lines."""
+MOST_WORDS = 300
+"""Characters of a line of standard error."""
+
+
+def last_words(errors: str, ending: str) -> str:
+    """What a program said on standard error before it ended.
+
+    The exception of the last traceback with the line that raised it, else `ending` and the last line.
+    """
+    raised, places = _RAISED.findall(errors), _PLACE.findall(errors)
+    if raised and places:
+        return f"{raised[-1].strip()[:MOST_WORDS]} ({places[-1]})"
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return f"{ending}: {lines[-1][:MOST_WORDS]}" if lines else ending
 
 
 def _lost(answer: Answer, limit_s: float) -> Trace:

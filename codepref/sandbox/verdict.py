@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 from codepref.sandbox import play, worker
 from codepref.sandbox.base import Verdict
-from codepref.sandbox.plan import FALSE, NEEDS, RAISED, TRUE, WHOLE, Plan
+from codepref.sandbox.plan import FALSE, NEEDS, RAISED, STDIN, TRUE, WHOLE, Plan
 from codepref.sandbox.trial import CRASH, LOST, TIMEOUT, Trace
 from codepref.sandbox.value import SMALL, Malformed, answers_print, decode, fingerprint, fingerprint_of, read
+from codepref.stdin import StdinTest
 
 _BY_STATE: dict[int, Verdict] = {
     TIMEOUT: "timeout", CRASH: "crashed", LOST: "unjudged", worker.NO_MEMORY: "memory", worker.TOO_LARGE: "output",
@@ -52,7 +53,7 @@ def is_hard(data: bytes | None) -> bool:
 
 def judge_needed(plan: Plan, trace: Trace) -> bool:
     """True if the supervisor can not decide this itself: an expression, or a value too large to touch."""
-    if trace.state != worker.VALUE or plan.kind in WHOLE or None in trace.values:
+    if trace.state != worker.VALUE or plan.kind in WHOLE or plan.kind == STDIN or None in trace.values:
         return False
     return plan.kind == "judge" or is_hard(trace.values[0])
 
@@ -70,7 +71,16 @@ def find(plan: Plan, trace: Trace, judgement: Judgement | None) -> Finding:
         return _judged(trace, judgement)
     if trace.state != worker.VALUE:
         return _ended(plan, trace)
+    if plan.kind == STDIN:
+        return _printed(plan.expected, trace.values[0] or b"")
     return Finding("passed") if plan.kind in WHOLE else _looked_at(plan, trace.values[0])
+
+
+def _printed(test: StdinTest, data: bytes) -> Finding:
+    """Of what a program printed. Outputs that no layout tells apart have one fingerprint."""
+    text = data.decode(errors="replace")
+    difference = test.difference(text)
+    return Finding("failed" if difference else "passed", fingerprint(" ".join(text.split())), difference)
 
 
 def _looked_at(plan: Plan, data: bytes | None) -> Finding:

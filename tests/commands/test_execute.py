@@ -27,6 +27,18 @@ def test_verdicts_in_input_order(tmp_path):
     assert all(len(row["cpu_s"]) == len(row["modes"]) == 2 and row["layers"] for row in rows)
 
 
+@pytest.mark.timeout(60)
+def test_programs_that_read_standard_input(tmp_path):
+    tests = [{"input": "2 3\n", "output": "5\n"}, {"input": "1 1\n", "any_of": ["3", "2"]}, "assert True"]
+    codes = ["print(sum(map(int, input().split())))", "print(5)", "1 / 0"]
+    code, rows = run(tmp_path, [{"id": text, "code": text, "tests": tests} for text in codes], "--jobs", "1")
+    assert code == 0
+    assert [row["verdicts"][:2] for row in rows] == [["passed", "passed"], ["passed", "failed"], ["failed", "failed"]]
+    assert rows[1]["errors"][1] == "line 1: expected '3', got '5' (or 1 other outputs)"
+    assert rows[2]["errors"][0] == "ZeroDivisionError: division by zero (line 1, in <module>)"
+    assert {row["modes"][0] for row in rows} == {"plain"}
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -34,7 +46,8 @@ def test_verdicts_in_input_order(tmp_path):
         ("[]", "the line is a list"),
         ('{"id": "a", "tests": []}', "'code' is missing"),
         ('{"id": 1, "code": "", "tests": []}', "'id' is missing or not a string"),
-        ('{"id": "a", "code": "", "tests": [1]}', "'tests' holds something"),
+        ('{"id": "a", "code": "", "tests": [1]}', "tests[0] is a number"),
+        ('{"id": "a", "code": "", "tests": ["", {"input": ""}]}', "tests[1]: a test has no input"),
         ('{"id": "a", "code": "", "tests": [], "entry_point": 1}', "'entry_point' is not"),
     ],
 )

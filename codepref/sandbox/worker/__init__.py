@@ -10,6 +10,8 @@ image.py      values as plain data, without their identities
 wire.py       the transport: a closed grammar with the constructors of table.py
 operations.py what a played test asks of a program: calls, attributes, items
 runner.py     runs the text of a test as its own runner would
+main.py       runs a whole program that reads standard input, as the interpreter would
+streams.py    what a process of a candidate reads and writes, held at the other end
 harmless.py   which programs may share a process, with audited.py and reading.py
 
 It is started by isolation.py as PID 1 of its namespaces with requests on descriptor 10 and answers on 11. The server
@@ -31,6 +33,7 @@ RECORD = struct.Struct("<IIIBIf")  # program, test, slot, status, bytes of data,
 ANSWER = struct.Struct("<iBdI")  # wait status, why it was killed, CPU seconds, bytes of records
 ENDING = struct.Struct("<iBdd")  # start of a CELL record's data: wait status, why killed, CPU seconds at least, at most
 VALUE, RAISED, OPAQUE, UNCOMPILED, IMPURE, TOO_LARGE, NO_MEMORY, LOADED, DONE, NO_TEST, CELL, UNRUNNABLE = range(12)
+PRINTED, COMPLAINED = 12, 13  # what a program wrote to standard output and error, as its watcher read it
 ENDED, CPU_LIMIT, WALL_LIMIT, LOAD_LIMIT, OUTPUT_LIMIT, NOT_STARTED = range(6)
 TROUBLE, OUT_OF_MEMORY, OUT_OF_ROOM = 70, 71, 72  # exit statuses: broke down; no memory, no room for a record
 CELLS, SHARED = 0, 1  # how programs run: one process a test, or all in one process

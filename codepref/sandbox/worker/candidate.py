@@ -31,6 +31,7 @@ from . import (
 )  # fmt: skip
 from .harmless import binds_foreign, code_objects, imports, is_harmless, reachable
 from .image import NotPlain, describe, encode
+from .main import run_program
 from .operations import PRISTINE, Session, global_of, is_plain_call
 from .report import Report
 from .runner import TEST_FILE, Outline, Runner, Unrunnable
@@ -50,7 +51,10 @@ def compiled(source: str) -> types.CodeType | None:
 
 
 def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[str, Any]] | None:
-    """Compiles a test, or None: `("eval", expression)`, `("op", operation)`, `("whole", [text, entry point])`."""
+    """Compiles a test, or None.
+
+    Its steps: `("eval", expression)`, `("op", operation)`, `("whole", [text, entry point])`, `("stdin", input)`.
+    """
     try:
         return [(mode, compiled_step(mode, source)) for mode, source in test]
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):  # the parser's own stack
@@ -58,10 +62,10 @@ def compiled_steps(test: list[tuple[str, str]]) -> list[tuple[str, Any]] | None:
 
 
 def compiled_step(mode: str, source: Any) -> Any:
-    """What is run: a code object, the bytes of an operation, or the outline, code and entry point of a whole test."""
+    """What is run: a code object, the bytes of an operation or input, or outline, code and entry point of a test."""
     if mode == "eval":
         return compile(source, TEST_FILE, "eval", dont_inherit=True)
-    if mode == "op":
+    if mode in ("op", "stdin"):
         return source
     tree = ast.parse(source[0])
     return Outline(tree), compile(tree, TEST_FILE, "exec", dont_inherit=True), source[1]
@@ -70,7 +74,7 @@ def compiled_step(mode: str, source: Any) -> Any:
 def fits(steps: list[tuple[str, Any]] | None, test: list[tuple[str, str]], risky: frozenset[str]) -> bool:
     """True if a test, too, may run in a shared process; others are left to a process of their own."""
     for (mode, step), (_, source) in zip(steps or (), test):  # noqa: B905 - Python 3.8
-        if mode == "whole" or (mode == "op" and not is_plain_call(step)):
+        if mode in ("whole", "stdin") or (mode == "op" and not is_plain_call(step)):
             return False
         if mode == "eval" and (not is_harmless(step, source, risky) or binds_foreign(step, risky)):
             return False
@@ -230,8 +234,12 @@ def run_cells(report: Report, program: Loaded, spawn: Spawn, limits: tuple[float
             report.put(program.number, index, 0, NO_TEST)
             continue
         place = program.number, index
-        body = functools.partial(run_test, report, place, program.module, test, namespace)
-        why = spawn(place, body, cpu_s, wall_s)
+        if test[0][0] == "stdin":
+            body = functools.partial(run_program, report, place, program.module, namespace)
+            why = spawn(place, body, cpu_s, wall_s, given=test[0][1])
+        else:
+            body = functools.partial(run_test, report, place, program.module, test, namespace)
+            why = spawn(place, body, cpu_s, wall_s)
         if why != ENDED:
             cpu_s = later_s
         if why == WALL_LIMIT:

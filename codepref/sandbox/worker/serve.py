@@ -24,6 +24,7 @@ from typing import Any, Callable, Iterable  # noqa: UP035 - Python 3.8
 from . import (
     ANSWER,
     ANSWERS,
+    COMPLAINED,
     CPU_LIMIT,
     ENDED,
     HEAD,
@@ -32,6 +33,7 @@ from . import (
     NOT_STARTED,
     OUT_OF_MEMORY,
     OUTPUT_LIMIT,
+    PRINTED,
     REQUESTS,
     TROUBLE,
 )
@@ -40,15 +42,13 @@ from .candidate import run
 from .harmless import risky_names
 from .lock import LINUX, adopt_orphans, close_in, install_filter, lock_down, tie
 from .report import Report, Sink, empty, used
+from .streams import Streams, empty_input, no_output
 from .watch import (
     CHILD_ENDED,
     Allowance,
-    Streams,
-    empty_input,
     empty_process,
     end_others,
     fork,
-    no_output,
     watch,
     wipe,
 )
@@ -91,11 +91,13 @@ def message() -> Any:
     return marshal.loads(read(struct.unpack("<I", read(4))[0]))
 
 
-def write(data: bytes) -> None:
+def write(data: bytes | memoryview) -> None:
     """All of `data` to the answer pipe."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(ANSWERS, view) :]
+    done = 0
+    with memoryview(data) as view:
+        while done < len(view):
+            with view[done:] as rest:
+                done += os.write(ANSWERS, rest)
 
 
 class Server:
@@ -115,10 +117,13 @@ class Server:
         """Never returns."""
         while True:
             for payload, load_s, cpu_s, wall_s, records in message():
-                write(self.answer(payload, Allowance(load_s, cpu_s, wall_s, records, math.inf, math.inf)))
+                self.answer(payload, Allowance(load_s, cpu_s, wall_s, records, math.inf, math.inf))
 
-    def answer(self, payload: bytes, allowed: Allowance) -> bytes:
-        """Runs one unit in a child, and leaves nothing of it."""
+    def answer(self, payload: bytes, allowed: Allowance) -> None:
+        """Runs one unit in a child, sends its records, and leaves nothing of it.
+
+        They are never copied into the memory of this process, which every later child could read.
+        """
         pages = self.report.outer
         self.report.use(pages)
         pid = fork()
@@ -129,10 +134,11 @@ class Server:
             end_others()
         wipe(self.writable)
         end = used(pages)
-        written = pages[HEAD.size : end]
+        write(ANSWER.pack(status, why, cpu_s, end - HEAD.size))
+        with memoryview(pages) as whole, whole[HEAD.size : end] as written:
+            write(written)
         empty(pages)
         empty(self.report.inner)
-        return ANSWER.pack(status, why, cpu_s, len(written)) + written
 
     def hung_up(self, pid: int) -> int:
         """Ends this process and its child when the supervisor is gone."""
@@ -164,18 +170,20 @@ class Server:
 
     def spawn(
         self, place: tuple[int, int], body: Callable[[], None], cpu_s: float, wall_s: float, renewals: int = 0,
-        total_s: float | None = None,
+        total_s: float | None = None, given: bytes | None = None,
     ) -> int:  # fmt: skip
         """Runs `body`, which runs a candidate, in a grandchild of the server: why it was killed, if it was.
 
         Appends a `CELL` record for `place`, program and test, with whatever `body` recorded. Each of the first
-        `renewals` records of `body` starts the limits anew, up to `total_s` CPU seconds (`cpu_s` if None).
+        `renewals` records of `body` starts the limits anew, up to `total_s` CPU seconds (`cpu_s` if None). Where an
+        input is `given`, a `PRINTED` and a `COMPLAINED` record come first: what was written to the standard streams.
         """
         report, total = self.report, cpu_s if total_s is None else total_s
         try:
-            self.streams.renew()
+            self.streams.renew(given)
             pid = fork()
         except OSError:
+            self.streams.close()
             report.seal(*place, 0, NOT_STARTED, (0.0, 0.0))
             return NOT_STARTED
         if pid == 0:
@@ -192,6 +200,9 @@ class Server:
         why = CPU_LIMIT if why == LOAD_LIMIT else why
         if self.writable:
             wipe(self.writable)
+        if given is not None:
+            report.put(*place, 0, PRINTED, bytes(self.streams.output))
+            report.put(*place, 0, COMPLAINED, bytes(self.streams.errors))
         report.seal(*place, status, why, (max(0.0, used_s - self.start_s), used_s))
         return why
 
@@ -200,7 +211,7 @@ class Server:
         try:
             if LINUX:
                 _signal.pthread_sigmask(_signal.SIG_UNBLOCK, CHILD_ENDED)
-            os.close(self.streams.end)
+            self.streams.close()
             close_in(self.settings, total_s, self.threads)
             self.sink.go_inside()
             self.report.go_inside()

@@ -1,4 +1,4 @@
-"""Waiting for a process that runs untrusted code: its limits, what it printed, and what it left behind."""
+"""Waiting for a process that runs untrusted code: its limits, and what it left behind."""
 
 # System calls on purpose, in the time between two candidates.
 # ruff: noqa: PTH101, PTH104, PTH106, PTH108, PTH116
@@ -13,12 +13,11 @@ import sys
 import time
 from typing import Callable, NamedTuple  # noqa: UP035 - Python 3.8
 
-from . import CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, OUTPUT_LIMIT, WALL_LIMIT
+from . import CPU_LIMIT, ENDED, HEAD, LOAD_LIMIT, WALL_LIMIT
 
 TICK_S = 0.01
 LINUX = sys.platform == "linux"
 CHILD_ENDED = (int(signal.SIGCHLD),)
-CHUNK = 1 << 16
 FORK_PAUSES_S = (0.01, 0.1, 0.5)
 
 
@@ -110,59 +109,6 @@ def doze(seconds: float) -> None:
         _signal.sigtimedwait(CHILD_ENDED, seconds)
     else:
         time.sleep(seconds)
-
-
-class Streams:
-    """Descriptors 0, 1 and 2 of the next process: newly opened, so no state of an open file outlives a candidate.
-
-    What is printed goes into a pipe and is counted at its other end, where the candidate can not lift the limit.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.printed, self.end = limit, 0, -1
-
-    def renew(self) -> None:
-        """To be called before the fork."""
-        self.printed = 0
-        self.end, write = os.pipe()
-        os.set_blocking(self.end, False)
-        empty_input()
-        os.dup2(write, 1)
-        os.dup2(write, 2)
-        os.close(write)
-
-    def check(self) -> int:
-        """Reads what is there; `OUTPUT_LIMIT` if that is too much."""
-        try:
-            while True:
-                size = len(os.read(self.end, CHUNK))
-                self.printed += size
-                if not size:
-                    break
-        except BlockingIOError:
-            pass
-        return OUTPUT_LIMIT if self.printed > self.limit else ENDED
-
-    def finish(self) -> int:
-        """After the end of the process."""
-        why = self.check()
-        os.close(self.end)
-        return why
-
-
-def empty_input() -> None:
-    """Standard input is /dev/null, opened anew."""
-    null = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-
-
-def no_output() -> None:
-    """Standard output and error are /dev/null, opened anew."""
-    null = os.open("/dev/null", os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
-    os.close(null)
 
 
 def end_others() -> float:

@@ -129,6 +129,12 @@ def test_templates_know_the_prompt():
     ("line", "message"),
     [
         ("{", r"prompts\.jsonl:2: not JSON"),
+        ('{"prompt_id": "z", "prompt": "p"}', r"prompts\.jsonl:2: missing key 'entry_point'; for programs that read"),
+        ('{"prompt_id": "z", "prompt": "p", "tests": ["assert f()"]}', r"prompts\.jsonl:2: missing key 'entry_point'"),
+        (
+            '{"prompt_id": "z", "prompt": "p", "tests": [{"output": ""}]}',
+            r"prompts\.jsonl:2: tests\[0\]: a test has no",
+        ),
         ('{"prompt_id": "z"}', r"prompts\.jsonl:2: missing key 'prompt'; every line needs"),
         ("[1]", r"prompts\.jsonl:2: the line is a list"),
         (json.dumps(PROMPTS[0]), "already on line 1"),
@@ -139,6 +145,28 @@ def test_bad_prompts_are_named(tmp_path, runner, line, message):
     path.write_text(json.dumps(PROMPTS[0]) + "\n" + line + "\n")
     with pytest.raises(CodeprefError, match=message):
         ask.prompt_stage(runner, str(path), 9)
+
+
+def test_prompts_for_programs_have_no_entry_point(tmp_path, runner):
+    test = {"output": "3", "input": "1 2"}
+    lines = [
+        {"prompt_id": "a", "prompt": "p", "entry_point": None},
+        {"prompt_id": "b", "prompt": "p", "tests": [test, json.dumps(test)]},
+        {"prompt_id": "c", "prompt": "p", "entry_point": None, "tests": ["Input: ..."]},
+    ]
+    found = rows(ask.prompt_stage(runner, write(tmp_path / "prompts.jsonl", *lines), 9))
+    assert [row.entry_point for row in found] == ["", "", ""]
+    assert [sample.text for sample in found[1].tests] == ['{"input": "1 2", "output": "3"}'] * 2
+
+
+@pytest.mark.parametrize("name", ["code.jinja", "test.jinja", "code_and_test.jinja"])
+def test_templates_ask_for_programs_where_there_is_no_entry_point(name):
+    values = {"prompt": "Add two numbers.\n", "entry_point": "", "prompt_id": "x"}
+    text = ask.render_prompt(ask.TEMPLATES / name, values)
+    assert "Add two numbers." in text
+    assert "standard input" in text
+    assert "assert" not in text
+    assert "``" not in text.replace("```", "")
 
 
 def test_a_run_goes_on_with_another_shard_size(tmp_path, runner):

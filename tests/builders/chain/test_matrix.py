@@ -1,4 +1,4 @@
-from builders.chain.matrix import Execution, Selection, run_matrices, select_candidates
+from builders.chain.matrix import Execution, Selection, run_matrices, select_candidates, stub_of
 from codepref.records import Candidates, Costs, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import VERDICTS, Limits
 
@@ -46,6 +46,13 @@ def test_the_first_usable_ones_are_taken():
     assert [code.sample for code in row.codes] == [0, 4]
     assert len(row.tests) == 2
     assert ("test", "no call", 3) not in excluded
+
+
+def test_a_stub_does_nothing():
+    assert stub_of("f") == "def f(*args, **kwargs):\n    return None\n"
+    assert stub_of("f", "{} = 1\n") == "f = 1\n"
+    compile(stub_of(""), "stub", "exec")
+    assert "print" not in stub_of("")
 
 
 def test_distinct_codes():

@@ -163,6 +163,14 @@ def test_a_task_is_a_stub_with_its_text_as_docstring():
     assert row.prompt_id != seeds.task(task_text(5)).prompt_id
 
 
+def test_a_task_for_a_program_has_three_parts_and_no_entry_point():
+    row = seeds.task("## Task\nAdd.\n\n## Input format\nTwo numbers.\n\n### Output\nTheir sum.\n")
+    assert (row.prompt, row.entry_point) == ("Add.\n\nInput\n\nTwo numbers.\n\nOutput\n\nTheir sum.\n", "")
+    assert seeds.task("### Task\nAdd.\n### Input\n\n### Output\nIt.\n") == extract.Rejected(
+        "no task", "a part is empty"
+    )
+
+
 HEAD = "### Task\nDo it.\n### Signature\n"
 
 

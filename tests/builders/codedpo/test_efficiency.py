@@ -20,9 +20,10 @@ from builders.codedpo.efficiency import (
     speed_confidence,
 )
 from builders.codedpo.method import Config
-from builders.codedpo.timing import CostComparison
+from builders.codedpo.timing import CostComparison, ProgramWorkload
 from codepref.records import Candidate, Candidates, Outcomes, Scores, Test, from_table, to_table
 from codepref.sandbox import Job, Limits, Sandbox
+from codepref.stdin import StdinTest
 
 from builders_recordings import recording, write  # isort: skip
 
@@ -110,6 +111,41 @@ def test_no_more_is_executed_than_a_dry_run_says(tmp_path, monkeypatch, scale, o
     planned = str(codedpo.plan(Config(generations=str(path), limits=LIMITS, efficiency=rule)))
     assert f"besides: at most {most:,} executions that measure efficiency pairs" in planned
     assert "besides" not in str(codedpo.plan(Config(generations=str(path), limits=LIMITS)))
+
+
+@pytest.mark.timeout(120)
+def test_no_more_programs_are_run_than_a_dry_run_says(tmp_path, monkeypatch):
+    """Of programs that read standard input every batch is a process for each input."""
+    run_many, executed = Sandbox.run_many, []
+
+    def counted(sandbox, jobs):
+        executed.append(sum(len(job.codes) * len(job.tests) for job in jobs))
+        return run_many(sandbox, jobs)
+
+    tests = [StdinTest(f"{n}\n", (f"{n + 1}\n",)).text for n in (1, 2, 3)]
+    codes = [f"{'# again' * n}\nprint(int(input()) + 1)\n" for n in range(4)]
+    with Sandbox(LIMITS) as sandbox:
+        cells = sandbox.run(Job("p", tuple(codes), tuple(tests))).cells
+    records = rows(codes, tests, matrix=[[cell.verdict for cell in line] for line in cells])
+    records = replace(records[0], entry_point=""), *records[1:]
+    monkeypatch.setattr(Sandbox, "run_many", counted)
+    rule = Efficiency(enabled=True)
+    stage(rule, *records)
+    most = most_executions(rule, len(codes), len(tests), True)
+    assert 3 * 2 * 20 <= sum(executed) <= most
+    lines = [{"prompt_id": "p", "prompt": "Add one.", "entry_point": None, "codes": codes, "tests": tests}]
+    path = write(tmp_path / "g.jsonl", lines)
+    planned = str(codedpo.plan(Config(generations=str(path), limits=LIMITS, efficiency=rule)))
+    assert f"besides: at most {most:,} executions that measure efficiency pairs" in planned
+
+
+def test_trusted_tests_of_programs_are_all_that_the_best_code_passes():
+    tests = [StdinTest("1\n", ("2\n",)).text, "assert f(1) == 2", StdinTest("2\n", ("3\n",)).text]
+    verdicts = [["passed", "passed", "passed"], ["passed", "failed", "passed"]]
+    row, ran, scores = rows(["print(1)", "print(2)"], tests, matrix=verdicts)
+    field = entrants(replace(row, entry_point=""), ran, scores)
+    assert (field.tests, field.calls, len(field.codes)) == ((tests[0], tests[2]), (), 2)
+    assert field.work == ProgramWorkload((tests[0], tests[2]))
 
 
 def test_what_can_not_be_measured_takes_no_execution():

@@ -4,8 +4,9 @@ import math
 import pytest
 
 from builders.codedpo import timing
-from builders.codedpo.timing import Workload, compare_costs, spread
+from builders.codedpo.timing import ProgramWorkload, Workload, compare_costs, spread
 from codepref.sandbox import Limits, Sandbox
+from codepref.stdin import StdinTest
 
 pytestmark = pytest.mark.alone  # measures time
 
@@ -24,6 +25,16 @@ NUMBERS = list(range(150))
 def sandbox():
     with Sandbox(Limits(cpu_s=5.0, screen_s=None), mode="official", lane="code") as sandbox:
         yield sandbox
+
+
+def test_whole_programs_are_compared_by_their_processes(sandbox):
+    quick = "n = int(input())\nprint(n * (n + 1) // 2)\n"
+    slow = "n = int(input())\ntotal = 0\nfor i in range(n + 1):\n    total += i\nprint(total)\n"
+    tests = tuple(StdinTest(f"{n}\n", (f"{n * (n + 1) // 2}\n",)).text for n in (10, 300_000))
+    found = compare_costs(sandbox, ProgramWorkload(tests), [slow, "print(55)", quick])
+    assert (found.fast, found.slow) == (2, 0)  # the second prints something else and takes no part
+    assert found.speedup > max(3, found.noise)
+    assert compare_costs(sandbox, ProgramWorkload(tests), [slow, "print(55)"]) is None
 
 
 def test_linear_beats_quadratic(sandbox):

@@ -3,6 +3,7 @@ import pytest
 from builders.codeflow.feedback import no_program, probes, reports
 from codepref.extract import Rejected
 from codepref.sandbox import Job, Limits, Sandbox
+from codepref.stdin import StdinTest
 
 LIMITS = Limits(cpu_s=0.3)
 
@@ -23,6 +24,34 @@ def test_the_value_beside_the_assertion(sandbox):
         sandbox, "def f(x):\n    return [x, x + 1]\n", "assert f(0) == [0, 1]", "assert f(1) == [1, 3]", "assert 0"
     )
     assert text == "It passes 1 of 3 tests. This one fails:\n\nassert f(1) == [1, 3]\n\nf(1) gives [1, 2]"
+
+
+@pytest.mark.parametrize(
+    ("code", "last"),
+    [
+        ("print(2)", ["Its output differs in line 1: expected '3', got '2'"]),
+        ("print(3)\nprint(3)", ["Its output differs in line 2: expected nothing more, got '3'"]),
+        (
+            "def main():\n    return int(input()) / 0\n\nmain()\n",
+            ["ZeroDivisionError: division by zero", "  line 2, in main: return int(input()) / 0"],
+        ),
+        ("import sys\nsys.exit(3)", ["exit status 3"]),
+        ("while True: pass", ["It does not end within 0.3 s of CPU time."]),
+        ("x = 'a' * (1 << 33)", ["It needs more than 1024 MiB of memory."]),
+    ],
+)
+def test_a_program_is_told_where_its_output_differs(sandbox, code, last):
+    tests = (StdinTest("0\n", ("2",)).text, StdinTest("1\n", ("3\n",)).text)
+    (cells,) = sandbox.run(Job("j", (code,), tests[1:])).cells
+    text = reports(sandbox, [(code, tests[1:], cells)], [""], LIMITS)[0]
+    head = "It passes 0 of 1 tests. This one fails:\n\nInput:\n```\n1\n```\n\nOutput:\n```\n3\n```\n\n"
+    assert text == head + "\n".join(last)
+
+
+def test_an_answer_without_a_program_that_prints():
+    assert no_program(Rejected("no output", "nothing"), "") == (
+        "The answer holds no program that reads its input and prints: no output (nothing)."
+    )
 
 
 def test_an_exception_with_the_lines_it_came_through(sandbox):

@@ -11,6 +11,7 @@ from builders.dstc.answers import AnswerPair, concatenated, joined_program, veri
 from codepref import extract
 from codepref.records import from_table, to_table
 from codepref.sandbox import Limits
+from codepref.stdin import StdinTest
 
 from builders_dstc import pair  # isort: skip
 
@@ -30,6 +31,29 @@ def test_bare_answers_are_the_texts_themselves():
     whole = concatenated(CODE, TESTS[0], fenced=False)
     assert whole == f"{CODE}\n{TESTS[0]}"
     assert joined_program(whole, TESTS[0]).startswith(whole)
+
+
+def test_a_test_by_input_and_output_is_two_blocks():
+    test = StdinTest("1\n", ("2\n",)).text
+    blocks = "Input:\n```\n1\n```\n\nOutput:\n```\n2\n```"
+    assert concatenated("print(2)\n", test) == f"```python\nprint(2)\n```\n\n{blocks}"
+    assert concatenated("print(2)\n", test, fenced=False) == f"print(2)\n\n\n{blocks}"
+
+
+def test_programs_are_verified_on_their_input_and_output():
+    right, wrong = "print(int(input()) + 1)\n", "print(2)\n"
+    tests = [StdinTest(f"{n}\n", (f"{n + 1}\n",)).text for n in (1, 2)]
+    rows = [
+        pair("kept", right, tests[0], wrong, tests[1]),
+        pair("chosen", "1 / 0\n", tests[0], wrong, tests[1]),
+        pair("rejected", right, tests[0], wrong, tests[0]),
+    ]
+    kept = verify_pairs(Execution(Limits(cpu_s=0.3)), to_table(rows, AnswerPair))
+    assert [row.prompt_id for row in from_table(kept.table, AnswerPair)] == ["kept"]
+    assert [(item.prompt_id, item.rule) for item in kept.excluded] == [
+        ("chosen", "chosen fails as one program"),
+        ("rejected", "rejected passes as one program"),
+    ]
 
 
 def test_the_code_comes_first():

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from building import build_in
 
-from builders.chain.ask import Generation
+from builders.chain.ask import Generation, prompt_stage, rows_of
 from builders.dstc import method as dstc
 from builders.dstc import rounds
 from builders.dstc.method import Config
@@ -24,7 +24,10 @@ from codepref.errors import CodeprefError
 from codepref.generate import Sampling
 from codepref.generate.local import LocalConfig
 from codepref.generate.server import ServerConfig
+from codepref.records import Samples, to_table
 from codepref.sandbox import Limits
+from codepref.stages import Runner
+from codepref.store import Shard, Store
 
 from generate.fake_server import FakeServer, Fault, answer  # isort: skip
 
@@ -282,6 +285,15 @@ def test_a_local_model_gets_the_adapter(tmp_path):
     assert later.local == LocalConfig("org/base", adapter=str(tmp_path / "adapters" / "round1-abc"))
     assert rounds.name_of_model(generation) == "org/base"
     assert rounds.name_of_model(later) == later.local.adapter
+
+
+def test_prompts_of_later_rounds_keep_that_there_is_no_entry_point(tmp_path):
+    runner = Runner(Store(tmp_path), quiet=True)
+    rows = [Samples("a", "Add.", "", (), ()), Samples("f", "Write f.", "f", (), ())]
+    stage = runner.source("samples", iter([Shard(to_table(rows, Samples))]), {}, 2)
+    path = rounds.write_round_prompts(tmp_path, stage)
+    found = rows_of(prompt_stage(runner, path, 9), Samples)
+    assert [(row.prompt_id, row.entry_point) for row in found] == [("a", ""), ("f", "f")]
 
 
 def test_the_default_command_names_what_it_needs():

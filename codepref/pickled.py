@@ -1,0 +1,24 @@
+"""The text in a pickle, read without running it: a pickle is a program, and may do anything to whoever runs it."""
+
+import pickletools
+
+TEXTS = frozenset(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"))
+HARMLESS = frozenset(("PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"))
+"""What may stand beside a text: a version, a length, a number under which the text is remembered."""
+
+
+def pickled_text(data: bytes) -> str:
+    """The text that a pickle of one text holds.
+
+    Raises:
+        ValueError: it holds anything else, or is none.
+    """
+    text: str | None = None
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in TEXTS and text is None:
+            text = str(argument)
+        elif opcode.name == "STOP" and text is not None:
+            return text
+        elif opcode.name not in HARMLESS:
+            raise ValueError(f"a pickle that is more than a text: {opcode.name}")
+    raise ValueError("a pickle without an end")
