@@ -122,6 +122,9 @@ class Evil:
     def __reduce__(self):
         return (print, ("this runs while it is read",))
 
+    def __repr__(self):
+        return "Evil()"
+
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 @pytest.mark.parametrize("value", [Evil(), ["a text in a list"], 5, b"bytes", ("[]", Evil())], ids=repr)

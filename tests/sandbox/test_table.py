@@ -30,7 +30,9 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__} {value}"[:40])
+@pytest.mark.parametrize(
+    "value", VALUES, ids=lambda value: f"{type(value).__name__} {value}".partition(" at 0x")[0][:40]
+)
 def test_round_trip(value):
     came = decode(encode(value))
     assert type(came) is type(value)
