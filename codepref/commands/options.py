@@ -25,11 +25,13 @@ def methods() -> list[str]:
 def config_file(given: str, folder: Path) -> str:
     """A configuration: the file of that path, or the shipped one of that name in a folder.
 
+    What has a suffix is a path, there or not.
+
     Raises:
         CodeprefError: there is neither.
     """
     shipped = folder / f"{given}.yaml"
-    if Path(given).exists() or not given:
+    if Path(given).exists() or Path(given).suffix or not given:
         return given
     if shipped.is_file():
         return near(shipped)
