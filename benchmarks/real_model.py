@@ -94,7 +94,7 @@ def write_prompts(path: Path, folder: Path, most: int | None) -> str:
         "prompts": [{"prompt_id": one.prompt_id, "prompt": one.prompt, "entry_point": one.entry_point} for one in kept],
         "truth": [{"prompt_id": one.prompt_id, "tests": one.asserts} for one in kept],
         "references": [{"prompt_id": one.prompt_id, "code": one.reference} for one in kept],
-        "graded": [{"task_id": row["task_id"], "prompt": row["text"], "code": row["code"]} for row in graded],
+        "graded": graded,
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in files.items():
