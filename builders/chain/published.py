@@ -16,7 +16,7 @@ ALPHA, BETA = 1e3, 1e5
 between 1e4 and 1e6 for every dataset."""
 SLOPE, RATE, ROUNDS = 10.0, 2.0, 60
 """Of ACES-O's ascent: slope of the logistic function in place of "scores higher", step length, number of steps. Ours:
-the abstract of the method names a logistic surrogate and no constants."""
+what we know of the method is that its surrogate is logistic, not its constants."""
 
 
 def b4(evidence: MatrixStack, alpha: float = ALPHA, beta: float = BETA) -> Floats:

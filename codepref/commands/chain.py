@@ -14,6 +14,9 @@ from typing import Any
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
 
+LOGGED = ("train", "evaluate")
+"""Commands whose output goes to a file; their progress goes to the terminal."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -32,8 +35,6 @@ class Step:
 class Way:
     """How steps are run."""
 
-    logged: tuple[str, ...] = ("train", "evaluate")
-    """Commands whose output goes to a file; their progress goes to the terminal."""
     environment: Mapping[str, str] | None = None
     """Added to that of every command."""
     before: Callable[[Path, Step], None] | None = None
@@ -94,7 +95,7 @@ class Chain:
         command = [sys.executable, "-m", "codepref.cli", *step.words]
         environment = {**os.environ, "PYTHONWARNINGS": "ignore::FutureWarning", **(self.way.environment or {})}
         with log.open("w") as file:
-            output = file if step.words[0] in self.way.logged else None
+            output = file if step.words[0] in LOGGED else None
             code = subprocess.run(command, stdout=output, env=environment, check=False).returncode
         if code:
             raise CodeprefError(

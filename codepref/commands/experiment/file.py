@@ -148,8 +148,6 @@ def check(experiment: Experiment) -> None:
     Raises:
         CodeprefError: they do not; the key is named.
     """
-    from evaluation.catalogue import benchmark
-
     if (experiment.prompts is None) == (experiment.seeds is None):
         raise CodeprefError("give prompts (a file of prompts) or seeds (source code), one of them")
     for key in ("prompts", "truth"):
@@ -166,6 +164,16 @@ def check(experiment: Experiment) -> None:
             raise CodeprefError(f"trainings.{name}: no dataset {training.data!r} in this experiment; it has {known}")
         if name in experiment.datasets or name in (BASE, "evaluation", "logs"):
             raise CodeprefError(f"trainings.{name}: this name is taken; give the adapter another one")
+    _check_graded(experiment)
+
+
+def _check_graded(experiment: Experiment) -> None:
+    from evaluation.catalogue import benchmark
+
+    graded = {name for evaluation in experiment.evaluations.values() for name in evaluation.benchmarks}
+    for name in experiment.data:
+        if name not in graded:
+            raise CodeprefError(f"data.{name}: not graded in this experiment; it grades {', '.join(sorted(graded))}")
     for way, evaluation in experiment.evaluations.items():
         for name in evaluation.benchmarks:
             try:

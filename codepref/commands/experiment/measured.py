@@ -47,11 +47,10 @@ def keep_labels(root: Path, *, names: Sequence[str], truth: Path) -> dict[str, A
         judged = judged_pairs(pairs, hidden)
         right = [chosen and not rejected for chosen, rejected in judged]
         inverted = [rejected and not chosen for chosen, rejected in judged]
-        mixed = [chosen != rejected for chosen, rejected in judged]
         share, low, high = bootstrap(right)
         labels[name] = {
             "pairs": len(pairs), "right": share, "low": low, "high": high,
-            "inverted": sum(inverted) / max(len(pairs), 1), "mixed": sum(mixed),
+            "inverted": sum(inverted) / max(len(pairs), 1),
         }  # fmt: skip
         print(f"{name}: {share:.0%} [{low:.0%}, {high:.0%}] of {len(pairs)} pairs are right")
     return {"labels": labels}
@@ -86,9 +85,13 @@ def judged_pairs(rows: Sequence[dict[str, Any]], hidden: Mapping[str, tuple[str,
     ]
     found = []
     for matrix in execute(jobs, Limits(cpu_s=CPU_S, memory_mb=MEMORY_MB), workers=cores()):
-        passed = [all(cell.verdict == "passed" for cell in cells) for cells in matrix.cells]
-        found.append((passed[0], passed[-1]))
+        chosen, rejected = matrix.cells[0], matrix.cells[-1]
+        found.append((_all_pass(chosen), _all_pass(rejected)))
     return found
+
+
+def _all_pass(cells: Sequence[Any]) -> bool:
+    return all(cell.verdict == "passed" for cell in cells)
 
 
 def _programs(row: dict[str, Any]) -> tuple[str, ...]:

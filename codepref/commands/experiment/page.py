@@ -98,7 +98,9 @@ class ExperimentPage:
             return "Measured before training; the run stopped before it was measured after"
         if not clear:
             return "No clear difference after training"
-        score, item = max(clear, key=lambda found: abs(found[0].gain.difference.value) if found[0].gain else 0.0)
+        if len(gains) > 1:
+            return f"{len(clear)} of {len(gains)} comparisons with the base differ clearly"
+        score, item = clear[0]
         assert score.gain is not None
         points = f"{100 * score.gain.difference.value:+.1f}".replace("-", "\u2212")
         return f"{score.model}: {points} points on {item.benchmark}"

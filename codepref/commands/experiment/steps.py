@@ -78,7 +78,8 @@ def _graded_on(experiment: Experiment) -> list[str]:
     asked = {name for evaluation in experiment.evaluations.values() for name in evaluation.benchmarks}
     found = []
     for family in FAMILIES:
-        mine = [name for name in asked if name == family.key or name in {v.name for v in family.variants}]
+        names = {family.key, *(variant.name for variant in family.variants)}
+        mine = asked & names
         if mine and family.data is not None:
             local = [experiment.data[name] for name in sorted(mine) if name in experiment.data]
             found += local or [family.key]

@@ -8,7 +8,6 @@ import dataclasses
 import importlib
 import importlib.util
 import json
-import math
 import shlex
 import sys
 import time
@@ -31,7 +30,8 @@ LABELS_LOOKED_AT = 240
 """Pairs of each dataset that are compared with the hidden tests."""
 MODELS = {"base": "before", "dpo": "after DPO", "focal_dpo": "after focal DPO", "kto": "after KTO"}
 TEMPERATURE = 0.8
-WAYS = {"greedy": (), "sampled": ("--n", "8", "--temperature", str(TEMPERATURE))}
+"""Of the sampled evaluation in the experiment's file."""
+WAYS = ("greedy", "sampled")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0. Raises `CodeprefError` when a step fails; what was finished is kept."""
+    from codepref.commands.experiment.outlay import parameters
     from codepref.commands.quickstart.page import write_page
     from codepref.generate.tiny.backend import CHECKPOINT, checkpoint_fingerprint
 
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     arguments.out.mkdir(parents=True, exist_ok=True)
     planned = list(steps(arguments, checkpoint))
-    about = {"seed": arguments.seed, "model": {"name": model, "parameters": _weights(checkpoint)}}
+    about = {"seed": arguments.seed, "model": {"name": model, "parameters": int(parameters(str(checkpoint)))}}
     # a million weights gain nothing from a second thread, and threads that wait for each other spin
     chain = Chain(
         arguments.out, "quickstart.json", about, Way(environment={"OMP_NUM_THREADS": "1"}, before=share_answers)
@@ -70,13 +71,6 @@ def _need(*libraries: str) -> None:
     missing = [name for name in libraries if importlib.util.find_spec(name) is None]
     if missing:
         raise CodeprefError(f"quickstart needs {', '.join(missing)}: pip install 'codepref[train]', or make quickstart")
-
-
-def _weights(checkpoint: Path) -> int:
-    """Number of parameters, from the head of the file of weights."""
-    with (checkpoint / "model.safetensors").open("rb") as file:
-        head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return sum(math.prod(item["shape"]) for name, item in head.items() if name != "__metadata__")
 
 
 def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[Step]:
