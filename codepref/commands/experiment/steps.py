@@ -158,5 +158,5 @@ def _asked(experiment: Experiment, name: str, adapter: Path | None) -> list[str]
 
 def _drawn(evaluation: Evaluation) -> list[str]:
     options = {"--n": evaluation.n, "--temperature": evaluation.temperature, "--limit": evaluation.limit}
-    options["--max-tokens"] = evaluation.max_tokens
+    options |= {"--max-tokens": evaluation.max_tokens, "--batch-size": evaluation.batch_size}
     return [word for option, value in options.items() if value is not None for word in (option, str(value))]
