@@ -101,13 +101,15 @@ def _programs(row: dict[str, Any]) -> tuple[str, ...]:
     return row["chosen"], row["rejected"]
 
 
-def keep_scores(root: Path) -> dict[str, Any]:
-    """Scores of all models by benchmark and way, and what each adapter gained over the base, paired by task."""
+def keep_scores(root: Path, *, models: Sequence[str]) -> dict[str, Any]:
+    """Scores of these models by benchmark and way, and what each adapter gained over the base, paired by task."""
     from evaluation import compare
 
     told: dict[str, Any] = {"scores": [], "gains": []}
     for path in sorted((root / "evaluation").glob("*/*/*/results.json")):
         model, way, benchmark = path.parts[-4:-1]
+        if model not in models:
+            continue  # trained once, and not in this experiment any more
         found = json.loads(path.read_text(encoding="utf-8"))
         where = {"model": model, "way": way, "benchmark": benchmark}
         told["scores"].append({**where, **_score(found)})
