@@ -13,7 +13,7 @@ PAGES = sorted(
     if path.name not in ("CHANGELOG.md", "LICENSE.md")
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
-LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
+LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"")
 
 
 @functools.cache
@@ -37,6 +37,12 @@ def commands(page):
             words = shlex.split(line, comments=True)
             if words:
                 yield words
+
+
+def inline_commands(page):
+    """Commands with options that stand in the text of a page."""
+    for words in re.findall(r"`(codepref \w+ [^`]*--[^`]*)`", prose(page)):
+        yield shlex.split(words)
 
 
 def all_commands(first):

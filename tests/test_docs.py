@@ -66,7 +66,7 @@ def test_make_words_exist(root):
 
 @pytest.mark.parametrize("page", pages.PAGES)
 def test_commands_parse(page):
-    for words in pages.commands(page):
+    for words in [*pages.commands(page), *pages.inline_commands(page)]:
         if words[0] == "codepref" and "--help" not in words:
             given = [word.strip("[]") for word in words[1:]]
             cli._parser(given).parse_args(given)
