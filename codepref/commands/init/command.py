@@ -80,16 +80,11 @@ def _dataset(arguments: argparse.Namespace) -> dict[Path, str]:
         _refuse_both(arguments, "seeds", "samples")
         raise CodeprefError("init: --seeds needs who writes prompts, codes and tests: add --server URL or --model NAME")
     samples = arguments.samples or arguments.folder / "samples.jsonl"
-    trajectories = arguments.samples is not None and _holds_trajectories(arguments.samples)
-    values |= {
-        "samples": str(samples),
-        "example": arguments.samples is None,
-        "trajectories": trajectories,
-        "method": "codeflow" if trajectories else "codedpo",
-        "recipe": "focal_dpo" if trajectories else "dpo",
-    }
-    files = {path: _rendered("samples", values)}
-    return files if arguments.samples else files | {samples: EXAMPLES.read_text(encoding="utf-8")}
+    values |= {"samples": str(samples), "example": arguments.samples is None}
+    if arguments.samples is None:
+        return {path: _rendered("samples", values), samples: EXAMPLES.read_text(encoding="utf-8")}
+    kind = "trajectories" if _holds_trajectories(arguments.samples) else "samples"
+    return {path: _rendered(kind, values)}
 
 
 def _refuse_both(arguments: argparse.Namespace, first: str, second: str) -> None:
