@@ -4,6 +4,8 @@
     codepref build codedpo --config builders/configs/codedpo/best.yaml --set prompts=FOLDER/prompts.jsonl \\
         --set generation.local.model=MODEL --set decontaminate='[FOLDER/graded.jsonl, humaneval]' --out RUN
     python -m benchmarks.real_model labels RUN FOLDER
+    python -m benchmarks.real_model choices RUN_OF_DSTC FOLDER
+    python -m benchmarks.real_model repairs RUN_OF_CODEFLOW FOLDER
     python -m benchmarks.real_model record RUN FILE.jsonl.gz
 
 MBPP (Austin et al., arXiv 2108.07732, CC-BY-4.0) numbers its training part 601 to 974; its test part, which models are
@@ -12,7 +14,8 @@ right when it passes all of the task's assertions, a test is right when the task
 
 `prompts` writes FOLDER/prompts.jsonl, truth.jsonl (for `codepref run`), references.jsonl, and graded.jsonl: the tasks
 that models are graded on and shown, for decontamination. `labels` ranks a finished CodeDPO run by every ranking and
-asks nothing again. `record` writes the run's answers as recordings, with their credit, from which everyone can build
+asks nothing again. `choices` counts which codes and tests DSTC chose, `repairs` what CodeFlow's repairs made right.
+`record` writes the run's answers as recordings, with their credit, from which everyone can build
 the same bytes again.
 """
 
@@ -35,6 +38,7 @@ from codepref.commands.experiment.measured import judged_pairs, paired_rows, rea
 from codepref.commands.quickstart.truth import area
 from codepref.inspection import run as inspection
 from codepref.intervals import bootstrap
+from codepref.report.facts import dataset_rows
 from codepref.sandbox import Job, Limits, execute
 
 TRAINING = range(601, 975)
@@ -133,7 +137,7 @@ class Judged:
 def judged_run(run: Path, folder: Path) -> Judged:
     """The truth about everything that was run."""
     hidden = read_truth(folder / "truth.jsonl")
-    references = {row["prompt_id"]: row["code"] for row in _lines(folder / "references.jsonl")}
+    references = _references(folder)
     found = inspection.read_run(run)
     ready, ran = (_by_prompt(stage) for stage in found.inputs(found.stage("pairs"))[:2])
     jobs = [job for row in ready.values() for job in _jobs(row, hidden, references)]
@@ -183,6 +187,72 @@ def table(run: Path, folder: Path) -> Iterator[str]:
             yield _row(name, list(paired_rows(out)), hidden)
 
 
+def choices(run: Path, folder: Path) -> Iterator[str]:
+    """The report of `choices`, a line at a time: codes and tests that DSTC chose and rejected, against the truth."""
+    hidden, references = read_truth(folder / "truth.jsonl"), _references(folder)
+    rows = list(paired_rows(run))
+    jobs = [job for row in rows for job in _sides(row, hidden, references)]
+    passed = [_passed(matrix.cells) for matrix in execute(jobs, LIMITS, workers=2)]
+    codes = np.array([found.all(axis=1)[[0, -1]] for found in passed[::2]], dtype=bool)
+    tests = np.array([found[0][[0, -1]] for found in passed[1::2]], dtype=bool)
+    yield f"{len(rows)} pairs; in {sum(row['same_code'] for row in rows)} of them both sides have the same code"
+    yield "| | chosen | rejected |\n|---|---|---|"
+    yield f"| code right | {_percent(bootstrap(codes[:, 0]))} | {_percent(bootstrap(codes[:, 1]))} |"
+    yield f"| test right | {_percent(bootstrap(tests[:, 0]))} | {_percent(bootstrap(tests[:, 1]))} |"
+    whole = codes & tests
+    yield f"| both right | {_percent(bootstrap(whole[:, 0]))} | {_percent(bootstrap(whole[:, 1]))} |"
+    better, worse = whole[:, 0] & ~whole[:, 1], whole[:, 1] & ~whole[:, 0]
+    yield f"right pairs: {better.sum()} of {len(rows)} ({_percent(bootstrap(better))}), inverted {worse.sum()}"
+
+
+def _sides(row: Mapping[str, Any], hidden: Mapping[str, Sequence[str]], references: Mapping[str, str]) -> Iterator[Job]:
+    """Both codes of a pair on the hidden tests, and the reference on both tests."""
+    name, entry = row["prompt_id"], row["entry_point"]
+    codes = dict.fromkeys(row["codes"][row[f"{side}_code_index"]] for side in ("chosen", "rejected"))
+    tests = dict.fromkeys(row["tests"][row[f"{side}_test_index"]] for side in ("chosen", "rejected"))
+    yield Job(f"{name} codes", tuple(codes), tuple(hidden[name]), entry)
+    yield Job(f"{name} tests", (references[name],), tuple(tests), entry)
+
+
+def repairs(run: Path, folder: Path) -> Iterator[str]:
+    """The report of `repairs`, a line at a time: how many programs are right after each round."""
+    hidden = read_truth(folder / "truth.jsonl")
+    found = inspection.read_run(run)
+    told = list(dataset_rows(found, "trajectories"))
+    jobs = [
+        Job(row["trajectory_id"], _versions(row), tuple(hidden[row["prompt_id"]]), row["entry_point"]) for row in told
+    ]
+    truth = [_passed(matrix.cells).all(axis=1) for matrix in execute(jobs, LIMITS, workers=2)]
+    rounds = max(len(row["versions"]) for row in told)
+    yield f"{len(told)} trajectories, {sum(row['solved'] for row in told)} end with a program that passes its own tests"
+    yield "| round | programs | pass their own tests | right by the hidden tests |\n|---|---|---|---|"
+    for number in range(rounds):
+        reached = [(row, right) for row, right in zip(told, truth, strict=True) if len(row["versions"]) > number]
+        passing = [_solves(row["versions"][number]) for row, _ in reached]
+        right = [bool(found[number]) for _, found in reached]
+        yield f"| {number} | {len(reached)} | {sum(passing)} | {sum(right)} |"
+    first, last = ([bool(right[place]) for right in truth] for place in (0, -1))
+    yield f"right at first {sum(first)}, at last {sum(last)} of {len(told)}"
+    solved = [right for right, row in zip(last, told, strict=True) if row["solved"]]
+    yield f"of {len(solved)} that pass their own tests at last, {sum(solved)} are right"
+    judged = judged_pairs(list(paired_rows(run)), hidden)
+    good = sum(chosen and not rejected for chosen, rejected in judged)
+    wrong = sum(rejected and not chosen for chosen, rejected in judged)
+    yield f"pairs: {len(judged)}, right {good}, inverted {wrong}, both right {sum(map(all, judged))}"
+
+
+def _versions(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(version["code"] for version in row["versions"])
+
+
+def _solves(version: Mapping[str, Any]) -> bool:
+    return bool(version["verdicts"]) and set(version["verdicts"]) == {"passed"}
+
+
+def _references(folder: Path) -> dict[str, str]:
+    return {row["prompt_id"]: row["code"] for row in _lines(folder / "references.jsonl")}
+
+
 def _row(name: str, rows: list[dict[str, Any]], hidden: Mapping[str, tuple[str, ...]]) -> str:
     """One ranking's pairs against the truth."""
     chosen, rejected = np.array(judged_pairs(rows, hidden), dtype=bool).reshape(-1, 2).T
@@ -213,6 +283,13 @@ def main() -> None:
     labels = commands.add_parser("labels", help="how often the pairs of each ranking are right")
     labels.add_argument("run", type=Path, help="a finished CodeDPO run on these prompts")
     labels.add_argument("folder", type=Path, help="what `prompts` wrote")
+    for name, words in (
+        ("choices", "codes and tests that DSTC chose"),
+        ("repairs", "what CodeFlow's repairs made right"),
+    ):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("run", type=Path, help="a finished run on these prompts")
+        command.add_argument("folder", type=Path, help="what `prompts` wrote")
     record = commands.add_parser("record", help="write a run's answers as recordings")
     record.add_argument("run", type=Path)
     record.add_argument("out", type=Path, help=".jsonl.gz")
@@ -222,7 +299,8 @@ def main() -> None:
     elif arguments.command == "record":
         print(write_recordings(arguments.run, arguments.out))
     else:
-        for line in table(arguments.run, arguments.folder):
+        report = {"labels": table, "choices": choices, "repairs": repairs}[arguments.command]
+        for line in report(arguments.run, arguments.folder):
             print(line, flush=True)
 
 

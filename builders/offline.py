@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from builders.chain.ask import Generation, prompt_stage, requests_of, rows_of, sample_questions
+from builders.chain.source import answers_of
 from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.errors import CodeprefError
@@ -58,7 +59,7 @@ def plain_row(row: Samples) -> Row:
 
 def to_ask(row: Row, settings: codedpo.Config, generation: Generation) -> list[Row]:
     """One row for every sample of a `plain` prompt: what `KEPT` names, the messages, the sampling with its own seed."""
-    asks = sample_questions(generation, settings.codes_per_prompt, settings.tests_per_prompt)
+    asks = sample_questions(generation, settings.codes_per_prompt, answers_of(settings))
     sample = Samples(row["prompt_id"], row["prompt"], row["entry_point"], (), ())
     sampling = {name: value for name, value in asdict(generation.sampling).items() if value or name != "stop"}
     return [

@@ -35,6 +35,8 @@ class AskedModel:
     seed: int = 0
     max_tokens: int | None = None
     """Longest answer in tokens; None: what the benchmark's authors allow."""
+    batch_size: int | None = None
+    """Answers that are written side by side, where the model runs here; None: the backend's default."""
 
 
 def ask_questions(benchmark: Benchmark, problems: Sequence[Problem], model: AskedModel) -> tuple[list[Asked], bool]:
@@ -124,7 +126,8 @@ def _backend(model: AskedModel, chat: bool) -> Backend:
     if model.backend == "tiny":
         return Backend(tiny=TinyConfig(model.name))
     # the chat template is filled in here already, with the begin of the answer
-    return Backend(local=LocalConfig(model.name, adapter=model.adapter, chat=False))
+    local = LocalConfig(model.name, adapter=model.adapter, chat=False)
+    return Backend(local=local if model.batch_size is None else replace(local, batch_size=model.batch_size))
 
 
 def cut(text: str, stop: Sequence[str]) -> str:

@@ -365,8 +365,8 @@ def _again_if_unjudged(run: _Run, problem: Problem, sample: GradedSample, graded
 
 
 def _told(model: AskedModel) -> dict[str, Any]:
-    """How the model was asked; where its servers are is nobody's business."""
-    return {key: value for key, value in dataclasses.asdict(model).items() if key != "base_url"}
+    """How the model was asked; where its servers are is nobody's business, and no answer depends on its company."""
+    return {key: value for key, value in dataclasses.asdict(model).items() if key not in ("base_url", "batch_size")}
 
 
 def _facts(mark: dict[str, Any], gate: dict[str, Any], options: Options) -> dict[str, Any]:

@@ -24,6 +24,43 @@ ARGUMENTS = [
 ]
 TAB = "\ue004"
 
+# What a page is measured by, as scripts: contrast of everything that is read, what sticks out, what the keyboard reaches.
+CONTRAST = """
+const parse = text => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+const over = (top, under) => { const a = top[3] ?? 1; return [0, 1, 2].map(i => a * top[i] + (1 - a) * under[i]); };
+const light = rgb => { const [r, g, b] = rgb.map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+  return .2126 * r + .7152 * g + .0722 * b; };
+const ground = node => { const stack = []; for (let e = node; e; e = e.parentElement) stack.push(parse(getComputedStyle(e).backgroundColor));
+  return stack.reverse().reduce((under, top) => over(top, under), [255, 255, 255]); };
+const ratio = (one, other) => { const [a, b] = [light(one), light(other)].sort((x, y) => y - x); return (a + .05) / (b + .05); };
+const found = [];
+for (const e of document.querySelectorAll('body *')) {
+  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  const s = getComputedStyle(e), under = ground(e), svg = e instanceof SVGElement;
+  if (own && e.checkVisibility() && !['title', 'desc', 'STYLE'].includes(e.tagName)) {
+    const seen = ratio(over(parse(svg ? s.fill : s.color), under), under);
+    if (seen < 4.5) found.push([e.tagName, e.className.baseVal ?? e.className, e.textContent.slice(0, 30), seen]);
+  }
+  if (svg && e.matches('.pass, .fail, .bar, .path, .dot, .range, .truth')) {
+    const seen = Math.max(...[s.fill, s.stroke].filter(v => v !== 'none').map(v => ratio(over(parse(v), under), under)));
+    if (seen < 3) found.push([e.tagName, e.className.baseVal, '', seen]);
+  }
+}
+return found;
+"""
+TOO_WIDE = """
+const width = document.documentElement.clientWidth;
+const wide = [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('.scroll') &&
+  !e.matches('.skip') && e.getBoundingClientRect().right > width + .5).map(e => e.outerHTML.slice(0, 80));
+return [document.documentElement.scrollWidth - width, wide];
+"""
+REACHABLE = "return [...document.querySelectorAll('a[href], summary, [tabindex=\"0\"]')].filter(e => e.checkVisibility()).length"
+FOCUSED = """
+const e = document.activeElement, all = [...document.querySelectorAll('a[href], summary, [tabindex="0"]')].filter(e => e.checkVisibility());
+const s = getComputedStyle(e); return [all.indexOf(e), s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2];
+"""
+OPEN = "document.querySelectorAll('details').forEach(e => e.open = true)"
+
 
 def found():
     """Paths of Chromium and of ChromeDriver, None where one is missing."""

@@ -67,6 +67,16 @@ class BuildPlan:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What is asked about a prompt, and how much of it is kept at most."""
+
+    codes: int
+    answers: int
+    """Answers with tests; each may hold several."""
+    tests: int
+
+
+@dataclass(frozen=True)
 class Asking:
     """What one stage asks about each row."""
 
@@ -89,19 +99,27 @@ def plan_recorded(rows: Iterable[Candidates]) -> BuildPlan:
     )
 
 
-def plan_prompts(rows: Iterable[Any], generation: Generation, codes: int, tests: int) -> BuildPlan:
+def plan_prompts(rows: Iterable[Any], generation: Generation, sizes: Sizes) -> BuildPlan:
     """The plan for prompts that are to be asked."""
-    ask = Asking("samples", sample_questions(generation, codes, tests), generation.sampling)
-    prompts, works = count_work(rows, [ask], generation)
-    return BuildPlan(prompts, codes + tests, *_runs(prompts, codes, tests), tuple(works), generation.price_per_million)
+    prompts, works = count_work(rows, [_sampling(generation, sizes)], generation)
+    return _plan(prompts, sizes, works, generation)
 
 
-def plan_seeds(rows: Iterable[seeds.Seed], generation: Generation, tasks: int, codes: int, tests: int) -> BuildPlan:
+def plan_seeds(rows: Iterable[seeds.Seed], generation: Generation, tasks: int, sizes: Sizes) -> BuildPlan:
     """The plan for seeds: as if every answer kept its format and no gate left anything out."""
     prompts, works = task_work(rows, generation, tasks)
-    ask = Asking("samples", sample_questions(generation, codes, tests), generation.sampling)
-    works += count_work([STAND_IN], [ask], generation, prompts)[1]
-    return BuildPlan(prompts, codes + tests, *_runs(prompts, codes, tests), tuple(works), generation.price_per_million)
+    works += count_work([STAND_IN], [_sampling(generation, sizes)], generation, prompts)[1]
+    return _plan(prompts, sizes, works, generation)
+
+
+def _sampling(generation: Generation, sizes: Sizes) -> Asking:
+    return Asking("samples", sample_questions(generation, sizes.codes, sizes.answers), generation.sampling)
+
+
+def _plan(prompts: int, sizes: Sizes, works: Sequence[Work], generation: Generation) -> BuildPlan:
+    samples = sizes.codes + sizes.answers
+    runs, words = _runs(prompts, sizes.codes, sizes.tests)
+    return BuildPlan(prompts, samples, runs, words, tuple(works), generation.price_per_million)
 
 
 def task_work(rows: Iterable[seeds.Seed], generation: Generation, tasks: int) -> tuple[int, list[Work]]:

@@ -117,6 +117,8 @@ class SampledSource(Source):
     """Recorded samples, a JSON-lines file; this, `prompts` or `seeds`."""
     codes_per_prompt: Count = 15
     tests_per_prompt: Count = 15
+    test_answers: Count | None = None
+    """Answers with tests that are asked for; chat models put several tests into one. None: `tests_per_prompt`."""
     distinct_codes: bool = False
     distinct_tests: bool = True
 
@@ -124,6 +126,11 @@ class SampledSource(Source):
 def recordings_of(config: SampledSource) -> Recordings:
     """The recordings of a configuration."""
     return Recordings("generations", config.generations)
+
+
+def answers_of(config: SampledSource) -> int:
+    """How many answers with tests a prompt is asked for."""
+    return config.tests_per_prompt if config.test_answers is None else config.test_answers
 
 
 def candidate_stages(config: SampledSource, runner: Runner, skip_bad: bool = False) -> list[Stage]:
@@ -138,9 +145,9 @@ def candidate_stages(config: SampledSource, runner: Runner, skip_bad: bool = Fal
     stages = prompt_stages(config, recordings, runner, skip_bad, gate)
     if config.generations is None:
         assert config.generation is not None
-        codes, tests = config.codes_per_prompt, config.tests_per_prompt
+        codes, answers = config.codes_per_prompt, answers_of(config)
         stages.append(
-            generated_stage(runner, stages[-1], config.generation, codes=codes, tests=tests, seed=config.seed)
+            generated_stage(runner, stages[-1], config.generation, codes=codes, tests=answers, seed=config.seed)
         )
     return _candidates(config, runner, stages, gate)
 
@@ -196,6 +203,7 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
     check_source(config, recordings)
     shapes = Counter() if shapes is None else shapes
     sizes = config.codes_per_prompt, config.tests_per_prompt
+    asked = dry_run.Sizes(config.codes_per_prompt, answers_of(config), config.tests_per_prompt)
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Store(Path(folder)), quiet=True)
         if config.seeds is not None:
@@ -203,7 +211,7 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
             shapes[*sizes, False] += _count(seeded) * config.tasks_per_seed
             assert config.generation is not None
             rows = rows_of(seeded, seeds.Seed)
-            return dry_run.plan_seeds(rows, config.generation, config.tasks_per_seed, *sizes)
+            return dry_run.plan_seeds(rows, config.generation, config.tasks_per_seed, asked)
         gate = decontamination(config, runner)
         stages = prompt_stages(config, recordings, runner, skip_bad, gate)
         if config.generations is not None:
@@ -212,7 +220,7 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
             return dry_run.plan_recorded(_ready(stages))
         shapes.update((*sizes, not row.entry_point) for row in rows_of(stages[-1], Samples))
         assert config.generation is not None
-        return dry_run.plan_prompts(rows_of(stages[-1], Samples), config.generation, *sizes)
+        return dry_run.plan_prompts(rows_of(stages[-1], Samples), config.generation, asked)
 
 
 def _shape(row: Candidates) -> tuple[int, int, bool]:

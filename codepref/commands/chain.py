@@ -1,5 +1,6 @@
 """Steps that are done one after the other, each a command that can be typed alone; what was finished is kept."""
 
+import hashlib
 import json
 import os
 import shlex
@@ -14,6 +15,8 @@ from typing import Any
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
 
+LONGEST = 4096
+"""Longer words name no file."""
 LOGGED = ("train", "evaluate")
 """Commands whose output goes to a file; their progress goes to the terminal."""
 
@@ -29,6 +32,10 @@ class Step:
     call: Callable[[Path], Mapping[str, Any]] | None = None
     again: bool = False
     """Done also where it was done before: it only reads what the others made."""
+    needs: tuple[str, ...] | None = None
+    """Names of the steps whose results it reads; None: it reads all before it, and what the run was told."""
+    reads: tuple[str, ...] = ()
+    """What else its result depends on, besides its words: files by their content, other texts as they are."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +53,13 @@ class Chain:
 
     def __init__(self, root: Path, file: str, about: Mapping[str, Any], way: Way = Way()) -> None:
         self.root, self.path, self.way = root, root / file, way
-        known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-        same = all(known.get(key) == value for key, value in about.items())
-        self.before = {step["name"]: step for step in known.get("steps", [])} if same else {}
-        self.told: dict[str, Any] = {**(known if same else {}), **about, "steps": [], "commands": []}
+        self.known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+        self.same = all(self.known.get(key) == value for key, value in about.items())
+        """Whether the run was told the same before."""
+        self.before = {step["name"]: step for step in self.known.get("steps", [])}
+        self.anew: set[str] = set()
+        """Steps that were done in this call."""
+        self.told: dict[str, Any] = {**about, "steps": [], "commands": []}
 
     def run(self, steps: Sequence[Step], again: str) -> None:
         """Does all steps.
@@ -63,28 +73,50 @@ class Chain:
         """
         for number, step in enumerate(steps, 1):
             self._do(step, f"[{number}/{len(steps)}] {step.name}", again)
+        self.before = {}
+        self._write()
 
     def _do(self, step: Step, title: str, again: str) -> None:
-        """Runs a step, unless it is known to have been done and nothing before it was done anew."""
-        known = self.before.get(step.name)
-        if known is not None and known["words"] == list(step.words) and not step.again:
+        """Runs a step, unless it was done before with the same input."""
+        inputs = _inputs(step)
+        if self._is_kept(step, inputs):
+            known = self.before[step.name]
             print(f"{title}: kept from before", flush=True)
-            self._add(step, known["seconds"])
+            self._add(step, inputs, {key: self.known[key] for key in known["told"]}, known["seconds"])
             return
-        self.before = {}
+        self.anew.add(step.name)
         print(f"{title}\n  {typed(step.words)}" if step.words else title, flush=True)
         began = time.monotonic()
+        result: Mapping[str, Any] = {}
         if step.call is not None:
-            self.told |= step.call(self.root)
+            result = step.call(self.root)
         else:
             self._command(step, again)
-        self._add(step, time.monotonic() - began)
-        write_whole(self.path, json.dumps(self.told, indent=1).encode() + b"\n")
+        self._add(step, inputs, result, time.monotonic() - began)
+        self._write()
 
-    def _add(self, step: Step, seconds: float) -> None:
-        done = {"name": step.name, "folder": step.folder, "seconds": round(seconds, 1), "words": list(step.words)}
+    def _is_kept(self, step: Step, inputs: Mapping[str, str]) -> bool:
+        known = self.before.get(step.name)
+        if step.again or known is None or known["words"] != list(step.words) or known.get("inputs") != inputs:
+            return False
+        return (self.same and not self.anew) if step.needs is None else self.anew.isdisjoint(step.needs)
+
+    def _add(self, step: Step, inputs: Mapping[str, str], result: Mapping[str, Any], seconds: float) -> None:
+        self.told |= result
+        done = {
+            "name": step.name, "folder": step.folder, "seconds": round(seconds, 1), "words": list(step.words),
+            "inputs": inputs, "told": list(result),
+        }  # fmt: skip
         self.told["steps"].append(done)
         self.told["commands"] += [typed(step.words)] * bool(step.words)
+
+    def _write(self) -> None:
+        """Writes the file: what was done in this call, and what later steps may still keep from earlier ones."""
+        names = {step["name"] for step in self.told["steps"]}
+        later = [step for name, step in self.before.items() if name not in names]
+        results = {key: self.known[key] for step in later for key in step["told"]}
+        told = {**results, **self.told, "steps": [*self.told["steps"], *later]}
+        write_whole(self.path, json.dumps(told, indent=1).encode() + b"\n")
 
     def _command(self, step: Step, again: str) -> None:
         """A command in a process of its own."""
@@ -102,6 +134,19 @@ class Chain:
                 f"step '{step.name}' failed with exit code {code}; what was finished is kept. To go on: codepref "
                 f"{again}; the step alone: {typed(step.words)}"
             )
+
+
+def _inputs(step: Step) -> dict[str, str]:
+    """The files that a step names, by the hash of their content, and the other texts it reads."""
+    found = {}
+    for word in (*step.words, *step.reads):
+        path = Path(word.partition("=")[2] or word)
+        if len(word) < LONGEST and path.is_file():
+            with path.open("rb") as file:
+                found[word] = hashlib.file_digest(file, "sha256").hexdigest()
+        elif word in step.reads:
+            found[word] = word
+    return found
 
 
 def typed(words: Sequence[str]) -> str:

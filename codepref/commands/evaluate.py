@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-tokens", type=int, metavar="N", help="longest answer of the model (default: what the benchmark allows)"
     )
     parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="answers written side by side by a model on this machine (32; halved when memory runs out)",
+    )
+    parser.add_argument(
         "--k",
         metavar="K[,...]",
         help="the k of pass@k (default: 1, and the largest of 2, 5, 10, 100 there are samples for)",
@@ -109,7 +115,7 @@ def _check(args: argparse.Namespace) -> None:
     for option in ("samples", "data", "ids"):
         if getattr(args, option) is not None and len(names) > 1:
             raise CodeprefError(f"evaluate: --{option} is for one benchmark, not for {len(names)}; run them one by one")
-    for option in ("n", "workers", "limit", "max-tokens"):
+    for option in ("n", "workers", "limit", "max-tokens", "batch-size"):
         value = getattr(args, option.replace("-", "_"))
         if value is not None and value < 1:
             raise CodeprefError(f"evaluate: --{option} must be 1 or more, not {value}")
@@ -119,6 +125,8 @@ def _check(args: argparse.Namespace) -> None:
         raise CodeprefError(
             "evaluate: --max-tokens is for a --model that is asked; saved samples are as long as they are"
         )
+    if args.batch_size is not None and (args.model is None or args.backend != "local"):
+        raise CodeprefError("evaluate: --batch-size is for a --model on this machine; a server makes its own batches")
     if args.model and args.n < max(_ks(args), default=1):
         raise CodeprefError(f"evaluate: --k {args.k} needs as many samples of a problem, --n is {args.n}; raise --n")
     if args.subset == "hard" and args.data is not None and args.ids is None:
@@ -148,6 +156,7 @@ def _options(args: argparse.Namespace) -> Any:
             args.temperature,
             args.seed,
             args.max_tokens,
+            args.batch_size,
         )
     return Options(
         out=args.out, data=args.data, samples=args.samples, clean=args.clean, model=model, ids=args.ids,

@@ -67,6 +67,8 @@ class Evaluation:
     limit: Annotated[int, Field(ge=1)] | None = None
     """Only the first problems: marked as a part everywhere."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Answers that are written side by side on this machine; no answer depends on it."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ The same folder gives the same bytes.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class Score:
     model: str
     value: ShownShare
     gain: Gain | None
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Failed samples by kind."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,14 @@ class Graded:
     """Whether only some of the benchmark's problems were asked."""
     scores: tuple[Score, ...]
     """The base first."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of failure that any model shows, most frequent first."""
+        counts = Counter[str]()
+        for score in self.scores:
+            counts.update(score.failures)
+        return tuple(kind for kind, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 @dataclass(frozen=True)
@@ -188,7 +199,7 @@ def _graded(experiment: Mapping[str, Any], told: Mapping[str, Any]) -> tuple[Gra
 def _score(row: Mapping[str, Any], gains: Sequence[Mapping[str, Any]]) -> Score:
     keys = ("model", "way", "benchmark")
     mine = [gain for gain in gains if all(gain[key] == row[key] for key in keys)]
-    return Score(row["model"], _points(row, "value"), _gain(mine[0]) if mine else None)
+    return Score(row["model"], _points(row, "value"), _gain(mine[0]) if mine else None, row.get("failures", {}))
 
 
 def _gain(gain: Mapping[str, Any]) -> Gain:

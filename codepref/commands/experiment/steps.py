@@ -14,6 +14,8 @@ from codepref.commands.options import CONFIGS, RECIPES, gpus, near
 from codepref.errors import CodeprefError
 
 FILE = "experiment.json"
+SCORES = "scores"
+"""The last step."""
 
 
 def planned_steps(experiment: Experiment, out: Path, workers: int) -> Iterator[Step]:
@@ -28,18 +30,23 @@ def planned_steps(experiment: Experiment, out: Path, workers: int) -> Iterator[S
         CodeprefError: a recipe is not to be found.
     """
     for name in experiment.datasets:
-        yield Step(f"{name} dataset", name, _build(experiment, name, out, workers))
+        yield Step(f"{name} dataset", name, _build(experiment, name, out, workers), needs=())
     if experiment.truth is not None:
-        count = functools.partial(measured.keep_labels, names=tuple(experiment.datasets), truth=Path(experiment.truth))
-        yield Step("labels: how often the pairs are right", None, call=count)
+        names = tuple(experiment.datasets)
+        label = functools.partial(measured.keep_labels, names=names, truth=Path(experiment.truth))
+        built = tuple(f"{name} dataset" for name in names)
+        about = (experiment.truth, *names)
+        yield Step("labels: how often the pairs are right", None, call=label, needs=built, reads=about)
     yield from _evaluations(experiment, out, BASE, None, workers)
     for name, training in experiment.trained().items():
-        yield Step(f"{name} training", name, _train(experiment, name, training, out))
+        needs = (f"{training.data} dataset",)
+        yield Step(f"{name} training", name, _train(experiment, name, training, out), needs=needs)
         if experiment.backend == "tiny":
             merge = ("train", "--merge", str(out / name), "--out", str(out / f"{name}-merged"), "--dtype", "float32")
-            yield Step(f"{name} adapter merged", f"{name}-merged", merge)
+            yield Step(f"{name} adapter merged", f"{name}-merged", merge, needs=(f"{name} training",))
         yield from _evaluations(experiment, out, name, out / name, workers)
-    yield Step("scores", None, call=measured.keep_scores, again=True)
+    count = functools.partial(measured.keep_scores, models=(BASE, *experiment.trained()))
+    yield Step(SCORES, None, call=count, again=True)
 
 
 def share_answers(root: Path, step: Step) -> None:
@@ -141,7 +148,8 @@ def _evaluations(experiment: Experiment, out: Path, name: str, adapter: Path | N
             words += ["--seed", str(experiment.seed), "--workers", str(workers), "--out", str(out / where)]
             if benchmark in experiment.data:
                 words += ["--data", experiment.data[benchmark]]
-            yield Step(f"{benchmark}, {way}, {name}", str(where / benchmark), tuple(words))
+            needs = () if adapter is None else (f"{name} training",)
+            yield Step(f"{benchmark}, {way}, {name}", str(where / benchmark), tuple(words), needs=needs)
 
 
 def _asked(experiment: Experiment, name: str, adapter: Path | None) -> list[str]:
@@ -158,5 +166,5 @@ def _asked(experiment: Experiment, name: str, adapter: Path | None) -> list[str]
 
 def _drawn(evaluation: Evaluation) -> list[str]:
     options = {"--n": evaluation.n, "--temperature": evaluation.temperature, "--limit": evaluation.limit}
-    options["--max-tokens"] = evaluation.max_tokens
+    options |= {"--max-tokens": evaluation.max_tokens, "--batch-size": evaluation.batch_size}
     return [word for option, value in options.items() if value is not None for word in (option, str(value))]

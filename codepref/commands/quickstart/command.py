@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from codepref.commands.chain import Chain, Step, Way
-from codepref.commands.experiment import measured
 from codepref.commands.experiment.file import Experiment
-from codepref.commands.experiment.steps import planned_steps, share_answers
+from codepref.commands.experiment.steps import SCORES, planned_steps, share_answers
 from codepref.commands.options import cores, near, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
@@ -87,7 +86,7 @@ def steps(arguments: argparse.Namespace, checkpoint: Path) -> Iterator[Step]:
     after[first] = (Step("evidence: what the ranking has to work with", None, call=keep_evidence),)
     after[last] += (Step("labels: how often the pairs are right", None, call=keep_labels),)
     for step in planned_steps(experiment, arguments.out, arguments.workers):
-        yield dataclasses.replace(step, call=keep_scores) if step.call is measured.keep_scores else step
+        yield dataclasses.replace(step, call=keep_scores) if step.name == SCORES else step
         yield from after.get(step.name, ())
 
 

@@ -46,19 +46,29 @@ class Batch:
         return not self.rows or _is_plain(self._cache)
 
     def join(self, rows: Sequence[Row]) -> None:
-        """Takes rows in; what they have of an answer is kept. Raises what the model raises without memory."""
+        """Takes rows in; what they have of an answer is kept. Equal prompts are read once.
+
+        Raises what the model raises without memory.
+        """
         import torch
 
         for row in rows:
             if row.numbers is None and self._sampling.temperature > 0:
                 row.numbers = luck(row.seed, self._sampling.max_tokens)
-        texts = [row.prompt + row.tokens for row in rows]
+        every = [tuple(row.prompt + row.tokens) for row in rows]
+        texts = list(dict.fromkeys(every))
         width = max(map(len, texts))
         device = self._model.device
-        ids = torch.tensor([[self._model.pad] * (width - len(text)) + text for text in texts], device=device)
+        ids = torch.tensor([[self._model.pad] * (width - len(text)) + [*text] for text in texts], device=device)
         mask = torch.tensor([[0] * (width - len(text)) + [1] * len(text) for text in texts], device=device)
         cache = self._model.new_cache()
         logits = self._model.forward(ids, mask, cache)
+        if len(texts) < len(every):
+            # several samples of a prompt: it was read once, and each gets a copy of what was read
+            place = {text: number for number, text in enumerate(texts)}
+            copies = torch.tensor([place[text] for text in every], device=device)
+            cache.batch_select_indices(copies)
+            mask, logits = mask[copies], logits[copies]
         if self.rows:
             width = max(mask.shape[1], self._mask.shape[1])
             self._cache = _joined(self._cache, cache, width)

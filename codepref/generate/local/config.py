@@ -27,7 +27,7 @@ class LocalConfig:
     """`auto`: the GPU if there is one, else the CPU. Anything else is transformers' `device_map`, e.g. `balanced`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """`auto`: as the checkpoint was saved; on a CPU, 16 bits become bfloat16 where that is fast, else float32."""
-    batch_size: int = 16
+    batch_size: int = 32
     """Answers that are written side by side; halved by itself when memory runs out."""
     chat: bool | None = None
     """Whether prompts go through the tokenizer's chat template; None: if it has one."""

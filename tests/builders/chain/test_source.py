@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import datasets
 import pytest
@@ -240,6 +241,8 @@ def test_a_dry_run_over_prompts_and_recordings(tmp_path):
     assert numbers(str(codedpo.plan(given))) == (1 * 5, 1 * 2 * 4)  # masked by name, all three are the same
     given = Config(prompts=str(path), gates=Gates(near_duplicates=None), generation=given.generation, codes_per_prompt=3, tests_per_prompt=2)  # fmt: skip
     assert numbers(str(codedpo.plan(given))) == (2 * 5, 2 * 2 * 4)
+    few = replace(given, test_answers=1, tests_per_prompt=6)
+    assert numbers(str(codedpo.plan(few))) == (2 * 4, 2 * 6 * 4)  # fewer answers are asked for, as many tests may run
     batched = {"server": {"model": "m", "base_url": "http://127.0.0.1:9/v1", "batch_choices": True}}
     loaded = config.load(Config, None, [f"prompts={path}", f"generation={json.dumps(batched)}"])
     assert numbers(str(codedpo.plan(loaded)))[0] == 1 * 2
@@ -248,6 +251,24 @@ def test_a_dry_run_over_prompts_and_recordings(tmp_path):
     assert "requests: 0" in text
     build_in(codedpo, recorded, tmp_path / "run", quiet=True)
     assert f"executions: {executed(tmp_path / 'run')} " in text
+
+
+def test_one_answer_may_bring_several_tests(tmp_path):
+    tests = "\n".join(f"assert add({n}) == {n + 3}" for n in range(5))
+    codes = [f"def add(x):\n    return x + {n}" for n in (3, 4)]
+    write = {"prompts": [{"prompt_id": "p", "prompt": "Write add(x).", "entry_point": "add"}]}
+    write["script"] = [
+        {"prompt_id": "p", "purpose": "code", "answers": codes},
+        {"prompt_id": "p", "purpose": "test", "answers": [tests, "assert add(9) == 12"]},
+    ]
+    for name, lines in write.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    prompts, generation = str(tmp_path / "prompts.jsonl"), Generation(script=str(tmp_path / "script.jsonl"))
+    given = Config(prompts=prompts, generation=generation, codes_per_prompt=8, tests_per_prompt=4, test_answers=1, limits=LIMITS)  # fmt: skip
+    build_in(codedpo, given, tmp_path / "run", quiet=True)
+    (path,) = (tmp_path / "run").glob("stages/outcomes-*")
+    (row,) = rows_of(Stage(path, "outcomes", ""), Outcomes)
+    assert {len(line) for line in row.verdicts} == {4}
 
 
 def test_recordings_pass_gates_only_when_asked_to(tmp_path):

@@ -197,42 +197,6 @@ def test_a_damaged_part_of_a_run_is_named(partial):
 
 # --- in a browser ---
 
-CONTRAST = """
-const parse = text => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
-const over = (top, under) => { const a = top[3] ?? 1; return [0, 1, 2].map(i => a * top[i] + (1 - a) * under[i]); };
-const light = rgb => { const [r, g, b] = rgb.map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-  return .2126 * r + .7152 * g + .0722 * b; };
-const ground = node => { const stack = []; for (let e = node; e; e = e.parentElement) stack.push(parse(getComputedStyle(e).backgroundColor));
-  return stack.reverse().reduce((under, top) => over(top, under), [255, 255, 255]); };
-const ratio = (one, other) => { const [a, b] = [light(one), light(other)].sort((x, y) => y - x); return (a + .05) / (b + .05); };
-const found = [];
-for (const e of document.querySelectorAll('body *')) {
-  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-  const s = getComputedStyle(e), under = ground(e), svg = e instanceof SVGElement;
-  if (own && e.checkVisibility() && !['title', 'desc', 'STYLE'].includes(e.tagName)) {
-    const seen = ratio(over(parse(svg ? s.fill : s.color), under), under);
-    if (seen < 4.5) found.push([e.tagName, e.className.baseVal ?? e.className, e.textContent.slice(0, 30), seen]);
-  }
-  if (svg && e.matches('.pass, .fail, .bar, .path, .dot, .range, .truth')) {
-    const seen = Math.max(...[s.fill, s.stroke].filter(v => v !== 'none').map(v => ratio(over(parse(v), under), under)));
-    if (seen < 3) found.push([e.tagName, e.className.baseVal, '', seen]);
-  }
-}
-return found;
-"""
-TOO_WIDE = """
-const width = document.documentElement.clientWidth;
-const wide = [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('.scroll') &&
-  !e.matches('.skip') && e.getBoundingClientRect().right > width + .5).map(e => e.outerHTML.slice(0, 80));
-return [document.documentElement.scrollWidth - width, wide];
-"""
-REACHABLE = "return [...document.querySelectorAll('a[href], summary, [tabindex=\"0\"]')].filter(e => e.checkVisibility()).length"
-FOCUSED = """
-const e = document.activeElement, all = [...document.querySelectorAll('a[href], summary, [tabindex="0"]')].filter(e => e.checkVisibility());
-const s = getComputedStyle(e); return [all.indexOf(e), s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2];
-"""
-OPEN = "document.querySelectorAll('details').forEach(e => e.open = true)"
-
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory):
@@ -269,8 +233,8 @@ def test_it_loads_without_network_script_or_complaint(opened, folder):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast_is_enough(opened, scheme):
     opened.look(1280, scheme)
-    opened.run(OPEN)
-    assert opened.run(CONTRAST) == []
+    opened.run(browser.OPEN)
+    assert opened.run(browser.CONTRAST) == []
     paper = opened.run("return getComputedStyle(document.body).backgroundColor")
     levels = [int(number) for number in paper[4:-1].split(",")]
     assert min(levels) > 200 if scheme == "light" else max(levels) < 60
@@ -279,16 +243,16 @@ def test_contrast_is_enough(opened, scheme):
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_nothing_sticks_out(opened, width):
     opened.look(width, "light")
-    opened.run(OPEN)
-    assert opened.run(TOO_WIDE) == [0, []]
+    opened.run(browser.OPEN)
+    assert opened.run(browser.TOO_WIDE) == [0, []]
 
 
 def test_the_keyboard_reaches_everything_in_order(opened):
-    count = opened.run(REACHABLE)
+    count = opened.run(browser.REACHABLE)
     reached = []
     for _ in range(count):
         opened.press(browser.TAB)
-        reached.append(opened.run(FOCUSED))
+        reached.append(opened.run(browser.FOCUSED))
     assert count > 15 and reached == [[place, True] for place in range(count)]
 
 
@@ -310,9 +274,9 @@ def test_the_measures_notice_a_bad_page(window, tmp_path):
     window.log("performance")
     window.look(360, "light")
     window.open(page)
-    assert [tag for tag, *_ in window.run(CONTRAST)] == ["P"]
-    assert window.run(TOO_WIDE)[1] != []
+    assert [tag for tag, *_ in window.run(browser.CONTRAST)] == ["P"]
+    assert window.run(browser.TOO_WIDE)[1] != []
     assert "http://127.0.0.1:9/x" in requests(window)
     assert any('"no"' in entry["message"] for entry in window.log("browser"))
     window.press(browser.TAB)
-    assert window.run(FOCUSED) == [0, False]
+    assert window.run(browser.FOCUSED) == [0, False]

@@ -293,28 +293,30 @@ model, path = sys.argv[1:]
 with Cache(path) as cache:
     generator = LocalGenerator(LocalConfig(model, batch_size=64), Sampling(max_tokens=1), cache)
     generator.generate([Request("warm", "code", "up")])
-    leave(120)
-    print(len(generator.generate([Request("p", "code", "x" * 1500, n=64)])[0]), generator.batch_size)
-    leave(1)
+    leave(16)  # enough for the words, not for the model
     try:
-        generator.generate([Request("q", "code", "x" * 3500)])
+        generator.generate([Request("q", "code", "x" * 20000)])
     except GenerationError as error:
         print(error)
+    leave(120)
+    generator.batch_size = 64
+    answers = generator.generate([Request(f"p{i}", "code", chr(97 + i % 26) * (1500 - i)) for i in range(64)])
+    print(len(answers), generator.batch_size)
 """
 
 
 def test_a_batch_too_large_for_memory_is_halved(tmp_path, root):
-    model = make_model(tmp_path / "m", context=4096)
+    model = make_model(tmp_path / "m", context=32768)
     words = [sys.executable, "-c", SCARCE, model, str(tmp_path / "c.sqlite")]
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}  # what is freed goes back at once
     result = subprocess.run(words, cwd=root, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
-    numbers, error = result.stdout.splitlines()
+    error, numbers = result.stdout.splitlines()
     count, size = map(int, numbers.split())
     assert count == 64
     assert size < 64
     assert "m: out of memory with 64 sequences; going on with batch_size 32" in result.stderr
-    assert error.startswith("m: out of memory with a single prompt of 3,503 tokens and max_tokens 1; lower max_tokens")
+    assert error.startswith("m: out of memory with a single prompt of 20,003 tokens and max_tokens 1; lower max_tokens")
 
 
 @pytest.mark.parametrize("where", ["draw", "advance", "join"])
