@@ -108,7 +108,7 @@ def write_prompts(path: Path, folder: Path, most: int | None) -> str:
 
 
 def write_recordings(run: Path, out: Path) -> str:
-    """Writes the answers of a run as recordings (README, "Your own samples"); returns what was written, in words."""
+    """Writes the answers of a run as recordings (docs/formats.md); returns what was written, in words."""
     found = inspection.read_run(run)
     rows = _by_prompt(found.stage("samples")).values()
     with gzip.GzipFile(out, "wb", mtime=0) as file:

@@ -114,7 +114,7 @@ def _filled(values: Row) -> Row:
 
 
 def recorded_lines(rows: Iterator[Row], generator: str) -> Iterator[str]:
-    """A line of recorded samples (README, "Your own samples") for every run of rows of one prompt."""
+    """A line of recorded samples (docs/formats.md) for every run of rows of one prompt."""
     for prompt_id, group in itertools.groupby(rows, key=lambda row: row["prompt_id"]):
         found = list(group)
         codes = [row["text"] for row in found if row["purpose"] == "code"]

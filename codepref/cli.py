@@ -15,6 +15,7 @@ from codepref.errors import CodeprefError
 INTERRUPTED, TERMINATED = 130, 143
 COMMANDS = {
     "quickstart": ("codepref.commands.quickstart.command", "the whole chain in minutes, with the tiny model"),
+    "init": ("codepref.commands.init.command", "write a first configuration for samples, a server or a model"),
     "run": (
         "codepref.commands.experiment.command",
         "an experiment from one file: datasets, training, scores before and after",

@@ -53,7 +53,7 @@ class Generation(Backend):
 
 
 def recorded_stage(runner: Runner, path: str, shard_size: int, skip_bad: bool, codes: str = CODES) -> Stage:
-    """Samples from a recordings file (README, "Your own samples"), or with `codes=VERSIONS` from one of trajectories.
+    """Samples from a recordings file (docs/formats.md), or with `codes=VERSIONS` from one of trajectories.
 
     Raises:
         CodeprefError: the file has bad lines and `skip_bad` is off; nothing was written.

@@ -12,6 +12,7 @@ from builders.codedpo import method as codedpo
 from codepref import config
 from codepref.cluster import Cluster
 from codepref.records import Candidates, Outcomes, from_table
+from codepref.stages import stage_line
 from codepref.store import Stage
 
 SHA256 = "b7f131f7d41f59806f50683dc1e64f172b2f8aecd88287b7d5944c2dc929506c"
@@ -56,7 +57,14 @@ def test_most_labels_are_right(built, truth):
         codes, known = ready[row["prompt_id"]].codes, truth[row["prompt_id"]]["codes"]
         chosen, rejected = (known[codes[row[f"{side}_index"]].sample] for side in ("chosen", "rejected"))
         right += chosen and not rejected
-    assert (right, len(rows)) == (16, 21)  # the README says so
+    assert (right, len(rows)) == (16, 21)  # docs/codedpo.md says so
+
+
+def test_the_readme_shows_its_stages(built, root):
+    shown = (root / "README.md").read_text().splitlines()
+    for name in ("candidates", "outcomes", "pairs"):
+        (path,) = (built / "stages").glob(f"{name}-*")
+        assert stage_line(Stage(path, name, "").summary()) in shown
 
 
 def test_a_prompt_whose_codes_behave_alike_gives_no_pair(built):
@@ -82,7 +90,7 @@ def test_right_codes_pass_valid_tests(built, truth):
 
 
 def test_the_bytes_are_those_of_every_machine(built):
-    """One worker or two, root or not, Python 3.11 to 3.13: the README names this hash."""
+    """One worker or two, root or not, Python 3.11 to 3.13, as docs/codedpo.md says."""
     if pa.__version__ != "26.0.1":
         pytest.skip(f"the hash is that of Arrow 26.0.1, this is {pa.__version__}")
     (path,) = (built / "correctness").glob("*.parquet")

@@ -18,6 +18,6 @@ def test_the_page_has_every_form(root: Path) -> None:
 
 def test_the_readme_leads_to_the_page(root: Path) -> None:
     text = (root / "README.md").read_text(encoding="utf-8")
-    part = text[text.index("## Running untrusted code") :]
+    part = text[text.index("## Sandbox") :]
     assert "(docs/sandbox.md)" in part
     assert "(SECURITY.md)" in part

@@ -1,0 +1,1 @@
+"""`codepref init`: the first configuration of one's own."""
