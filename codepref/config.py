@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ def load(config: type[Config], path: str | Path | None = None, overrides: Sequen
 
     Args:
         config: Frozen dataclass; its fields are the known keys, nested dataclasses are nested mappings.
-        path: YAML file, or None for the defaults.
+        path: YAML file, or None for the defaults. Texts in it that begin with ./ or ../ are paths from its folder.
         overrides: `key=value` items that beat the file; dots reach into nested mappings; values are YAML.
 
     Raises:
@@ -52,7 +53,18 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise CodeprefError(f"{path}: expected 'key: value' lines, found a {type(values).__name__}")
-    return values
+    return {key: _from_folder(value, path.parent) for key, value in values.items()}
+
+
+def _from_folder(value: Any, folder: Path) -> Any:
+    """A value of a file, with the paths in it as they are seen from the current folder."""
+    if isinstance(value, dict):
+        return {key: _from_folder(inner, folder) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_from_folder(inner, folder) for inner in value]
+    if isinstance(value, str) and value.startswith(("./", "../")):
+        return os.path.normpath(folder / value)
+    return value
 
 
 def _override(values: dict[str, Any], item: str) -> None:

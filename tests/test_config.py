@@ -65,3 +65,17 @@ def test_mistakes_get_one_line(tmp_path, text, overrides, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CodeprefError, match=r"nowhere\.yaml: No such file"):
         config.load(Outer, tmp_path / "nowhere.yaml")
+
+
+def test_paths_of_a_file_are_seen_from_its_folder(tmp_path, monkeypatch):
+    @dataclass(frozen=True)
+    class Files:
+        one: str = ""
+        more: tuple[str, ...] = ()
+
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "c.yaml").write_text("one: ../data/a.jsonl\nmore: [./b.jsonl, plain.jsonl]\n")
+    monkeypatch.chdir(tmp_path)
+    assert config.load(Files, "configs/c.yaml") == Files("data/a.jsonl", ("configs/b.jsonl", "plain.jsonl"))
+    given = config.load(Files, tmp_path / "configs" / "c.yaml", ["one=../x"])
+    assert given == Files("../x", (str(tmp_path / "configs" / "b.jsonl"), "plain.jsonl"))
