@@ -1,7 +1,7 @@
 """The parts of `run.sh`, in one process: `python -m benchmarks.gpu.parts FOLDER NAME... [--dry]`.
 
-Each part writes FOLDER/NAME.json: `state` (`done`, `absent`: this machine lacks something, named in `said`, and all else
-of the part has run), `said`, and `rows` of a table. A part that raises writes `failed` and ends the process.
+Each part writes FOLDER/NAME.json: `state` (`done`; `absent`: this machine lacks something, named in `said`, and all
+else of the part has run), `said`, and `rows` of a table. A part that raises writes `failed` and ends the process.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import gc
 import importlib.util
 import io
 import json
+import math
 import os
 import platform
 import re
@@ -18,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -50,12 +51,13 @@ class Sizes:
     steps: int
     rounds: int
     max_length: int
+    pairs: int
     context: int
     """Functions in each synthetic prompt."""
 
 
-GPU = Sizes(("0.5b", 151936), ("7b", 152064), (8, 2), steps=8, rounds=2, max_length=2048, context=4)
-DRY = Sizes(("toy", 704), ("toy", 704), (2, 1), steps=1, rounds=1, max_length=256, context=0)
+GPU = Sizes(("0.5b", 151936), ("7b", 152064), (8, 2), steps=8, rounds=2, max_length=2048, pairs=256, context=4)
+DRY = Sizes(("toy", 704), ("toy", 704), (2, 1), steps=1, rounds=1, max_length=256, pairs=12, context=0)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def machine(place: Place) -> Found:
 
 def models(place: Place) -> Found:
     """Draws the weights of both shapes and the pairs that all parts train on."""
-    rows = train_speed.pairs(256, place.sizes.context)
+    rows = train_speed.pairs(place.sizes.pairs, place.sizes.context)
     place.pairs.write_text("".join(json.dumps(row) + "\n" for row in rows))
     made = []
     for name, (shape, vocabulary) in (("small", place.sizes.small), ("large", place.sizes.large)):
@@ -139,18 +141,22 @@ def parity(place: Place) -> Found:
     return {"rows": [{**row, "largest": f"{row['largest']:.1e}"} for row in rows], "said": said}
 
 
-def _step(place: Place, dtype: str, packing: str) -> dict[str, torch.Tensor]:
+def _step(place: Place, dtype: str, packing: str, shard: Callable[[Any], None] | None = None) -> Found:
     """Loss, log-probabilities and gradients of one step with adapters that are not zero."""
     from peft import LoraConfig
 
     lora = LoraConfig(r=8, target_modules="all-linear", init_lora_weights=False, lora_dropout=0.0)
     torch.manual_seed(0)
     trainer = _trainer(place, "small", 2, packing, dtype, lora)
+    if shard:
+        shard(trainer.model)
     batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
     trainer.model.train()
     loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
-    gradients = torch.cat([p.grad.flatten().float().cpu() for p in trainer.model.parameters() if p.grad is not None])
+    given = [p.grad for p in trainer.model.parameters() if p.grad is not None]
+    whole = [grad.full_tensor() if hasattr(grad, "full_tensor") else grad for grad in given]
+    gradients = torch.cat([grad.flatten().float().cpu() for grad in whole])
     labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     with torch.no_grad():
@@ -228,7 +234,7 @@ def recipe_run(place: Place, method: str, config: str, words: list[str]) -> Foun
     seconds = time.monotonic() - began
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     estimated = re.search(r"memory, estimated[^:]*: ([\d.]+) GB", said.getvalue())
-    if estimated is None or not all(map(_is_finite, losses)):
+    if estimated is None or not all(map(math.isfinite, losses)):
         raise AssertionError(f"no estimate, or a loss that is no number: {losses} {said.getvalue()[-500:]}")
     row: Found = {"configuration": config, "steps": trainer.state.global_step, "seconds": round(seconds, 1)}
     row |= {"first loss": round(losses[0], 4), "last loss": round(losses[-1], 4)}
@@ -239,19 +245,15 @@ def recipe_run(place: Place, method: str, config: str, words: list[str]) -> Foun
     return row
 
 
-def _is_finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
-
-
 def full(place: Place) -> Found:
     """Full parameters: the recipe of a model of about a billion weights, on the small shape."""
-    words = place.overrides("small", "full") + ["--max_steps", "3"]
+    words = [*place.overrides("small", "full"), "--max_steps", "3"]
     return {"rows": [recipe_run(place, "dpo", "deepseek-coder-1.3b/dpo.yaml", words)], "said": _changes(place)}
 
 
 def qlora(place: Place) -> Found:
     """QLoRA: the 7B recipe on the large shape."""
-    words = place.overrides("large", "qlora") + ["--max_steps", "2", "--gradient_accumulation_steps", "4"]
+    words = [*place.overrides("large", "qlora"), "--max_steps", "2", "--gradient_accumulation_steps", "4"]
     return {"rows": [recipe_run(place, "dpo", "qwen2.5-coder-7b/dpo_qlora.yaml", words)], "said": _changes(place)}
 
 
@@ -263,7 +265,7 @@ def merge(place: Place) -> Found:
     """Trains a QLoRA adapter on the small shape and merges it into the weights it was trained on, and the original."""
     import merge as merging
 
-    words = place.overrides("small", "adapter") + ["--max_steps", "2", "--gradient_accumulation_steps", "1"]
+    words = [*place.overrides("small", "adapter"), "--max_steps", "2", "--gradient_accumulation_steps", "1"]
     trained = recipe_run(place, "focal_dpo", "qwen2.5-coder-0.5b/focal_dpo_qlora.yaml", words)
     rows = []
     for into in ("trained", "original"):
@@ -285,23 +287,18 @@ def launch(place: Place, file: str, needs: str | None) -> Found:
     Where it can not start, the file is read by accelerate, the command line by the recipe, and the same run starts
     without it.
     """
-    from accelerate.commands.config.config_args import load_config_from_file
-
     path = ROOT / "recipes" / "accelerate" / file
-    kind = str(getattr(load_config_from_file(str(path)), "distributed_type", ""))
     words = ["recipes/dpo.py", "--config", "recipes/deepseek-coder-1.3b/dpo.yaml"]
     words += [*place.overrides("small", path.stem), "--max_steps", "2", "--gradient_accumulation_steps", "1"]
     shown = f"accelerate launch --config_file recipes/accelerate/{file} {shlex.join(ONE_DEVICE)} {words[0]} ..."
-    row = {"file": file, "kind": kind.rpartition(".")[2], "command": f"`{shown}`"}
-    lacks = []
-    if place.dry:
-        lacks.append("a GPU")
+    row = {"kind": _kind(path), "command": f"`{shown}`"}
+    lacks = ["a GPU"] if place.dry else []
     if needs and not importlib.util.find_spec(needs):
         lacks.append(f"the package {needs}")
     if lacks:
         row |= recipe_run(place, "dpo", words[2].removeprefix("recipes/"), words[3:])
-        said = f"not started sharded: that needs {' and '.join(lacks)}; file and command line were read, and the run "
-        return {"state": "absent", "said": said + "started without them", "rows": [row]}
+        said = f"not started by accelerate: that needs {' and '.join(lacks)}; file and command line were read, and the "
+        return {"state": "absent", "said": said + "run started without them", "rows": [row]}
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, str(ROOT / "recipes" / "launch.py"), "--config_file", str(path), *ONE_DEVICE, *words],
@@ -312,6 +309,38 @@ def launch(place: Place, file: str, needs: str | None) -> Found:
     state = json.loads((place.folder / path.stem / "trainer_state.json").read_text())
     losses = [round(entry["loss"], 4) for entry in state["log_history"] if "loss" in entry]
     return {"rows": [{**row, "seconds": round(time.monotonic() - began, 1), "losses": losses}]}
+
+
+def _kind(path: Path) -> str:
+    """How accelerate reads a file: the kind of distribution."""
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    return str(getattr(load_config_from_file(str(path)), "distributed_type", "")).rpartition(".")[2]
+
+
+def sharded(place: Place) -> Found:
+    """A packed step of a model that FSDP2 has sharded over one device, against the same step whole, in float32."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    whole = _step(place, "float32", "prefix")
+    kind = "gloo" if place.dry else "nccl"
+    torch.distributed.init_process_group(kind, init_method=f"file://{place.folder}/group", rank=0, world_size=1)
+
+    def shard(model: Any) -> None:
+        mesh = init_device_mesh(place.device, (1,))
+        for layer in model.get_base_model().model.layers:
+            fully_shard(layer, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+
+    try:
+        found = _step(place, "float32", "prefix", shard)
+    finally:
+        torch.distributed.destroy_process_group()
+    errors = {name: (found[name] - whole[name]).abs().max().item() for name in whole}
+    if not max(errors.values()) < 1e-4:
+        raise AssertionError(f"not the step of the whole model: {errors}")
+    return {"rows": [{"packing": "prefix", **{name: f"{error:.1e}" for name, error in errors.items()}}]}
 
 
 def parts(place: Place) -> dict[str, Callable[[], Found]]:
@@ -325,6 +354,7 @@ def parts(place: Place) -> dict[str, Callable[[], Found]]:
         "full": lambda: full(place),
         "qlora": lambda: qlora(place),
         "merge": lambda: merge(place),
+        "sharded": lambda: sharded(place),
         "fsdp2": lambda: launch(place, "fsdp2.yaml", None),
         "zero3": lambda: launch(place, "zero3.yaml", "deepspeed"),
     }

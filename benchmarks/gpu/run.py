@@ -15,16 +15,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codepref.files import write_whole
+
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ("-m", "benchmarks.gpu.parts")
 WHOLE_S = 585
 """Seconds for everything: ten minutes, less the time to end processes and to write."""
 START_S = 150
 """Seconds in which the libraries have to be loaded."""
 GRACE_S = 5
+DRY_PATIENCE = 6
+"""Times the limits in a dry run, which has no ten minutes to keep and may share its core."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,10 @@ PARTS = (
     Part("models", "Random weights are drawn and written", 75),
     Part("parity", "Packed against padded, bfloat16 and float32", 60),
     Part("speed_small", "Speed and memory, 0.5B", 80),
-    Part("speed_large", "Speed and memory, 7B", 120),
+    Part("speed_large", "Speed and memory, 7B", 110),
     Part("full", "A whole recipe run, full parameters, 0.5B", 50),
     Part("merge", "A QLoRA adapter is trained and merged, 0.5B", 60),
+    Part("sharded", "A packed step of a sharded model against the whole one", 40),
     Part("fsdp2", "FSDP2 starts on one device", 60),
     Part("zero3", "ZeRO-3 starts on one device", 60),
     Part("qlora", "A whole recipe run, QLoRA, 7B", 90),
@@ -54,7 +61,8 @@ def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--dry", action="store_true", help="every part at toy size on the CPU")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder of the result (%(default)s)")
-    parser.add_argument("--only", default="", help=f"parts, divided by commas: {', '.join(part.name for part in PARTS)}")
+    names = ", ".join(part.name for part in PARTS)
+    parser.add_argument("--only", default="", help=f"parts, divided by commas: {names}")
     return parser.parse_args()
 
 
@@ -74,7 +82,7 @@ class Worker:
 
     def __init__(self, folder: Path, parts: list[Part], dry: bool) -> None:
         self.folder = folder
-        words = [sys.executable, "-m", "benchmarks.gpu.parts", str(folder), *(part.name for part in parts)]
+        words = [sys.executable, *PROGRAM, str(folder), *(part.name for part in parts)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
         if dry:
             words.append("--dry")
@@ -88,13 +96,15 @@ class Worker:
 
     def wait_for(self, name: str, limit_s: float) -> str:
         """Waits for a part's result; what went wrong, or nothing."""
+        if limit_s <= 0:
+            return "the ten minutes were over"
         deadline = time.monotonic() + limit_s
         result = self.folder / f"{name}.json"
         while time.monotonic() < deadline:
             ended = self.process.poll()
             if result.exists():
                 return ""
-            if ended is not None:
+            if ended is not None:  # asked before the result was looked for: no result can have come since
                 return f"the process ended with code {ended}: {self.last_words()}"
             time.sleep(0.05)
         return f"not done within {limit_s:.0f} s: {self.last_words()}"
@@ -115,34 +125,35 @@ class Worker:
         self.process.wait()
 
 
-def run_parts(parts: list[Part], folder: Path, result: dict[str, Any], write: Any, dry: bool) -> None:
+def run_parts(parts: list[Part], folder: Path, result: dict[str, Any], write: Callable[[], None], dry: bool) -> None:
     """Runs parts until all are over or the time is; fills `result` and calls `write` after each."""
-    end = time.monotonic() + WHOLE_S
+    patience = DRY_PATIENCE if dry else 1
+    end = time.monotonic() + WHOLE_S * patience
     worker = None
-    for number, part in enumerate(parts):
-        began = time.monotonic()
-        if end - began < GRACE_S:
-            result["parts"][part.name] = {"state": "not run", "said": "the ten minutes were over"}
-            write()
-            continue
-        if worker is None:
-            worker = Worker(folder, parts[number:], dry)
-            said = worker.wait_for("machine", min(START_S, end - began))
-            result["machine"] = result["machine"] or _read(folder / "machine.json")
-            began = time.monotonic()
-        else:
+    try:
+        for number, part in enumerate(parts):
             said = ""
-        said = said or worker.wait_for(part.name, min(part.limit_s, end - began))
-        found = _read(folder / f"{part.name}.json") or {"state": "failed", "said": said}
-        result["parts"][part.name] = {"title": part.title, **found, "seconds": round(time.monotonic() - began, 1)}
-        print(f"{part.name}: {found['state']} ({result['parts'][part.name]['seconds']} s) {found.get('said', '')}")
-        write()
-        if found["state"] == "failed":  # what it has left on the device goes with its process
+            if worker is None:
+                worker = Worker(folder, parts[number:], dry)
+                said = worker.wait_for("machine", min(START_S * patience, end - time.monotonic()))
+                result["machine"] = result["machine"] or _read(folder / "machine.json")
+                if said and not number:
+                    sys.exit(f"run.sh: {said}")
+            began = time.monotonic()
+            limit = min(part.limit_s * patience, end - began)
+            said = said or worker.wait_for(part.name, limit)
+            found = _read(folder / f"{part.name}.json") or {"state": "failed", "said": said}
+            found = {"title": part.title, **found, "seconds": round(time.monotonic() - began, 1)}
+            result["parts"][part.name] = found
+            print(f"{part.name}: {found['state']} ({found['seconds']} s) {found.get('said', '')}", flush=True)
+            write()
+            if found["state"] == "failed":  # what it has left on the device goes with its process
+                worker.end()
+                worker = None
+                (folder / "machine.json").unlink(missing_ok=True)
+    finally:
+        if worker is not None:
             worker.end()
-            worker = None
-            (folder / "machine.json").unlink(missing_ok=True)
-    if worker is not None:
-        worker.end()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -186,8 +197,8 @@ def main() -> int:
     }
 
     def write() -> None:
-        (wanted.out / "gpu.json").write_text(json.dumps(result, indent=1) + "\n")
-        (wanted.out / "gpu.md").write_text(page(result))
+        write_whole(wanted.out / "gpu.json", (json.dumps(result, indent=1) + "\n").encode())
+        write_whole(wanted.out / "gpu.md", page(result).encode())
 
     with tempfile.TemporaryDirectory(prefix="codepref-gpu-") as folder:
         run_parts(parts, Path(folder), result, write, wanted.dry)

@@ -1,0 +1,171 @@
+"""The memory a training run says it will need, next to what it took: each case is a run of a recipe in a fresh process.
+
+    python -m benchmarks.train_memory                       # all cases, on the CPU; minutes, up to 5 GB
+    python -m benchmarks.train_memory --only "prefix"       # those whose name has it
+    python -m benchmarks.train_memory --tokens              # tokens a step on GPUs of 24, 48, 80 and 141 GB
+
+Random weights, synthetic pairs of `train_speed.py`, two steps. What it took is the largest resident set of the process
+(`ru_maxrss`); what it says is on its own line of output, before the weights are loaded.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LARGE = 151936
+"""Qwen2.5's vocabulary."""
+LORA = {"use_peft": True, "lora_r": 16, "lora_target_modules": "all-linear"}
+FULL: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run."""
+
+    method: str
+    shape: str
+    vocabulary: int
+    packing: str
+    batch: int
+    max_length: int
+    lora: bool = True
+    context: int = 2
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others."""
+        parts = [self.method, self.shape, f"{self.vocabulary} words", "LoRA" if self.lora else "full"]
+        parts += [self.packing, f"{self.batch} x {self.max_length}", *(f"{key}" for key in self.more)]
+        return ", ".join(parts)
+
+
+KEPT = {"gradient_checkpointing": True}
+CASES = (
+    Case("dpo", "toy", 4096, "prefix", 4, 512),
+    Case("dpo", "small", LARGE, "none", 2, 512),
+    Case("dpo", "small", LARGE, "prefix", 2, 512),
+    Case("dpo", "small", LARGE, "rows", 6, 384),
+    Case("dpo", "small", LARGE, "prefix", 4, 512, more=KEPT),
+    Case("dpo", "small", LARGE, "none", 2, 512, lora=False),
+    Case("dpo", "small", LARGE, "prefix", 4, 512, lora=False),
+    Case("dpo", "small", LARGE, "prefix", 2, 512, lora=False, more={"precompute_ref_log_probs": True}),
+    Case("dpo", "small", 4096, "none", 8, 512),
+    Case("dpo", "small", 4096, "prefix", 12, 512, lora=False),
+    Case("dpo", "small", 4096, "none", 6, 1024, lora=False, context=6, more=KEPT),
+    Case("focal_dpo", "small", LARGE, "prefix", 4, 512),
+    Case("kto", "small", LARGE, "rows", 6, 512),
+    Case("sft", "small", LARGE, "none", 4, 512),
+    Case("dpo", "0.5b", LARGE, "prefix", 1, 256, context=1),
+)
+
+
+def prepare(folder: Path, cases: list[Case]) -> None:
+    """Writes the models and the pairs of all cases."""
+    sys.path[:0] = [str(ROOT / "recipes"), str(ROOT / "recipes" / "tiny")]
+    from benchmarks import train_speed
+
+    for case in cases:
+        model = folder / f"{case.shape}-{case.vocabulary}"
+        if not model.exists():
+            train_speed.make(case.shape, case.vocabulary, model)
+        rows = train_speed.pairs(2 * case.batch, case.context)
+        if case.method == "sft":
+            rows = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
+        (folder / f"{cases.index(case)}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def command(case: Case, folder: Path, number: int) -> list[str]:
+    """The command of a case."""
+    values = {
+        "model_name_or_path": str(folder / f"{case.shape}-{case.vocabulary}"),
+        "dataset_name": str(folder / f"{number}.jsonl"),
+        "output_dir": str(folder / "out"),
+        "dtype": "float32",
+        "max_length": case.max_length,
+        "per_device_train_batch_size": case.batch,
+        "max_steps": 2,
+        "gradient_checkpointing": False,
+        "bf16": False,
+        "use_cpu": True,
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "packing": case.packing,
+        **(LORA if case.lora else FULL),
+        **case.more,
+    }
+    if case.method == "sft":
+        del values["packing"]
+    path = folder / f"{number}.yaml"
+    path.write_text(json.dumps(values))  # JSON is YAML
+    return [sys.executable, str(ROOT / "recipes" / f"{case.method}.py"), "--config", str(path)]
+
+
+def took(words: list[str], log: Path) -> float:
+    """Runs a command; gigabytes of its largest resident set.
+
+    This process is small, so that what a child inherits of its parent's peak is small too.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    with log.open("w") as output:
+        child = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"{' '.join(words)}: code {child.returncode}: {log.read_text()[-2000:]}")
+    return usage.ru_maxrss * 1024 / 1e9
+
+
+def measure(cases: list[Case], keep: Path | None) -> Iterator[dict[str, Any]]:
+    """One result a case: gigabytes estimated and taken."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = keep or Path(made)
+        folder.mkdir(parents=True, exist_ok=True)
+        child = os.fork()  # what torch needs is not to count as this process's, nor as its children's
+        if not child:
+            prepare(folder, cases)
+            os._exit(0)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+            raise RuntimeError("the models could not be made")
+        for number, case in enumerate(cases):
+            log = folder / f"{number}.log"
+            peak = took(command(case, folder, number), log)
+            line = next(line for line in log.read_text().splitlines() if line.startswith("memory, estimated"))
+            said = float(re.search(r": ([\d.]+) GB", line).group(1))  # type: ignore[union-attr]
+            yield {**asdict(case), "name": case.name, "estimated": said, "took": round(peak, 3), "line": line}
+
+
+def asked() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", default="", help="cases whose name has this")
+    parser.add_argument("--keep", type=Path, help="folder for models, pairs and logs (default: none is kept)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Prints a table, and the results as JSON lines."""
+    wanted = asked()
+    cases = [case for case in CASES if wanted.only in case.name]
+    print("| run | estimated GB | took GB | ratio |\n| --- | ---: | ---: | ---: |")
+    results = []
+    for found in measure(cases, wanted.keep):
+        results.append(found)
+        ratio = found["estimated"] / found["took"]
+        print(f"| {found['name']} | {found['estimated']:.2f} | {found['took']:.2f} | {ratio:.2f} |", flush=True)
+    for found in results:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
