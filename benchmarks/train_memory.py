@@ -69,19 +69,31 @@ CASES = (
 )
 
 
-def prepare(folder: Path, cases: list[Case]) -> None:
-    """Writes the models and the pairs of all cases."""
+def prepare(folder: Path, number: int, case: Case) -> None:
+    """Writes the model, unless it is there, and the pairs of a case, in a process that is forgotten.
+
+    What torch needs is not to count as this process's: its children would inherit that.
+    """
+    child = os.fork()
+    if not child:
+        make(folder, number, case)
+        os._exit(0)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise RuntimeError("the model could not be made")
+
+
+def make(folder: Path, number: int, case: Case) -> None:
+    """See `prepare`."""
     sys.path[:0] = [str(ROOT / "recipes"), str(ROOT / "recipes" / "tiny")]
     from benchmarks import train_speed
 
-    for case in cases:
-        model = folder / f"{case.shape}-{case.vocabulary}"
-        if not model.exists():
-            train_speed.make(case.shape, case.vocabulary, model)
-        rows = train_speed.pairs(2 * case.batch, case.context)
-        if case.method == "sft":
-            rows = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
-        (folder / f"{cases.index(case)}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = folder / f"{case.shape}-{case.vocabulary}"
+    if not model.exists():
+        train_speed.make(case.shape, case.vocabulary, model)
+    rows = train_speed.pairs(2 * case.batch, case.context)
+    if case.method == "sft":
+        rows = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
+    (folder / f"{number}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def command(case: Case, folder: Path, number: int) -> list[str]:
@@ -131,13 +143,8 @@ def measure(cases: list[Case], keep: Path | None) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as made:
         folder = keep or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
-        child = os.fork()  # what torch needs is not to count as this process's, nor as its children's
-        if not child:
-            prepare(folder, cases)
-            os._exit(0)
-        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-            raise RuntimeError("the models could not be made")
         for number, case in enumerate(cases):
+            prepare(folder, number, case)
             log = folder / f"{number}.log"
             peak = took(command(case, folder, number), log)
             line = next(line for line in log.read_text().splitlines() if line.startswith("memory, estimated"))
