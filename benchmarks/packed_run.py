@@ -115,7 +115,7 @@ def main() -> None:
     )
     found = compare(padded, packed)
     print("| step | loss, padded | loss, packed | margin, padded | margin, packed |\n|" + " ---: |" * 5)
-    shown = [[one.curves[key] for key in CURVES[:2] for one in (padded, packed)]][0]
+    shown = [one.curves[key] for key in CURVES[:2] for one in (padded, packed)]
     for step, values in enumerate(zip(*shown, strict=True), start=1):
         print(f"| {step} | " + " | ".join(f"{value:.6f}" for value in values) + " |")
     print(json.dumps({**vars(wanted), **found}))

@@ -15,14 +15,27 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGE = 151936
 """Qwen2.5's vocabulary."""
+GPUS = (24, 48, 80, 141)
+"""Gigabytes."""
+LEAST = 2048
+"""Tokens of a pass below which there is no room for a pair."""
+QWEN = {
+    "0.5B": (896, 4864, 24, 14, 2),
+    "1.5B": (1536, 8960, 28, 12, 2),
+    "7B": (3584, 18944, 28, 28, 4),
+    "14B": (5120, 13824, 48, 40, 8),
+    "32B": (5120, 27648, 64, 40, 8),
+}
+"""As published: hidden size, intermediate size, layers, heads, key-value heads."""
 LORA = {"use_peft": True, "lora_r": 16, "lora_target_modules": "all-linear"}
 FULL: dict[str, Any] = {}
 
@@ -152,10 +165,57 @@ def measure(cases: list[Case], keep: Path | None) -> Iterator[dict[str, Any]]:
             yield {**asdict(case), "name": case.name, "estimated": said, "took": round(peak, 3), "line": line}
 
 
+def tokens_that_fit(shape: str, recipe: str, gigabytes: Sequence[float]) -> list[int]:
+    """Packed tokens of one pass that a GPU's memory has room for, by the recipes' estimate, a tenth left free.
+
+    Every second token is taken to count: what goes through the LM head.
+    """
+    from accelerate import init_empty_weights
+    from transformers import AutoModelForCausalLM, Qwen2Config
+    from trl import DPOConfig, ModelConfig
+
+    memory = import_module("memory")
+    hidden, intermediate, layers, heads, shared = QWEN[shape]
+    config = Qwen2Config(
+        vocab_size=LARGE if hidden < 3000 else 152064, hidden_size=hidden, intermediate_size=intermediate,
+        num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=shared,
+        tie_word_embeddings=hidden < 3000,
+    )  # fmt: skip
+    with init_empty_weights():
+        model = AutoModelForCausalLM.from_config(config)
+    model.tie_weights()
+    quantised = recipe == "QLoRA"
+    how = {"use_peft": True, "load_in_4bit": True, "lora_r": 32, "dtype": "bfloat16"} if quantised else {}
+    optim = "paged_adamw_8bit" if quantised else "adamw_torch_fused"
+    args = DPOConfig(output_dir="x", use_cpu=True, report_to="none", bf16=True, optim=optim)
+    settings = ModelConfig(**{"dtype": "float32", **how})
+
+    def needed(tokens: int) -> float:
+        step = memory.Pass(tokens, tokens // 2, packed=True)
+        return float(memory.estimate(model, settings, args, step, False, "cuda").total)
+
+    # the estimate grows in a line once a tile of logits is full
+    low, high = 2 * memory.TILE_TOKENS, 2 * memory.TILE_TOKENS + 1_000_000
+    slope = (needed(high) - needed(low)) / (high - low)
+    return [max(0, int(low + (0.9 * size - needed(low)) / slope)) for size in gigabytes]
+
+
+def print_tokens() -> None:
+    """The table of tokens a pass."""
+    sys.path[:0] = [str(ROOT / "recipes")]
+    print(f"| model | recipe | {' | '.join(f'{size} GB' for size in GPUS)} |\n| --- | --- |" + " ---: |" * len(GPUS))
+    for shape in QWEN:
+        for recipe in ("QLoRA", "full"):
+            fits = tokens_that_fit(shape, recipe, GPUS)
+            shown = [f"{count // 1024 * 1024:,}" if count >= LEAST else "-" for count in fits]
+            print(f"| Qwen2.5-Coder-{shape} | {recipe} | {' | '.join(shown)} |")
+
+
 def asked() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default="", help="cases whose name has this")
+    parser.add_argument("--tokens", action="store_true", help="tokens a pass on GPUs, estimated; nothing is run")
     parser.add_argument("--keep", type=Path, help="folder for models, pairs and logs (default: none is kept)")
     return parser.parse_args()
 
@@ -163,6 +223,9 @@ def asked() -> argparse.Namespace:
 def main() -> None:
     """Prints a table, and the results as JSON lines."""
     wanted = asked()
+    if wanted.tokens:
+        print_tokens()
+        return
     cases = [case for case in CASES if wanted.only in case.name]
     print("| run | estimated GB | took GB | ratio |\n| --- | ---: | ---: | ---: |")
     results = []
