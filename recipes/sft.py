@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length, drops)
     fit, held = guards.both(rows, SIDES, reading)
     step = memory.largest_pass(fit.sizes, training_args)
-    if training_args.packing:  # TRL's: rows of max_length, without padding
+    if training_args.packing and training_args.max_length:  # TRL's: rows of max_length, without padding
         tokens = training_args.per_device_train_batch_size * training_args.max_length
         step = memory.Pass(tokens, tokens)
     recipe.announce(model, model_args, training_args, step, preference=False)

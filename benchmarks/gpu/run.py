@@ -145,8 +145,8 @@ def run_parts(parts: list[Part], folder: Path, result: dict[str, Any], write: Ca
             found = _read(folder / f"{part.name}.json") or {"state": "failed", "said": said}
             found = {"title": part.title, **found, "seconds": round(time.monotonic() - began, 1)}
             result["parts"][part.name] = found
-            print(f"{part.name}: {found['state']} ({found['seconds']} s) {found.get('said', '')}", flush=True)
             write()
+            print(f"{part.name}: {found['state']} ({found['seconds']} s) {found.get('said', '')}", flush=True)
             if found["state"] == "failed":  # what it has left on the device goes with its process
                 worker.end()
                 worker = None
@@ -186,6 +186,8 @@ def main() -> int:
     """Runs what is asked; 0 unless a part failed."""
     wanted = asked()
     parts = chosen(wanted.only)
+    # the parts' process has a session of its own: told to end, this one ends it first
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     wanted.out.mkdir(parents=True, exist_ok=True)
     words = (" --dry" if wanted.dry else "") + (f" --only {wanted.only}" if wanted.only else "")
     result: dict[str, Any] = {
@@ -201,7 +203,11 @@ def main() -> int:
         write_whole(wanted.out / "gpu.md", page(result).encode())
 
     with tempfile.TemporaryDirectory(prefix="codepref-gpu-") as folder:
-        run_parts(parts, Path(folder), result, write, wanted.dry)
+        try:
+            run_parts(parts, Path(folder), result, write, wanted.dry)
+        except KeyboardInterrupt:
+            print(f"interrupted; what was done is in {wanted.out}/gpu.md", file=sys.stderr)
+            return 128 + signal.SIGINT
     print(f"written: {wanted.out}/gpu.json, {wanted.out}/gpu.md")
     return int(any(part["state"] == "failed" for part in result["parts"].values()))
 

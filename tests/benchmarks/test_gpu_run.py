@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,22 @@ def test_a_part_that_fails_hangs_or_dies_does_not_stop_the_others(tmp_path, monk
 
 def _is_alive(process):
     return Path(f"/proc/{process}").exists()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_it_takes_its_parts_along(tmp_path, sent):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    code = (
+        "import sys; from benchmarks.gpu import run; "
+        f"run.PROGRAM = ({str(tmp_path / 'program.py')!r},); run.GRACE_S = 0.2; sys.exit(run.main())"
+    )
+    words = [sys.executable, "-c", code, "--only", "full", "--out", str(tmp_path / "out")]
+    program = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert program.stdout.readline().startswith("models: done")
+    result = json.loads((tmp_path / "out" / "gpu.json").read_text())
+    program.send_signal(sent)
+    assert program.wait(30) != 0
+    assert not _is_alive(result["parts"]["models"]["rows"][0]["process"])
 
 
 def test_without_time_nothing_begins(tmp_path, monkeypatch):
