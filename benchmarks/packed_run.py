@@ -100,6 +100,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("dataset", help="pairs for the tiny model: a folder or a file")
     parser.add_argument("--method", choices=("dpo", "focal_dpo"), default="dpo")
     parser.add_argument("--packing", choices=("rows", "prefix"), default="prefix")
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--tasks", type=int, default=240)
     return parser.parse_args()
 
@@ -109,8 +110,9 @@ def main() -> None:
     wanted = asked()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.path.insert(0, str(ROOT / "recipes"))
+    epochs = ["--num_train_epochs", str(wanted.epochs)]
     padded, packed = (
-        run(wanted.method, str(Path(wanted.dataset).resolve()), packing, wanted.tasks)
+        run(wanted.method, str(Path(wanted.dataset).resolve()), packing, wanted.tasks, epochs)
         for packing in ("none", wanted.packing)
     )
     found = compare(padded, packed)

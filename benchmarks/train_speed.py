@@ -30,6 +30,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SHAPES = {
     "toy": (128, 384, 2, 4, 2),
+    "narrow": (128, 384, 24, 4, 2),
     "small": (512, 1536, 4, 8, 2),
     "0.5b": (896, 4864, 24, 14, 2),
     "1.5b": (1536, 8960, 28, 12, 2),
