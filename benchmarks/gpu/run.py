@@ -164,6 +164,8 @@ def page(result: dict[str, Any]) -> str:
     """The result in Markdown."""
     machine = result["machine"]
     lines = [f"# {result['title']}", "", f"{result['date']}, `benchmarks/gpu/run.sh{result['words']}`.", ""]
+    if "--dry" in result["words"]:
+        lines += ["No GPU was at hand. That every part runs is all that is shown here: times are a toy's on a CPU.", ""]
     lines += [f"- {name}: {value}" for name, value in machine.items()]
     lines += ["", "| part | what | state | seconds | |", "| --- | --- | --- | ---: | --- |"]
     for name, part in result["parts"].items():
