@@ -139,7 +139,9 @@ def _activations(model: Any, model_args: ModelConfig, training_args: Any, step: 
     half = bool(size == 2 or training_args.bf16 or training_args.fp16)
     layers, hidden = config.num_hidden_layers, config.hidden_size
     width = 2 if half else 4
-    inside = sum(_kept(config, linear, model_args, step, width)) * step.tokens + step.mask * width
+    # the preference trainers switch dropout off
+    noisy = model_args.lora_dropout > 0 and not getattr(training_args, "disable_dropout", False)
+    inside = sum(_kept(config, linear, model_args, step, width, noisy)) * step.tokens + step.mask * width
     if half and size == 4:  # weights in half precision too, made by autocast
         inside += 2 * sum(layer.weight.numel() for layer in linear.values()) / layers
     working = 4 * _intermediate(config) * width * step.tokens  # gradients within a layer
@@ -154,16 +156,29 @@ def _activations(model: Any, model_args: ModelConfig, training_args: Any, step: 
     return top
 
 
-def _kept(config: Any, linear: dict[str, Any], model_args: ModelConfig, step: Pass, width: int) -> Iterator[float]:
-    """Bytes a token that one layer keeps for the backward pass, attention maps left out (SDPA makes none)."""
+def _kept(
+    config: Any, linear: dict[str, Any], model_args: ModelConfig, step: Pass, width: int, noisy: bool
+) -> Iterator[float]:
+    """Bytes a token that one layer keeps for the backward pass; attention maps are not among it, SDPA makes none.
+
+    Args:
+        config: The model's.
+        linear: Its linear layers by name.
+        model_args: Adapter or full.
+        step: The pass.
+        width: Bytes of a number.
+        noisy: The adapters have dropout.
+    """
     hidden, inner, layers = config.hidden_size, _intermediate(config), config.num_hidden_layers
     queries = config.num_attention_heads * (getattr(config, "head_dim", None) or hidden // config.num_attention_heads)
     yield 2 * hidden * 4  # what the two norms are given, in float32
     if model_args.use_peft:
         inputs = sum(layer.in_features for layer in linear.values()) / layers
         yield model_args.lora_r * len(linear) / layers * 4
-        # in half precision each adapter keeps a copy of its own
-        yield (inputs if width == 2 else 2 * hidden + queries + inner) * width
+        if noisy:  # each adapter keeps what dropout has left, and the noise itself
+            yield inputs * 2 * width
+        else:  # in half precision each adapter keeps a copy of its own
+            yield (inputs if width == 2 else 2 * hidden + queries + inner) * width
     else:
         yield 2 * hidden * width  # the norms' own, for their weights
         yield (2 * hidden + queries + inner) * width

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from trl import DPOConfig, ModelConfig
 
 
@@ -130,3 +131,47 @@ def test_the_tokens_are_those_of_the_packed_row(memory, train, monkeypatch):
         )
         assert told[-1].tokens == passes[-1].ids.numel(), how
         assert told[-1].counted == passes[-1].targets.numel(), how
+
+
+def saved(model, ids, mask):
+    """Bytes that a forward pass keeps for the backward one, weights left out."""
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    found = {}
+
+    def note(tensor):
+        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        output = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    assert output.requires_grad
+    return sum(size for place, size in found.items() if place not in own)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [({}, 0), ({"lora_dropout": 0.0}, 0), ({"lora_dropout": 0.1}, 0), ({"lora_dropout": 0.1}, 1)],
+    ids=["full", "LoRA", "LoRA, dropout switched off", "LoRA with dropout"],
+)
+def test_what_a_layer_keeps_is_counted(memory, settings, kept):
+    """One layer more, and autograd keeps as many bytes more as the estimate says."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from trl import SFTConfig
+
+    shape = {"hidden_size": 64, "intermediate_size": 192, "num_attention_heads": 4, "num_key_value_heads": 2}
+    kind = SFTConfig if kept else DPOConfig
+    args = kind(output_dir="x", use_cpu=True, report_to="none", bf16=False, gradient_checkpointing=False)
+    model_args = ModelConfig(dtype="float32", use_peft=bool(settings), lora_r=8, **settings)
+    ids, mask = torch.ones(4, 100, dtype=torch.long), torch.ones(4, 100, dtype=torch.long)
+    mask[0, 50:] = 0
+    step = memory.Pass(400, 400, mask=4 * 100 * 100)
+    estimated, counted = [], []
+    for layers in (1, 2):
+        model = Qwen2ForCausalLM(Qwen2Config(vocab_size=50, num_hidden_layers=layers, **shape))
+        estimated.append(memory.estimate(model, model_args, args, step, False, "cpu").activations * 1e9)
+        if settings:
+            lora = LoraConfig(r=8, target_modules="all-linear", lora_dropout=settings["lora_dropout"] * kept)
+            model = get_peft_model(model, lora)
+        counted.append(saved(model, ids, mask))
+    assert estimated[1] - estimated[0] == pytest.approx(counted[1] - counted[0], rel=0.03)
