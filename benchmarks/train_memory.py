@@ -66,7 +66,7 @@ KEPT = {"gradient_checkpointing": True}
 CASES = (
     Case("dpo", "toy", 4096, "prefix", 4, 512),
     Case("dpo", "narrow", 4096, "none", 8, 384),
-    Case("dpo", "small", LARGE, "prefix", 1, 128, lora=False),
+    Case("dpo", "small", LARGE, "prefix", 2, 512, lora=False, context=0),
     Case("dpo", "narrow", 4096, "prefix", 12, 384, lora=False),
     Case("dpo", "narrow", LARGE, "prefix", 6, 256),
     Case("dpo", "narrow", 4096, "none", 12, 384, lora=False, more=KEPT),
@@ -75,10 +75,10 @@ CASES = (
     Case("focal_dpo", "narrow", 4096, "prefix", 8, 384),
     Case("kto", "narrow", 4096, "rows", 12, 384),
     Case("sft", "narrow", 4096, "none", 8, 384),
-    Case("dpo", "small", LARGE, "none", 1, 128, lora=False, more={"precompute_ref_log_probs": True}),
+    Case("dpo", "small", LARGE, "none", 2, 512, lora=False, context=0, more={"precompute_ref_log_probs": True}),
     Case("dpo", "small", LARGE, "none", 2, 512),
     Case("dpo", "small", LARGE, "prefix", 4, 512, more=KEPT),
-    Case("dpo", "0.5b", LARGE, "prefix", 1, 256),
+    Case("dpo", "0.5b", LARGE, "prefix", 2, 512, context=0),
 )
 
 

@@ -175,8 +175,8 @@ def _kept(
     if model_args.use_peft:
         inputs = sum(layer.in_features for layer in linear.values()) / layers
         yield model_args.lora_r * len(linear) / layers * 4
-        if noisy:  # each adapter keeps what dropout has left, and the noise itself
-            yield inputs * 2 * width
+        if noisy:  # each adapter keeps what dropout has left, and the noise itself; attention keeps its output
+            yield (2 * inputs + queries) * width
         else:  # in half precision each adapter keeps a copy of its own
             yield (inputs if width == 2 else 2 * hidden + queries + inner) * width
     else:
