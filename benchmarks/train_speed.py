@@ -30,6 +30,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SHAPES = {
     "toy": (128, 384, 2, 4, 2),
+    "narrow": (128, 384, 24, 4, 2),
     "small": (512, 1536, 4, 8, 2),
     "0.5b": (896, 4864, 24, 14, 2),
     "1.5b": (1536, 8960, 28, 12, 2),
@@ -77,11 +78,11 @@ def pairs(count: int, context: int, seed: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
-def make(shape: str, vocabulary: int, folder: Path) -> Any:
-    """Writes tokenizer and random weights of a shape; returns the tokenizer."""
+def make(shape: str, vocabulary: int, folder: Path, device: str = "cpu") -> Any:
+    """Writes tokenizer and random weights of a shape, drawn on a device; returns the tokenizer."""
     import model as tiny
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers import AutoModelForCausalLM, Qwen2Config
 
     words = tiny.tokenizer()
     hidden, intermediate, layers, heads, shared = SHAPES[shape]
@@ -98,8 +99,9 @@ def make(shape: str, vocabulary: int, folder: Path) -> Any:
         tie_word_embeddings=hidden < 3000,
     )
     torch.manual_seed(0)
-    dtype = torch.float32 if shape == "toy" else torch.bfloat16
-    Qwen2ForCausalLM(config).to(dtype).save_pretrained(folder)
+    with torch.device(device):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32 if shape == "toy" else torch.bfloat16)
+    model.save_pretrained(folder)
     words.save_pretrained(folder)
     return words
 
@@ -136,6 +138,8 @@ def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argpa
             "disable_tqdm": True,
             "logging_steps": wanted.steps,
         }
+        if wanted.dtype:
+            values["model_init_kwargs"] = {"dtype": wanted.dtype}
         pair = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]} if kind is DPOConfig else {}
         return kind(**{**values, **pair, **changes})
 
@@ -322,6 +326,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=4, help="a round's steps")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--dtype", help="the weights are loaded in it (TRL: float32)")
     parser.add_argument("--only", default="", help="variants whose name has one of these words, divided by commas")
     return parser.parse_args()
 

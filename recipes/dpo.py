@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import arguments
 import data
 import guards
+import memory
 import models
 import packing
 import recipe
-from packed_trainer import PackedTrainer, rows_at_once
+from packed_trainer import PackedTrainer, check_budget
 from trl import DPOConfig, DPOTrainer
 
 METHOD = recipe.Method(
@@ -36,13 +37,15 @@ def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = arguments.parse(arguments.PairArguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
-    at_once = rows_at_once(script_args.packing, script_args.max_tokens_per_batch, training_args)
-    model = recipe.announce(model_args, training_args, rows=at_once)
+    check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
+    model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args)
     drops = training_args.truncation_mode == "keep_start"
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length, drops)
     fit, held = guards.both(rows, SIDES, reading)
+    step = memory.largest_pass(fit.sizes, training_args, script_args.packing, script_args.max_tokens_per_batch)
+    recipe.announce(model, model_args, training_args, step)
     manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(PackedDPOTrainer)(

@@ -14,10 +14,11 @@ import arguments
 import data
 import focal
 import guards
+import memory
 import models
 import packing
 import recipe
-from packed_trainer import rows_at_once
+from packed_trainer import check_budget
 from trl import DPOConfig
 
 METHOD = recipe.Method(
@@ -44,12 +45,14 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     script_args, training_args, model_args = arguments.parse(Arguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
     focal.check(script_args, training_args)
-    at_once = rows_at_once(script_args.packing, script_args.max_tokens_per_batch, training_args)
-    model = recipe.announce(model_args, training_args, rows=at_once)
+    check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
+    model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args, spans=script_args.focus == "lines")
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
     fit, held = guards.both(rows, SIDES, reading)
+    step = memory.largest_pass(fit.sizes, training_args, script_args.packing, script_args.max_tokens_per_batch)
+    recipe.announce(model, model_args, training_args, step)
     manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(focal.FocalDPOTrainer)(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from data import Rows
 from datasets import Dataset
-from measure import Measured, check_tokenizer, measure
+from measure import Measured, Sizes, check_tokenizer, measure
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from codepref.errors import CodeprefError
@@ -79,6 +79,8 @@ class Fitting:
     warnings: list[str]
     counted: float
     """Mean tokens of the good answer that are trained on."""
+    sizes: Sizes
+    """Of the kept rows."""
 
     def checks(self, report: dict[str, Any]) -> dict[str, Any]:
         """What stands in the manifest, with what reading the rows has counted."""
@@ -139,9 +141,9 @@ def fitting(name: str, dataset: Dataset, sides: Sequence[str], reading: Reading)
         counted = np.minimum(counted, limit - found.prompts[kept])
     report = lengths(whole, given, max_length)
     rows = dataset if kept.all() else dataset.select(np.flatnonzero(kept))
-    return Fitting(
-        rows.remove_columns("place"), report, warnings + boundary(found, given, messages), float(counted.mean())
-    )
+    warnings += boundary(found, given, messages)
+    sizes = found.sizes(kept, max_length)
+    return Fitting(rows.remove_columns("place"), report, warnings, float(counted.mean()), sizes)
 
 
 def both(rows: Rows, sides: Sequence[str], reading: Reading) -> tuple[Fitting, Dataset | None]:

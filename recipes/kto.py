@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import arguments
 import data
 import guards
+import memory
 import models
 import packing
 import recipe
@@ -41,12 +42,14 @@ def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
     script_args, training_args, model_args = arguments.parse(arguments.PreferenceArguments, KTOConfig, argv)
     if training_args.per_device_train_batch_size < 2:
         raise CodeprefError("per_device_train_batch_size: KTO compares the rows of a batch; give 2 or more")
-    model = recipe.announce(model_args, training_args, rows=training_args.per_device_train_batch_size)
+    model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.labelled(script_args, seed=training_args.seed)
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
     fit, held = guards.both(rows, SIDES, reading)
     given = training_args.desirable_weight, training_args.undesirable_weight
+    step = memory.largest_pass(fit.sizes, training_args, script_args.packing)
+    recipe.announce(model, model_args, training_args, step)
     labels = list(fit.rows["label"])
     weights = guards.balance(rows.name, labels, *given, fit.lengths["dropped"])
     training_args.desirable_weight, training_args.undesirable_weight = weights

@@ -20,6 +20,18 @@ from codepref.errors import CodeprefError
 BATCH = 128
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """How many tokens the rows have that are trained on, `max_length` kept."""
+
+    prompts: np.ndarray
+    """Of the prompt, (rows,)."""
+    whole: np.ndarray
+    """Of the prompt with each answer, (rows, sides)."""
+    shared: np.ndarray
+    """That all sides begin with, (rows,)."""
+
+
 @dataclass
 class Measured:
     """Numbers of each row, and how many rows were found to have what, with an example of each finding."""
@@ -28,6 +40,8 @@ class Measured:
     """Tokens of the prompt, (rows,)."""
     answers: np.ndarray
     """Tokens of the answers, (rows, sides)."""
+    shared: np.ndarray
+    """Tokens that all sides begin with, the prompt's among them, (rows,)."""
     alike: np.ndarray
     """Both answers are the same tokens as far as they are trained on, (rows,)."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -39,6 +53,12 @@ class Measured:
         """Counts a row with a finding."""
         self.counts[finding] += 1
         self.first.setdefault(finding, example)
+
+    def sizes(self, rows: np.ndarray, max_length: int | None) -> Sizes:
+        """Of the rows that are kept."""
+        whole = (self.prompts[:, None] + self.answers)[rows]
+        most = max_length or max(1, int(whole.max()))
+        return Sizes(*(np.minimum(found, most) for found in (self.prompts[rows], whole, self.shared[rows])))
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, messages: bool, vocabulary: int) -> list[str]:
@@ -96,7 +116,8 @@ def measure(
         CodeprefError: a token without embedding, or messages that the chat template refuses.
     """
     count, start = len(dataset), 0
-    found = Measured(np.zeros(count, int), np.zeros((count, len(sides)), int), np.zeros(count, bool))
+    answers = np.zeros((count, len(sides)), int)
+    found = Measured(np.zeros(count, int), answers, np.zeros(count, int), np.zeros(count, bool))
     plain_bos = _begins(tokenizer)
     for batch in dataset.iter(BATCH):
         for i, (opening, wholes) in enumerate(_tokens(batch, sides, tokenizer)):
@@ -106,6 +127,7 @@ def measure(
             reach = None if max_length is None else max(0, max_length - shared)
             found.prompts[start + i] = shared
             found.answers[start + i] = [len(ids) for ids in answers]
+            found.shared[start + i] = shared + common_prefix_length(answers[0], answers[-1])
             found.alike[start + i] = len(answers) > 1 and answers[0][:reach] == answers[1][:reach]
             if len(opening) > shared:
                 found.note("tail", tokenizer.decode(opening[shared:]))

@@ -127,7 +127,8 @@ def _untie(adapted: PeftModel) -> None:
 def _logits(model: Any, words: PreTrainedTokenizerBase) -> torch.Tensor:
     model.eval()
     with torch.no_grad():
-        return model(**words(PROBE, return_tensors="pt", return_token_type_ids=False)).logits.float()
+        asked = words(PROBE, return_tensors="pt", return_token_type_ids=False).to(model.device)
+        return model(**asked).logits.float()
 
 
 def _base(name: str, revision: str | None, trained: dict[str, Any] | None, dtype: str) -> PreTrainedModel:

@@ -12,17 +12,14 @@ LOGGED = ("entropy", "logits/chosen", "logits/rejected", "mean_token_accuracy")
 """Names in TRL's log of what it computes beside log-probabilities."""
 
 
-def rows_at_once(packing: str, max_tokens: int | None, training_args: Any) -> float:
-    """How many rows of `max_length` one pass has at most: the batch's, or what the budget of tokens lets in.
-
-    The reference's batches, when it is precomputed, are made to fit the budget.
+def check_budget(packing: str, max_tokens: int | None, training_args: Any) -> None:
+    """Refuses a budget of tokens that can not be kept; makes the batches of a precomputed reference fit one that can.
 
     Raises:
         CodeprefError: a budget without packing, or of less than one pair.
     """
-    rows = 2 * training_args.per_device_train_batch_size
     if max_tokens is None:
-        return float(rows)
+        return
     if packing == "none":
         raise CodeprefError("max_tokens_per_batch: counts packed tokens; set packing: prefix")
     if training_args.max_length is None:
@@ -31,7 +28,6 @@ def rows_at_once(packing: str, max_tokens: int | None, training_args: Any) -> fl
     if max_tokens < longest:
         raise CodeprefError(f"max_tokens_per_batch: {max_tokens}; a pair can have {longest} tokens (2 x max_length)")
     training_args.precompute_ref_batch_size = training_args.precompute_ref_batch_size or max_tokens // longest
-    return min(rows, max_tokens / training_args.max_length)
 
 
 def divide(costs: list[int], budget: int) -> list[list[int]]:

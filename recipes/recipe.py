@@ -12,11 +12,13 @@ from typing import Any
 
 import checkpoints
 import models
+import psutil
 import torch
 import transformers
+import trl.trainer.utils
 from data import DataArguments, lineage
 from guards import ChosenGuard, Fitting
-from memory import estimate
+from memory import TILE_WORDS, Pass, estimate
 from transformers import Trainer
 from trl import ModelConfig, get_quantization_config
 
@@ -50,22 +52,35 @@ class Method:
     """BibTeX of the paper, if there is one."""
 
 
-def announce(model_args: ModelConfig, training_args: Any, rows: float, preference: bool = True) -> torch.nn.Module:
-    """Prints the memory estimate, and a warning when the GPU has less; gives the model without its weights."""
-    model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
+def announce(
+    model: torch.nn.Module, model_args: ModelConfig, training_args: Any, step: Pass, preference: bool = True
+) -> None:
+    """Prints the memory estimate, and a warning when the device has less.
+
+    Args:
+        model: The model without its weights.
+        model_args: Precision, quantisation and adapter.
+        training_args: The trainer's configuration.
+        step: The largest pass.
+        preference: The loss looks at a reference.
+    """
     if training_args.process_index != 0:
-        return model
+        return
+    device = "cpu" if training_args.use_cpu or not torch.cuda.is_available() else "cuda"
     second = preference and not model_args.use_peft and not training_args.precompute_ref_log_probs
-    guess = estimate(model, model_args, training_args, rows, reference=second)
+    guess = estimate(model, model_args, training_args, step, reference=second, device=device)
     print(guess.line())
-    if torch.cuda.is_available() and not training_args.use_cpu:
-        free = torch.cuda.mem_get_info()[0] / 1e9
-        if guess.total > free:
-            print(
-                f"warning: this GPU has {free:.1f} GB free. Lower per_device_train_batch_size (and raise "
-                "gradient_accumulation_steps) or max_length, set load_in_4bit, or shard with accelerate/fsdp2.yaml"
-            )
-    return model
+    if device == "cpu":
+        free, remedy = psutil.virtual_memory().available / 1e9 + psutil.Process().memory_info().rss / 1e9, ""
+        name = "machine"
+    else:
+        free, remedy = torch.cuda.mem_get_info()[0] / 1e9, ", or shard with accelerate/fsdp2.yaml"
+        name = "GPU"
+    if guess.total > free:
+        print(
+            f"warning: this {name} has {free:.1f} GB free. Set packing, lower per_device_train_batch_size (and raise "
+            f"gradient_accumulation_steps) or max_length, set load_in_4bit{remedy}"
+        )
 
 
 def prepare_trainer(
@@ -73,11 +88,14 @@ def prepare_trainer(
 ) -> dict[str, Any]:
     """The arguments every trainer takes: model by name, configuration, quantisation, adapter.
 
-    How the model is to be loaded is put into `training_args`, where TRL looks for it.
+    How the model is to be loaded is put into `training_args`, where TRL looks for it. On a CPU log-probabilities are
+    computed in smaller tiles than TRL's: PyTorch's operators hold eight of them at once.
 
     Raises:
         CodeprefError: rows are held out but never evaluated on, or the other way round.
     """
+    if training_args.device.type == "cpu":
+        trl.trainer.utils._CHUNKED_LOGPROB_CHUNK_SIZE = TILE_WORDS["cpu"]
     training_args.model_init_kwargs = {
         "revision": model_args.model_revision,
         "attn_implementation": model_args.attn_implementation,

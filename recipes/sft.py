@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import arguments
 import data
 import guards
+import memory
 import models
 import recipe
 from trl import SFTConfig, SFTTrainer
@@ -24,7 +25,7 @@ SIDES = data.SIDES["completions"]
 def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = arguments.parse(data.DataArguments, SFTConfig, argv)
-    model = recipe.announce(model_args, training_args, rows=training_args.per_device_train_batch_size, preference=False)
+    model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     words, rows = models.tokenizer(model_args), data.completions(script_args)
     # what is cut into parts, or trained from its first token on, needs no room for an answer
     cut = (
@@ -35,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     drops = cut and training_args.completion_only_loss is not False
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length, drops)
     fit, held = guards.both(rows, SIDES, reading)
+    step = memory.largest_pass(fit.sizes, training_args)
+    if training_args.packing and training_args.max_length:  # TRL's: rows of max_length, without padding
+        tokens = training_args.per_device_train_batch_size * training_args.max_length
+        step = memory.Pass(tokens, tokens)
+    recipe.announce(model, model_args, training_args, step, preference=False)
     manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(SFTTrainer)(
