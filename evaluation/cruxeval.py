@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 from codepref import benchmarks
+from codepref.errors import CodeprefError
 from codepref.extract import spoken
 from evaluation.benchmark import Asked, Benchmark, Problem, located_rows, require
 from evaluation.grade import asserts
@@ -21,6 +22,7 @@ BEGIN, END = "[ANSWER]", "[/ANSWER]"
 TOKENS, STEPS_TOKENS = 1024, 2048
 """Longest answer, as upstream's scripts have it: of an answer alone, and of one with its steps before it."""
 NAME = "predicted"
+KEYS = ("id", "code", "input", "output")
 
 
 def load(name: str, path: Path | None) -> list[Problem]:
@@ -33,7 +35,9 @@ def load(name: str, path: Path | None) -> list[Problem]:
     gives_input, with_steps = kind.startswith("input"), kind.endswith("cot")
     problems = []
     for where, row in located_rows(name, path):
-        require(row, ("id", "code", "input", "output"), where)
+        require(row, KEYS, where)
+        if not all(isinstance(row[key], str) for key in KEYS):
+            raise CodeprefError(f"{where}: {', '.join(KEYS)} have to be texts; take a row of CRUXEval")
         prompt = filled(TEXTS[kind], row)
         data = {
             "tests": [f"assert {NAME}() == {row['output']}"],

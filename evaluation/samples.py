@@ -1,8 +1,8 @@
 """Saved samples: EvalPlus' and BigCodeBench's JSON lines in and out, and HumanEval's.
 
 A line has `task_id` and either `solution` (a whole program, or a model's answer) or `completion` (what follows the
-prompt). DS-1000's lines have `metadata.problem_id` or `id`, and `code`. Several lines of one task are its samples, in
-order.
+prompt). DS-1000's lines have `metadata.problem_id` or `id`, and `code`, LiveCodeBench's rows `question_id` and
+`code_list`. Several lines of one task, or several texts of a line, are its samples, in order.
 """
 
 import contextlib
@@ -70,11 +70,11 @@ def saved_texts(path: Path) -> Iterator[SavedText]:
         for number, row in read_rows(path):
             empty = False
             where = f"{path}:{number}"
-            given, whole = _text(row, where)
-            text = writable(given)
             reason = row.get("finish_reason")
             cut = reason == "length" if isinstance(reason, str) else None
-            yield SavedText(where, writable(_task(row)), text.removeprefix(MARK), whole, cut, text != given)
+            for given, whole in _texts(row, where):
+                text = writable(given)
+                yield SavedText(where, writable(_task(row)), text.removeprefix(MARK), whole, cut, text != given)
     except CodeprefError as error:
         raise CodeprefError(f"--samples {error}") from None
     if empty:
@@ -157,25 +157,26 @@ def _as_given(benchmark: Benchmark, problem: Problem, line: SavedText) -> str:
 def _task(row: dict[str, object]) -> str:
     metadata = row.get("metadata")
     number = metadata.get("problem_id") if isinstance(metadata, dict) else None
-    return str(
-        next((v for v in (row.get("task_id"), number, row.get("problem_id"), row.get("id")) if v is not None), "")
-    )
+    given = (row.get("task_id"), number, *(row.get(key) for key in ("problem_id", "question_id", "id")))
+    return str(next((value for value in given if value is not None), ""))
 
 
-_FIELDS = (("solution", True), ("completion", False), ("code", None), ("answer", None))
+_FIELDS = (("solution", True), ("completion", False), ("code", None), ("answer", None), ("code_list", None))
 
 
-def _text(row: dict[str, object], where: str) -> tuple[str, bool | None]:
-    """The text of a line, and whether it is a whole program (None: the benchmark decides); null is an empty answer."""
+def _texts(row: dict[str, object], where: str) -> list[tuple[str, bool | None]]:
+    """The text of a line, or several of a list, and whether it is a whole program (None: the benchmark decides).
+
+    Null is an empty answer.
+    """
     for key, whole in _FIELDS:
         value = row.get(key)
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if isinstance(value, str):
-            return value, whole
+        values = value if isinstance(value, list) else [value]
+        if values and all(isinstance(text, str) for text in values):
+            return [(text, whole) for text in values]
     for key, whole in _FIELDS:
         if key in row and row[key] is None:
-            return "", whole
+            return [("", whole)]
     raise CodeprefError(f"{where}: neither 'solution' nor 'completion' holds a text")
 
 
