@@ -96,7 +96,8 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     run = _Run(benchmark, options, _settings(benchmark, options))
     _check_files(run)
     every = _load(run)
-    problems = select_problems(every, options, benchmark.name)
+    whole = every if options.window is None else options.window.chosen(every, benchmark.name)
+    problems = select_problems(whole, options, benchmark.name)
     answers = _answers(run, problems, every)
     answered = {sample.task_id for sample in answers}
     used = [problem for problem in problems if problem.task_id in answered]
@@ -106,7 +107,7 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     gate = _references(run, used, mark)
     write_samples(run.folder, "samples", answers)
     rows = _grade(run, used, answers, mark["id"])
-    part = _part(options, used, _whole(run, every, problems))
+    part = _part(options, used, _whole(run, whole, problems))
     found = results.result(benchmark.name, used, rows, ks, _facts(mark, gate, options) | part | _cut(answers))
     distance = [] if found["partial"] else leaderboard.distance_notes(found)
     hints = notes.sample_notes(benchmark, answers, rows, options.clean or options.model is not None)
@@ -133,8 +134,7 @@ def _load(run: _Run) -> list[Problem]:
     """All problems of the benchmark."""
     data = run.options.data
     try:
-        every = run.benchmark.load(data)
-        return run.options.window.chosen(every, run.benchmark.name) if run.options.window else every
+        return run.benchmark.load(data)
     except CodeprefError as error:
         if data is None:
             raise
