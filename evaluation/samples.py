@@ -42,6 +42,8 @@ class GradedSample:
     """How the file of samples spells the id of the task, where that is another spelling."""
     mended: bool = False
     """Half surrogate pairs, which are no characters, were replaced in the text."""
+    thought: str = ""
+    """What the model thought before it, where the server gives that apart."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ def read_samples(
     if clean and not benchmark.bare:
         programs = cleaned(benchmark, [(problem, line.text) for problem, line in given], settings)
     else:
-        programs = [(_as_given(benchmark, problem, line), "") for problem, line in given]
+        rules = [unfinished(line.text) if benchmark.bare else "" for _, line in given]
+        programs = [(_as_given(benchmark, *item), rule) for item, rule in zip(given, rules, strict=True)]
     found: dict[str, list[GradedSample]] = {}
     for (problem, line), (program, rule) in zip(given, programs, strict=True):
         samples = found.setdefault(problem.task_id, [])
@@ -172,12 +175,18 @@ def _texts(row: dict[str, object], where: str) -> list[tuple[str, bool | None]]:
     for key, whole in _FIELDS:
         value = row.get(key)
         values = value if isinstance(value, list) else [value]
-        if values and all(isinstance(text, str) for text in values):
-            return [(text, whole) for text in values]
+        texts = [text for text in values if isinstance(text, str)]
+        if texts and len(texts) == len(values):
+            return [(text, whole) for text in texts]
     for key, whole in _FIELDS:
         if key in row and row[key] is None:
             return [("", whole)]
     raise CodeprefError(f"{where}: neither 'solution' nor 'completion' holds a text")
+
+
+def unfinished(text: str) -> str:
+    """The rule of an answer that is a thought without an end, or nothing for any other."""
+    return UNFINISHED if text.strip() and extract.spoken(text) is None else ""
 
 
 def is_program(text: str, entry_point: str) -> bool:
@@ -214,9 +223,14 @@ def _program(benchmark: Benchmark, problem: Problem, text: str, item: extract.Ex
 def write_samples(folder: Path, name: str, samples: Iterable[GradedSample]) -> None:
     """Writes `NAME.raw.jsonl` (texts) and `NAME.jsonl` (programs), as EvalPlus and BigCodeBench take them."""
     kept = list(samples)
-    texts = [{"task_id": s.task_id, "solution": s.raw} | ({"finish_reason": "length"} if s.cut else {}) for s in kept]
-    write_text(folder / f"{name}.raw.jsonl", json_text(texts))
+    write_text(folder / f"{name}.raw.jsonl", json_text(map(_raw_row, kept)))
     write_text(folder / f"{name}.jsonl", json_text({"task_id": s.task_id, "solution": s.program} for s in kept))
+
+
+def _raw_row(sample: GradedSample) -> dict[str, str]:
+    row = {"task_id": sample.task_id, "solution": sample.raw}
+    row |= {"finish_reason": "length"} if sample.cut else {}
+    return row | ({"thought": sample.thought} if sample.thought else {})
 
 
 def json_text(rows: Iterable[object]) -> str:

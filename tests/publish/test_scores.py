@@ -94,7 +94,7 @@ def test_the_hub_reads_the_scores(remote, adapter, results):
     assert len(repo.log) == 2
 
 
-def test_a_score_on_some_days_is_whole_and_names_them(tmp_path, adapter):
+def test_a_score_on_some_days_is_whole_and_names_them(tmp_path):
     """A part of a benchmark is refused; the tasks of some days are a benchmark of their own."""
     path = releases.results(tmp_path / "days.json")
     found = json.loads(path.read_text())
