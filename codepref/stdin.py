@@ -77,7 +77,7 @@ class StdinTest:
         return "the output differs"
 
     def _difference_by_line(self, printed: str) -> str:
-        sides = [[line.strip() for line in text.strip().split("\n")] for text in (self.outputs[0], printed)]
+        sides = [text.strip().split("\n") for text in (self.outputs[0], printed)]
         for number, (wanted, got) in enumerate(zip_longest(*sides), 1):
             if wanted is None or got is None or not _is_same_line(wanted, got):
                 return f"line {number}: expected {_excerpts(wanted, got)}"
@@ -116,7 +116,7 @@ class StdinTest:
 
 def _is_same_line(wanted: str, got: str) -> bool:
     """Equal texts, or as many decimal numbers, each equal; no two NaNs are."""
-    if wanted == got:
+    if wanted.strip() == got.strip():
         return True
     try:
         return list(map(Decimal, wanted.split())) == list(map(Decimal, got.split()))

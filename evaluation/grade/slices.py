@@ -25,11 +25,19 @@ def grade_in_slices(work: Work, tests_of: Tests, limits: Limits, settings: Setti
     left = iter(work)
     while batch := list(islice(left, PROBLEMS * settings.workers)):
         tests = [tests_of(problem) for problem, _ in batch]
-        seen = [{program: list[Cell]() for program in programs} for _, programs in batch]
+        seen = [_unseen(programs) for _, programs in batch]
         for start in range(0, max(map(len, tests)), SLICE):
             _run_slice(seen, [some[start : start + SLICE] for some in tests], limits, settings)
         for (_, programs), cells in zip(batch, seen, strict=True):
             yield [decided(cells[program]) for program in programs]
+
+
+def _unseen(programs: Sequence[str]) -> dict[str, list[Cell]]:
+    return {program: [] for program in programs}
+
+
+def _passes(cells: Sequence[Cell]) -> bool:
+    return all(cell.verdict == "passed" for cell in cells)
 
 
 def _run_slice(
@@ -38,7 +46,7 @@ def _run_slice(
     """Runs the programs that have passed so far on these tests of their problem, and adds their cells."""
     jobs = []
     for place, (cells, some) in enumerate(zip(seen, tests, strict=True)):
-        passing = [program for program, row in cells.items() if all(cell.verdict == "passed" for cell in row)]
+        passing = [program for program, row in cells.items() if _passes(row)]
         if passing and some:
             jobs.append(Job(str(place), tuple(passing), tuple(some)))
     for job, matrix in zip(jobs, _executed(jobs, limits, settings), strict=True):
