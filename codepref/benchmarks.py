@@ -17,8 +17,10 @@ class HubData:
     revision: str | None
     """Commit; None where we know of none that was checked: then the newest is read, and the hash of the data, which is
     part of every result's fingerprint, tells which that was."""
-    parts: tuple[tuple[str | None, str], ...]
+    parts: tuple[tuple[str | None, str], ...] = ()
     """Its configs and splits."""
+    files: tuple[str, ...] = ()
+    """Its files, where they are read as they are: the loading script of such a set is not run."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,33 @@ def _bigcodebench() -> Family:
     return Family("bigcodebench", "BigCodeBench", r"big_?code_?bench\w*[/_-]\d+", variants, full, files)
 
 
+def _livecodebench() -> Family:
+    """Six releases; each file holds the tasks that came with one of them."""
+    hub, revision = "livecodebench/code_generation_lite", "0fe84c3912ea0c4d4a78037083943e8f0c4dd505"
+    files = ("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl", "test6.jsonl")
+    new = (400, 111, 101, 101, 167, 175)
+    variants = []
+    for number in range(1, len(files) + 1):
+        whole = HubData(hub, revision, files=files[:number])
+        alone = HubData(hub, revision, files=files[number - 1 : number])
+        variants.append(Variant(f"livecodebench_release_v{number}", whole, problems=sum(new[:number])))
+        variants.append(Variant(f"livecodebench_v{number}", alone, problems=new[number - 1]))
+    return Family("livecodebench", "LiveCodeBench", None, tuple(variants))
+
+
+def _cruxeval() -> Family:
+    data = HubData("cruxeval-org/cruxeval", "b96af0450242eb4da433032b90998f25588a5d0f", ((None, "test"),))
+    names = ("cruxeval_output", "cruxeval_input", "cruxeval_output_cot", "cruxeval_input_cot")
+    return Family("cruxeval", "CRUXEval", None, tuple(Variant(name, data, problems=800) for name in names))
+
+
 FAMILIES = (
     _humaneval(),
     _mbpp(),
     _ds1000(),
     _bigcodebench(),
+    _livecodebench(),
+    _cruxeval(),
     Family("tiny", "the tiny model's tasks", None, (Variant("tiny", None),)),
 )
 DECONTAMINABLE = {family.key: family for family in FAMILIES if family.data is not None}
@@ -105,6 +129,11 @@ def family_of(variant: str) -> Family | None:
         if variant == family.key or variant in [known.name for known in family.variants]:
             return family
     return None
+
+
+def variants_of(key: str) -> tuple[Variant, ...]:
+    """The variants of the family with this key."""
+    return next(family.variants for family in FAMILIES if family.key == key)
 
 
 def variant_of(name: str) -> Variant | None:

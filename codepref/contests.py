@@ -96,7 +96,8 @@ def lcb(row: Mapping[str, Any], tolerance: float | None = None) -> ContestTask:
     Raises:
         LineError: it is of another shape, or its private tests hold more than a text.
     """
-    cases = [*_json(row.get("public_test_cases"), "public_test_cases"), *private_tests(row.get("private_test_cases"))]
+    kinds = ("public_test_cases", "private_test_cases")
+    cases = [case for kind in kinds for case in lcb_cases(row.get(kind), kind)]
     metadata = _json(row.get("metadata") or "{}", "metadata")
     prompt, starter = _text(row, "question_content"), row.get("starter_code") or ""
     tests: list[str] = []
@@ -119,8 +120,8 @@ SHAPES: dict[str, Shape] = {"apps": apps, "taco": apps, "code_contests": code_co
 """Readers by name: of a row and a tolerance (None: that of the set)."""
 
 
-def private_tests(data: Any) -> list[dict[str, Any]]:
-    """Private tests of LiveCodeBench: JSON, or a packed pickle of its text, which is read and never run.
+def lcb_cases(data: Any, name: str) -> list[dict[str, Any]]:
+    """Tests in a column of LiveCodeBench: JSON, or a packed pickle of its text, which is read and never run.
 
     Raises:
         LineError: it is neither.
@@ -134,10 +135,10 @@ def private_tests(data: Any) -> list[dict[str, Any]]:
                 raise ValueError("too large, or cut off")
             text = pickled_text(plain)
         except (binascii.Error, zlib.error, ValueError) as error:
-            raise LineError(f"private_test_cases can not be read: {error}", "take the file of the original") from None
-    found = _json(text or "[]", "private_test_cases")
+            raise LineError(f"{name} can not be read: {error}", "take the file of the original") from None
+    found = _json(text or "[]", name)
     if not isinstance(found, list) or not all(isinstance(case, dict) for case in found):
-        raise LineError("private_test_cases holds no list of tests", "take the file of the original")
+        raise LineError(f"{name} holds no list of tests", "take the file of the original")
     return found
 
 
@@ -209,7 +210,16 @@ def _accepting(name: str, in_class: bool, arguments: Sequence[Any], wanted: Any)
 
 def _literal(value: Any) -> str:
     """A value as Python, with the numbers that JSON made texts of when they were keys."""
-    text = repr(_with_int_keys(value))
+    return literal(_with_int_keys(value))
+
+
+def literal(value: Any) -> str:
+    """A value of JSON as Python.
+
+    Raises:
+        LineError: it holds NaN or an infinite number.
+    """
+    text = repr(value)
     if re.search(r"\b(nan|inf)\b", re.sub(r"'[^']*'|\"[^\"]*\"", "", text)):
         raise LineError("a number that no literal can say", "leave it out")
     return text

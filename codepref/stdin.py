@@ -4,19 +4,21 @@ Such a test stands wherever an assert can stand, as one canonical JSON text (`St
 
     {"input": "2 3\\n", "output": "5\\n"}
 
-Optional: `any_of`, a list of right outputs, in place of `output`; `tolerance`, for numbers. No Python text is a JSON
+Optional: `any_of`, a list of right outputs, in place of `output`; `tolerance`, for numbers; `by_line`, for line by line
+in place of word by word. No Python text is a JSON
 object with these keys and checks something, so the two kinds can not be mistaken for each other.
 """
 
 import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
 from typing import Any
 
 from codepref.files import LineError, checked_text, json_word
 
-KEYS = ("input", "output", "any_of", "tolerance")
+KEYS = ("input", "output", "any_of", "tolerance", "by_line")
 LOOSEST = 1e6
 LONGEST = 1000
 """Characters of a number: the pattern takes their square in time, and the program chooses them."""
@@ -39,6 +41,9 @@ class StdinTest:
     tolerance: float = 0.0
     """How far a number with a fraction may be off, absolutely or as a share of the right one. Whole numbers are exact.
     0: all is compared as text."""
+    by_line: bool = False
+    """LiveCodeBench's rule: as many lines, each equal but for blanks at its ends, or of the same decimal numbers, whose
+    spelling does not matter (1.0 is 1)."""
 
     @property
     def text(self) -> str:
@@ -50,6 +55,8 @@ class StdinTest:
             entry["any_of"] = self.outputs
         if self.tolerance:
             entry["tolerance"] = self.tolerance
+        if self.by_line:
+            entry["by_line"] = True
         return json.dumps(entry, ensure_ascii=False)
 
     def difference(self, printed: str) -> str:
@@ -57,6 +64,8 @@ class StdinTest:
 
         Lines are compared without blanks at their ends, then all words in order whatever the layout.
         """
+        if self.by_line:
+            return self._difference_by_line(printed)
         words = printed.split()
         if any(self._agree(output.split(), words) for output in self.outputs):
             return ""
@@ -66,6 +75,13 @@ class StdinTest:
             if wanted is None or got is None or not self._agree(wanted.split(), got.split()):
                 return f"line {number}: expected {_excerpts(wanted, got)}{others}"
         return "the output differs"
+
+    def _difference_by_line(self, printed: str) -> str:
+        sides = [text.strip().split("\n") for text in (self.outputs[0], printed)]
+        for number, (wanted, got) in enumerate(zip_longest(*sides), 1):
+            if wanted is None or got is None or not _is_same_line(wanted, got):
+                return f"line {number}: expected {_excerpts(wanted, got)}"
+        return ""
 
     def _agree(self, wanted: list[str], got: list[str]) -> bool:
         if wanted == got:
@@ -96,6 +112,16 @@ class StdinTest:
             f"{word}:\n{_fenced(_cut(text, most))}"
             for word, text in (("Input", self.input), ("Output", self.outputs[0]))
         )
+
+
+def _is_same_line(wanted: str, got: str) -> bool:
+    """Equal texts, or as many decimal numbers, each equal; no two NaNs are."""
+    if wanted.strip() == got.strip():
+        return True
+    try:
+        return list(map(Decimal, wanted.split())) == list(map(Decimal, got.split()))
+    except InvalidOperation:  # no number, or one that nothing may be compared with
+        return False
 
 
 def _digits(whole: str) -> tuple[bool, str]:
@@ -176,7 +202,10 @@ def given_test(entry: Any) -> StdinTest:
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance <= LOOSEST:
         raise LineError(f"tolerance is {tolerance!r}", f"give a number from 0 to {LOOSEST:g}, or leave it out")
     texts = tuple(checked_text(output, "output") for output in outputs)
-    return StdinTest(checked_text(entry["input"], "input"), texts, float(tolerance))
+    by_line = entry.get("by_line", False)
+    if not isinstance(by_line, bool) or (by_line and (tolerance or len(texts) > 1)):
+        raise LineError(f"by_line is {by_line!r}", "write true, with one output and no tolerance, or leave it out")
+    return StdinTest(checked_text(entry["input"], "input"), texts, float(tolerance), by_line)
 
 
 def text_of(item: Any, where: str) -> str:

@@ -1,1 +1,1 @@
-"""Evaluation of code models: HumanEval(+), MBPP(+), DS-1000 and BigCodeBench in one format, graded in the sandbox."""
+"""Evaluation of code models on public benchmarks, in one format, graded in the sandbox."""

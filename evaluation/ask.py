@@ -14,7 +14,7 @@ from codepref.generate.progress import counting
 from codepref.generate.server import ServerConfig
 from codepref.generate.tiny.backend import TinyConfig
 from evaluation.benchmark import Asked, Benchmark, Problem, Settings
-from evaluation.samples import MARK, GradedSample, cleaned, writable
+from evaluation.samples import MARK, GradedSample, cleaned, unfinished, writable
 
 BACKENDS = ("local", "server", "tiny")
 
@@ -94,7 +94,7 @@ def draw_samples(
     asked = {problem.task_id: problem for problem in problems}
     given = [(asked[sample.task_id], sample.raw) for sample in drawn]
     if benchmark.bare:
-        programs = [(benchmark.program(problem, text), "") for problem, text in given]
+        programs = [(benchmark.program(problem, text), unfinished(text)) for problem, text in given]
     else:
         programs = cleaned(benchmark, given, settings)
     return [
@@ -112,7 +112,16 @@ def _drawn(
     ended_early = answer.finish_reason.startswith("length") and not any(mark in given for mark in stop)
     raw = _raw(benchmark, problem, shown, chat)
     rule = "" if answer.text.strip() else f"no answer: {answer.finish_reason}"
-    return GradedSample(problem.task_id, index, raw, "", rule, cut=ended_early, mended=given != answer.text)
+    return GradedSample(
+        problem.task_id,
+        index,
+        raw,
+        "",
+        rule,
+        cut=ended_early,
+        mended=given != answer.text,
+        thought=writable(answer.thought),
+    )
 
 
 def _say(line: str) -> None:

@@ -27,10 +27,14 @@ class Problem:
     reference: str
     """The data set's own solution, as a completion that `Benchmark.program` takes."""
     entry_point: str = ""
-    group: str = ""
-    """What the score is split by: the library for DS-1000."""
+    groups: tuple[str, ...] = ()
+    """What the score is split by: the library for DS-1000; difficulty, platform and month for contest tasks."""
     row: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Whatever else grading needs."""
+    date: str = ""
+    """The day it was published, YYYY-MM-DD, where that is known: `--since` and `--until` choose by it."""
+    flaw: str = ""
+    """What its authors say is wrong with it, in few words. It is told, and counts as they count it."""
 
     @functools.cached_property
     def digest(self) -> str:
@@ -84,8 +88,8 @@ class Benchmark:
     """Problems from a file, or from the Hub."""
     program: Callable[[Problem, str], str]
     """The program that is run for a solution, or for a completion of a problem."""
-    reference: Callable[[Problem], str]
-    """The program of the data set's own solution."""
+    reference: Callable[[Problem], str] | None
+    """The program of the data set's own solution; None where the data set has no solutions."""
     grade: Callable[[Work, Settings], Iterator[list[Graded]]]
     ask: Callable[[Problem, bool, bool], "Asked"]
     """What a model is shown; for a chat model; with the begin of its answer."""
@@ -135,6 +139,23 @@ def _hub_rows(data: benchmarks.HubData) -> Iterator[dict[str, Any]]:
         for config, split in data.parts:
             for row in datasets.load_dataset(data.hub, config, split=split, revision=data.revision):
                 yield dict(row)
+    except Exception as error:  # every layer below raises its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CodeprefError(f"{data.hub}: can not be loaded from the Hub ({reason}); pass --data FILE") from None
+
+
+def hub_files(data: benchmarks.HubData) -> list[Path]:
+    """The files of a dataset at the known commit, downloaded once; its loading script is not run.
+
+    Raises:
+        CodeprefError: the Hub can not be read; what to do is said.
+    """
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return [
+            Path(hf_hub_download(data.hub, file, repo_type="dataset", revision=data.revision)) for file in data.files
+        ]
     except Exception as error:  # every layer below raises its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CodeprefError(f"{data.hub}: can not be loaded from the Hub ({reason}); pass --data FILE") from None

@@ -29,7 +29,7 @@ def load(path: Path | None) -> list[Problem]:
         facts = row["metadata"]
         data = {"code_context": row["code_context"], "kind": facts.get("perturbation_type", "")}
         task_id, library = str(facts["problem_id"]), facts["library"]
-        problems.append(Problem(task_id, row["prompt"], row["reference_code"], group=library, row=data))
+        problems.append(Problem(task_id, row["prompt"], row["reference_code"], groups=(library,), row=data))
     return problems
 
 

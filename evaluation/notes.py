@@ -32,6 +32,15 @@ def sample_notes(
     return notes
 
 
+def flaw_notes(problems: Sequence[Problem]) -> list[str]:
+    """One line on the tasks that their authors say are flawed."""
+    flawed = [f"{problem.task_id} ({problem.flaw})" for problem in problems if problem.flaw]
+    if not flawed:
+        return []
+    listed = ", ".join(flawed)
+    return [f"Errata: {len(flawed)} of {len(problems)} tasks are flawed by their authors' list, and count: {listed}."]
+
+
 def _cleaning_hint(samples: Sequence[GradedSample], rows: Sequence[dict[str, Any]]) -> list[str]:
     failed = [sample for sample, row in zip(samples, rows, strict=True) if row["verdict"] != "passed"]
     broken = sum(row["error"].startswith(BROKEN) for row in rows)

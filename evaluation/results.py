@@ -16,6 +16,7 @@ from evaluation import figure
 from evaluation.benchmark import Graded, Problem
 from evaluation.samples import GradedSample, writable, write_text
 from evaluation.score import INTERVAL, pass_at_ks
+from evaluation.window import window_in_words
 
 SCHEMA = 1
 Row = dict[str, Any]
@@ -87,7 +88,7 @@ def result(
         raise CodeprefError(f"{name}: {len(unjudged)} programs could not be judged ({unjudged[0]} ...); run it again")
     keys = {"score": "verdict"} | ({"base": "base_verdict"} if any(line.get("base_verdict") for line in rows) else {})
     parts = {part: _scores(counts(rows, key), ks) for part, key in keys.items()}
-    by_group = _by_group({problem.task_id: problem.group for problem in problems if problem.group}, rows, ks)
+    by_group = _by_group({problem.task_id: problem.groups for problem in problems}, rows, ks)
     found = counts(rows, "verdict")
     return {
         "schema": SCHEMA,
@@ -110,12 +111,11 @@ def result(
     }
 
 
-def _by_group(groups: Mapping[str, str], rows: Sequence[Row], ks: Sequence[int]) -> dict[str, Any]:
+def _by_group(groups: Mapping[str, Sequence[str]], rows: Sequence[Row], ks: Sequence[int]) -> dict[str, Any]:
     """Scores of every group that has rows, in the order of their names."""
     members: dict[str, list[Row]] = {}
     for line in rows:
-        group = groups.get(line["task_id"])
-        if group is not None:
+        for group in groups.get(line["task_id"], ()):
             members.setdefault(group, []).append(line)
     return {group: _scores(counts(members[group], "verdict"), ks) for group in sorted(members)}
 
@@ -155,6 +155,7 @@ def results_text(found: Mapping[str, Any]) -> str:
     for title, scores in [*rows, *found["by_group"].items()]:
         lines.append(f"| {title} | " + " | ".join(percent(score) for score in scores.values()) + " |")
     lines += ["", f"Intervals: {found['interval']}.", *_limits_in_words(found)]
+    lines += [f"Only tasks published {window_in_words(found['window'])}."] if found.get("window") else []
     part = _part_in_words(found, "")
     if part:
         lines.append(f"**{part}** ({found['partial']['why']}): no score of {found['benchmark']}.")
@@ -162,13 +163,18 @@ def results_text(found: Mapping[str, Any]) -> str:
     lines += [f"Verdicts: {_listed(found['verdicts'])}."]
     lines += [f"Errors: {_listed(found['errors'])}."] if found["errors"] else []
     lines += [f"Programs taken from answers: {_listed(found['extraction'])}."] if found.get("extraction") else []
-    gate = found["references"]
-    lines += [f"References: {gate['passed']} of {gate['run']} pass{_failing(gate)}."]
+    lines.append(_references_in_words(found["references"]))
     if found["modes"].get("official"):
         lines.append("Mode `official`: the tests ran beside the programs, as upstream's do.")
     lines += [f"- {note}" for note in found.get("notes", [])]
     lines += ["", f"Fingerprint `{found['fingerprint']['id']}`; its parts are in results.json.", ""]
     return "\n".join(lines)
+
+
+def _references_in_words(gate: Mapping[str, Any]) -> str:
+    if not gate["run"]:
+        return "References: the data set has none."
+    return f"References: {gate['passed']} of {gate['run']} pass{_failing(gate)}."
 
 
 def _part_in_words(found: Mapping[str, Any], before: str) -> str:

@@ -41,6 +41,7 @@ from evaluation.samples import (
 )
 from evaluation.score import usual_ks
 from evaluation.taskids import task_ids
+from evaluation.window import Window
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Options:
     quiet: bool = False
     cluster: Cluster | None = None
     """Ray, to grade on instead of this machine."""
+    window: Window | None = None
+    """Grade only tasks published in these days: a score of its own, not a part of the benchmark's."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     run = _Run(benchmark, options, _settings(benchmark, options))
     _check_files(run)
     every = _load(run)
-    problems = select_problems(every, options, benchmark.name)
+    whole = every if options.window is None else options.window.chosen(every, benchmark.name)
+    problems = select_problems(whole, options, benchmark.name)
     answers = _answers(run, problems, every)
     answered = {sample.task_id for sample in answers}
     used = [problem for problem in problems if problem.task_id in answered]
@@ -103,11 +107,11 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     gate = _references(run, used, mark)
     write_samples(run.folder, "samples", answers)
     rows = _grade(run, used, answers, mark["id"])
-    part = _part(options, used, _whole(run, every, problems))
+    part = _part(options, used, _whole(run, whole, problems))
     found = results.result(benchmark.name, used, rows, ks, _facts(mark, gate, options) | part | _cut(answers))
     distance = [] if found["partial"] else leaderboard.distance_notes(found)
     hints = notes.sample_notes(benchmark, answers, rows, options.clean or options.model is not None)
-    found["notes"] = [*distance, *contaminated, *hints]
+    found["notes"] = [*distance, *contaminated, *notes.flaw_notes(used), *hints]
     results.write_results(run.folder, found)
     results.submission(run.folder, answers, rows, found)
     return found
@@ -264,6 +268,8 @@ def _template(model: AskedModel | None) -> str | None:
 def _references(run: _Run, problems: list[Problem], mark: dict[str, Any]) -> dict[str, Any]:
     """How many references pass; raises `CodeprefError` where too few do. Kept by what it depends on, if enough did."""
     benchmark = run.benchmark
+    if benchmark.reference is None:
+        return {"run": 0, "passed": 0, "failed": [], "excused": {}}
     parts = {key: mark[key] for key in ("benchmark", "limits", "libraries", "sandbox")}
     digest = digest_of([parts, dataset_hash(problems)])
     path = run.options.cache / "references" / f"{digest}.json"
@@ -376,6 +382,7 @@ def _facts(mark: dict[str, Any], gate: dict[str, Any], options: Options) -> dict
         "adapter": model.adapter if model else None,
         "generation": _told(model) if model else None,
         "references": {key: gate[key] for key in ("run", "passed", "failed", "excused")},
+        "window": dataclasses.asdict(options.window) if options.window else None,
         "fingerprint": mark,
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }

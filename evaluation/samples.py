@@ -1,8 +1,8 @@
 """Saved samples: EvalPlus' and BigCodeBench's JSON lines in and out, and HumanEval's.
 
 A line has `task_id` and either `solution` (a whole program, or a model's answer) or `completion` (what follows the
-prompt). DS-1000's lines have `metadata.problem_id` or `id`, and `code`. Several lines of one task are its samples, in
-order.
+prompt). DS-1000's lines have `metadata.problem_id` or `id`, and `code`, LiveCodeBench's rows `question_id` and
+`code_list`. Several lines of one task, or several texts of a line, are its samples, in order.
 """
 
 import contextlib
@@ -42,6 +42,8 @@ class GradedSample:
     """How the file of samples spells the id of the task, where that is another spelling."""
     mended: bool = False
     """Half surrogate pairs, which are no characters, were replaced in the text."""
+    thought: str = ""
+    """What the model thought before it, where the server gives that apart."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,11 @@ def saved_texts(path: Path) -> Iterator[SavedText]:
         for number, row in read_rows(path):
             empty = False
             where = f"{path}:{number}"
-            given, whole = _text(row, where)
-            text = writable(given)
             reason = row.get("finish_reason")
             cut = reason == "length" if isinstance(reason, str) else None
-            yield SavedText(where, writable(_task(row)), text.removeprefix(MARK), whole, cut, text != given)
+            for given, whole in _texts(row, where):
+                text = writable(given)
+                yield SavedText(where, writable(_task(row)), text.removeprefix(MARK), whole, cut, text != given)
     except CodeprefError as error:
         raise CodeprefError(f"--samples {error}") from None
     if empty:
@@ -135,7 +137,8 @@ def read_samples(
     if clean and not benchmark.bare:
         programs = cleaned(benchmark, [(problem, line.text) for problem, line in given], settings)
     else:
-        programs = [(_as_given(benchmark, problem, line), "") for problem, line in given]
+        rules = [unfinished(line.text) if benchmark.bare else "" for _, line in given]
+        programs = [(_as_given(benchmark, *item), rule) for item, rule in zip(given, rules, strict=True)]
     found: dict[str, list[GradedSample]] = {}
     for (problem, line), (program, rule) in zip(given, programs, strict=True):
         samples = found.setdefault(problem.task_id, [])
@@ -157,26 +160,33 @@ def _as_given(benchmark: Benchmark, problem: Problem, line: SavedText) -> str:
 def _task(row: dict[str, object]) -> str:
     metadata = row.get("metadata")
     number = metadata.get("problem_id") if isinstance(metadata, dict) else None
-    return str(
-        next((v for v in (row.get("task_id"), number, row.get("problem_id"), row.get("id")) if v is not None), "")
-    )
+    given = (row.get("task_id"), number, *(row.get(key) for key in ("problem_id", "question_id", "id")))
+    return str(next((value for value in given if value is not None), ""))
 
 
-_FIELDS = (("solution", True), ("completion", False), ("code", None), ("answer", None))
+_FIELDS = (("solution", True), ("completion", False), ("code", None), ("answer", None), ("code_list", None))
 
 
-def _text(row: dict[str, object], where: str) -> tuple[str, bool | None]:
-    """The text of a line, and whether it is a whole program (None: the benchmark decides); null is an empty answer."""
+def _texts(row: dict[str, object], where: str) -> list[tuple[str, bool | None]]:
+    """The text of a line, or several of a list, and whether it is a whole program (None: the benchmark decides).
+
+    Null is an empty answer.
+    """
     for key, whole in _FIELDS:
         value = row.get(key)
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if isinstance(value, str):
-            return value, whole
+        values = value if isinstance(value, list) else [value]
+        texts = [text for text in values if isinstance(text, str)]
+        if texts and len(texts) == len(values):
+            return [(text, whole) for text in texts]
     for key, whole in _FIELDS:
         if key in row and row[key] is None:
-            return "", whole
+            return [("", whole)]
     raise CodeprefError(f"{where}: neither 'solution' nor 'completion' holds a text")
+
+
+def unfinished(text: str) -> str:
+    """The rule of an answer that is a thought without an end, or nothing for any other."""
+    return UNFINISHED if text.strip() and extract.spoken(text) is None else ""
 
 
 def is_program(text: str, entry_point: str) -> bool:
@@ -213,9 +223,14 @@ def _program(benchmark: Benchmark, problem: Problem, text: str, item: extract.Ex
 def write_samples(folder: Path, name: str, samples: Iterable[GradedSample]) -> None:
     """Writes `NAME.raw.jsonl` (texts) and `NAME.jsonl` (programs), as EvalPlus and BigCodeBench take them."""
     kept = list(samples)
-    texts = [{"task_id": s.task_id, "solution": s.raw} | ({"finish_reason": "length"} if s.cut else {}) for s in kept]
-    write_text(folder / f"{name}.raw.jsonl", json_text(texts))
+    write_text(folder / f"{name}.raw.jsonl", json_text(map(_raw_row, kept)))
     write_text(folder / f"{name}.jsonl", json_text({"task_id": s.task_id, "solution": s.program} for s in kept))
+
+
+def _raw_row(sample: GradedSample) -> dict[str, str]:
+    row = {"task_id": sample.task_id, "solution": sample.raw}
+    row |= {"finish_reason": "length"} if sample.cut else {}
+    return row | ({"thought": sample.thought} if sample.thought else {})
 
 
 def json_text(rows: Iterable[object]) -> str:

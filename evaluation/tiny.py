@@ -44,7 +44,7 @@ def load(path: Path | None) -> list[Problem]:
 def _problem(task: Task, reference: str, tests: list[str]) -> Problem:
     group = GROUPS[sum(STEPS[name].error == USUAL for name, _ in task.steps)]
     data = {"tests": tests, "before": "", "after": ""}
-    return Problem(task.task_id, task.prompt, reference, ENTRY_POINT, group, data)
+    return Problem(task.task_id, task.prompt, reference, ENTRY_POINT, (group,), data)
 
 
 def program(_: Problem, text: str) -> str:

@@ -138,3 +138,51 @@ def test_items_of_files() -> None:
     assert text_of(json.dumps({"output": "1", "input": "2"}), "tests[0]") == '{"input": "2", "output": "1"}'
     with pytest.raises(LineError, match=r"tests\[3\]: a test has"):
         text_of({"input": "2"}, "tests[3]")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "printed", "right"),
+    [
+        ("5\n", "  5 \n\n", True),
+        ("1\n\n2", "1\n2", False),
+        ("1\n2", "1 2", False),
+        ("1", "1\n2", False),
+        ("1", "1.0", True),
+        ("1000", "1e3", True),
+        ("1000", "1_000", True),
+        ("0.3", "0.30000000000000004", False),
+        ("50000000000000000", "50000000000000001", False),
+        ("1 2", "1   02", True),
+        ("a b", "a  b", False),
+        ("1 a", "1.0 a", False),
+        ("YES", "Yes", False),
+        ("nan", "nan", True),
+        ("nan 1", "nan  1", False),
+        ("sNaN 1", "sNaN  1", False),
+        ("inf", "Infinity", True),
+        ("1\r\n2\r\n", "1\n2\n", True),
+        ("", "\n", True),
+        ("1", "", False),
+    ],
+)
+def test_by_line_is_upstreams_rule(wanted: str, printed: str, right: bool) -> None:
+    """Compared with the checker of LiveCodeBench@28fef95, on these and on 200,000 random pairs."""
+    assert (StdinTest("", (wanted,), by_line=True).difference(printed) == "") is right
+
+
+def test_by_line_is_part_of_the_text_and_says_where() -> None:
+    test = StdinTest("", ("1\n2",), by_line=True)
+    assert test.text == '{"input": "", "output": "1\\n2", "by_line": true}'
+    assert read_test(test.text) == test
+    assert test.difference("1\n3") == "line 2: expected '2', got '3'"
+    assert test.difference("1") == "line 2: expected '2', got nothing more"
+    for entry in ({"by_line": 1}, {"by_line": True, "tolerance": 0.1}):
+        with pytest.raises(LineError, match="by_line"):
+            given_test({"input": "", "output": "", **entry})
+
+
+@pytest.mark.parametrize("number", ["9" * 2_000_000, "1e999999999", "1e999999999999999999"])
+def test_by_line_takes_no_time_for_what_a_program_may_print(number: str) -> None:
+    started = time.process_time()
+    StdinTest("", (number + "0",), by_line=True).difference(number)
+    assert time.process_time() - started < 5

@@ -38,7 +38,7 @@ from codepref.store import Shard, Stage
 
 PROMPT_RUN, CODE_RUN, COMMON, SHORTEST = 10, 13, 10, 6
 WORDING = 0.6
-TEXTS = ("prompt", "text", "complete_prompt", "instruct_prompt", "question")
+TEXTS = ("prompt", "text", "complete_prompt", "instruct_prompt", "question", "question_content")
 CODES = ("canonical_solution", "code", "reference_code", "solution")
 
 

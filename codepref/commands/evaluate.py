@@ -8,7 +8,8 @@ from codepref.commands.options import add_runner, cluster, cores
 from codepref.errors import CodeprefError
 from evaluation.ask import BACKENDS, AskedModel
 from evaluation.benchmark import CACHE
-from evaluation.catalogue import NAMES, benchmark
+from evaluation.catalogue import NAMES, RELEASES, benchmark
+from evaluation.window import read_window
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the samples (%(default)s)")
     parser.add_argument("--split", choices=("complete", "instruct"), default="complete", help="of BigCodeBench")
     parser.add_argument("--subset", choices=("full", "hard"), default="full", help="of BigCodeBench")
+    parser.add_argument(
+        "--release", choices=RELEASES, default="release_v6", metavar="RELEASE",
+        help="of LiveCodeBench: release_v1 to release_v6 hold all tasks so far, v1 to v6 the new ones (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--since", metavar="DAY", help="only tasks published since this day or month (YYYY-MM-DD or YYYY-MM)"
+    )
+    parser.add_argument("--until", metavar="DAY", help="only tasks published until this day or month, it included")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a local copy of the benchmark (default: the Hub)")
     parser.add_argument(
         "--ids",
@@ -94,10 +103,11 @@ def run(args: argparse.Namespace) -> int:
         raise CodeprefError(f"evaluate: name a benchmark: {', '.join(NAMES)}")
     _ks(args)
     _check(args)
+    read_window(args.since, args.until)
     from evaluation.run import run_benchmark
 
     for name in args.benchmarks.split(","):
-        found = run_benchmark(benchmark(name, args.split, args.subset), _options(args))
+        found = run_benchmark(benchmark(name, args.split, args.subset, args.release), _options(args))
         if not args.quiet:
             from evaluation.results import results_text
 
@@ -163,6 +173,7 @@ def _options(args: argparse.Namespace) -> Any:
         limit=args.limit, ks=_ks(args),
         workers=args.workers or cores(), python=args.python, cache=args.cache, trained_on=args.trained_on,
         allow_unisolated=args.allow_unisolated, profile=args.profile, quiet=args.quiet, cluster=cluster(args),
+        window=read_window(args.since, args.until),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Mistral, DeepSeek, Gemini and Anthropic's compatible endpoints send in their pla
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codepref.generate.base import Completion
@@ -27,6 +27,8 @@ class _Said:
     text: str = ""
     refusal: str = ""
     thought: bool = False
+    thoughts: str = ""
+    """Of these, what may be read."""
 
 
 def read_choices(answer: Any, seed: int) -> list[Completion]:
@@ -40,11 +42,9 @@ def read_choices(answer: Any, seed: int) -> list[Completion]:
     found = (
         [_choice(choice, seed) for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
     )
-    first, *rest = found or [("", seed, "missing")]
-    carrier = Completion(
-        *first, prompt_tokens=_tokens(usage, "prompt_tokens"), completion_tokens=_tokens(usage, "completion_tokens")
-    )
-    return [carrier, *(Completion(*choice) for choice in rest)]
+    first, *rest = found or [Completion("", seed, "missing")]
+    prompt, completion = (_tokens(usage, name) for name in ("prompt_tokens", "completion_tokens"))
+    return [replace(first, prompt_tokens=prompt, completion_tokens=completion), *rest]
 
 
 def is_final(completion: Completion) -> bool:
@@ -55,15 +55,16 @@ def is_final(completion: Completion) -> bool:
     return bool(completion.text.strip()) or reason in ("length", "content_filter", "refusal")
 
 
-def _choice(choice: Mapping[str, Any], seed: int) -> tuple[str, int, str]:
+def _choice(choice: Mapping[str, Any], seed: int) -> Completion:
     message = choice.get("message")
     message = message if isinstance(message, dict) else choice
     content = message.get("content")
     said = _said(choice.get("text") if content is None else content)
     reason = _reason(choice.get("finish_reason") or choice.get("stop_reason"))
+    thoughts = said.thoughts or next((text for name in THOUGHT_FIELDS if (text := _readable(message.get(name)))), "")
     if said.text.strip():
         # Half a surrogate pair is valid JSON but neither UTF-8 nor Arrow can hold it.
-        return _storable(said.text), seed, reason
+        return Completion(_storable(said.text), seed, reason, thought=_storable(thoughts))
     refusal = message.get("refusal") or said.refusal
     if isinstance(refusal, str) and refusal.strip():
         reason = f"refusal: {quoted(refusal)}"
@@ -71,7 +72,16 @@ def _choice(choice: Mapping[str, Any], seed: int) -> tuple[str, int, str]:
         reason = f"error: {quoted(choice['error'])}"
     elif said.thought or any(message.get(name) for name in THOUGHT_FIELDS):
         reason = f"{reason}: thoughts, but no answer"
-    return "", seed, _storable(reason)
+    return Completion("", seed, _storable(reason), thought=_storable(thoughts))
+
+
+def _readable(thoughts: Any) -> str:
+    """The text of thoughts: a text, a part, or a list of parts; those that are encrypted have none."""
+    if isinstance(thoughts, str):
+        return thoughts
+    if isinstance(thoughts, dict):
+        return _readable(next((thoughts[name] for name in ("thinking", "text", "summary") if thoughts.get(name)), ""))
+    return "".join(map(_readable, thoughts)) if isinstance(thoughts, list) else ""
 
 
 def _reason(reason: Any) -> str:
@@ -96,7 +106,7 @@ def _part(part: Any) -> _Said:
     if not isinstance(part, dict):
         return _Said()
     if part.get("type") in THOUGHTS or part.get("thought") is True:
-        return _Said(thought=True)
+        return _Said(thought=True, thoughts=_readable(part))
     if isinstance(part.get("refusal"), str):
         return _Said(refusal=part["refusal"])
     text = next((part[name] for name in ("text", "content", "value", "output_text") if part.get(name)), "")
@@ -106,7 +116,8 @@ def _part(part: Any) -> _Said:
 def _joined(parts: Iterable[_Said]) -> _Said:
     found = list(parts)
     text, refusal = "".join(part.text for part in found), "".join(part.refusal for part in found)
-    return _Said(text, refusal, any(part.thought for part in found))
+    thoughts = "".join(part.thoughts for part in found)
+    return _Said(text, refusal, any(part.thought for part in found), thoughts)
 
 
 def _storable(text: str) -> str:

@@ -42,6 +42,8 @@ class Completion:
     so that sums are right."""
     cached: bool = False
     """True when nobody was asked: the answer lay in the request cache."""
+    thought: str = field(default="", compare=False)
+    """What the server gave apart from the text as the model's thoughts. It is no part of the answer."""
 
 
 @dataclass(frozen=True)

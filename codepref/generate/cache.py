@@ -31,8 +31,11 @@ CREATE TABLE IF NOT EXISTS answers (
   PRIMARY KEY (key, choice)
 )
 """
+THOUGHTS = "CREATE TABLE IF NOT EXISTS thoughts (key BLOB, choice INTEGER, thought TEXT, PRIMARY KEY (key, choice))"
+"""A table of their own, so that a cache of before is one still."""
 SELECT = """
-SELECT text, seed, finish_reason, prompt_tokens, completion_tokens FROM answers WHERE key = ? ORDER BY choice
+SELECT text, seed, finish_reason, prompt_tokens, completion_tokens, thought
+FROM answers LEFT JOIN thoughts USING (key, choice) WHERE key = ? ORDER BY choice
 """
 TOKENS = "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM answers"
 
@@ -79,7 +82,7 @@ class Cache:
                 self.hits += 1
             else:
                 self.misses += 1
-        return [replace(Completion(*row), cached=True) for row in rows] or None
+        return [replace(Completion(*row[:-1]), cached=True, thought=row[-1] or "") for row in rows] or None
 
     def put(self, key: bytes, choices: Sequence[Completion]) -> None:
         """Store all choices of one answer, or none of them. The first answer to a key stays."""
@@ -87,9 +90,10 @@ class Cache:
             (key, i, c.text, c.seed, c.finish_reason, c.prompt_tokens, c.completion_tokens)
             for i, c in enumerate(choices)
         ]
+        thoughts = [(key, i, c.thought) for i, c in enumerate(choices) if c.thought]
         with self._lock:
             try:
-                self._insert(key, rows)
+                self._insert(key, rows, thoughts)
             except sqlite3.Error as error:
                 raise self._trouble(error) from None
 
@@ -114,12 +118,13 @@ class Cache:
     ) -> None:
         self.close()
 
-    def _insert(self, key: bytes, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _insert(self, key: bytes, rows: Sequence[tuple[Any, ...]], thoughts: Sequence[tuple[Any, ...]]) -> None:
         # The write lock is taken before looking, so that two processes never mix the choices of their answers.
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             if self._connection.execute("SELECT 1 FROM answers WHERE key = ?", (key,)).fetchone() is None:
                 self._connection.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                self._connection.executemany("INSERT INTO thoughts VALUES (?, ?, ?)", thoughts)
 
     def _prepare(self) -> None:
         with self._connection:
@@ -129,6 +134,7 @@ class Cache:
             if tables and version != SCHEMA_VERSION:
                 raise sqlite3.DatabaseError("an SQLite file, but not a request cache of this version")
             self._connection.execute(SCHEMA)
+            self._connection.execute(THOUGHTS)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self._connection.execute("PRAGMA journal_mode = WAL")
         # NORMAL survives the death of the process; only a power cut can undo the last few answers.

@@ -97,7 +97,7 @@ def read_results(path: Path) -> Results:
 def _refuse_a_part(path: Path, found: Mapping[str, Any]) -> None:
     """Raises `CodeprefError` for results of some of the problems."""
     variant = variant_of(found["benchmark"])
-    known = variant.problems if variant is not None else 0
+    known = variant.problems if variant is not None and not found.get("window") else 0
     whole = max(found["problems_of_benchmark"], known)
     part = found.get("partial")
     if part or found["problems"] < whole:
@@ -109,6 +109,7 @@ def _refuse_a_part(path: Path, found: Mapping[str, Any]) -> None:
 def _scores(found: Mapping[str, Any]) -> Iterator[PublishedScore]:
     """`base` are the original tests of a benchmark that extends another."""
     drawn = found.get("generation") or {}
+    window = found.get("window")
     settings = f"temperature {drawn['temperature']:g}, {drawn['n']} samples" if drawn else "samples from a file"
     for part, remark in (("score", ""), ("base", " (original tests)")):
         for metric, number in found.get(part, {}).items():
@@ -120,9 +121,14 @@ def _scores(found: Mapping[str, Any]) -> Iterator[PublishedScore]:
                 high=float(number["high"]),
                 problems=int(found["problems"]),
                 fingerprint=found["fingerprint"]["id"],
-                settings=GREEDY if settings == "temperature 0, 1 samples" else settings,
+                settings=(GREEDY if settings == "temperature 0, 1 samples" else settings) + _days(window),
                 date=found["date"],
             )
+
+
+def _days(window: Mapping[str, Any] | None) -> str:
+    """Of which days the tasks are, where only those of some days were graded."""
+    return f", tasks from {window['since'] or 'the first'} to {window['until'] or 'the last'}" if window else ""
 
 
 def files(folder: Path, repo_id: str, paths: Sequence[Path]) -> list[File]:

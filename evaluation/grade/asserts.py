@@ -3,7 +3,7 @@
 The rows of a problem hold `tests` (texts), and `before` and `after`: what stands before and behind the program.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from codepref.sandbox import Cell, Job, Limits, Matrix, Mode, execute
@@ -32,9 +32,9 @@ def grade_asserts(work: Work, settings: Settings) -> Iterator[list[Graded]]:
     for matrix in _execute(jobs(), settings, WALL_S):
         job = known.pop(matrix.job_id)
         cells = matrix.cells
-        if any(cell.error == "wall limit" and cell.cpu_s > BUSY_S for row in cells for cell in row):
+        if any(was_kept_waiting(cell) for row in cells for cell in row):
             cells = next(_execute(iter([job]), replace(settings, workers=1), PATIENT_S)).cells
-        yield [_graded(row) for row in cells]
+        yield [decided(row) for row in cells]
 
 
 def _execute(jobs: Iterator[Job], settings: Settings, wall_s: float) -> Iterator[Matrix]:
@@ -52,8 +52,13 @@ def _execute(jobs: Iterator[Job], settings: Settings, wall_s: float) -> Iterator
     )  # fmt: skip
 
 
-def _graded(cells: tuple[Cell, ...]) -> Graded:
-    """The first trouble in the order of the tests decides."""
+def was_kept_waiting(cell: Cell) -> bool:
+    """Whether a program ran out of wall time while it was working, on a busy machine; another one sleeps."""
+    return cell.error == "wall limit" and cell.cpu_s > BUSY_S
+
+
+def decided(cells: Sequence[Cell]) -> Graded:
+    """The verdict on a program from its cells, in the order of the tests: the first trouble decides."""
     bad = next((cell for cell in cells if cell.verdict != "passed"), None)
     mode: Mode = "official" if any(cell.mode == "official" for cell in cells) else "plain"
     verdict = "passed" if bad is None else bad.verdict

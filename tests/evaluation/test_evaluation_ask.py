@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 from generate.fake_server import FakeServer, Fault, prompt_of
@@ -7,6 +8,7 @@ from codepref.errors import CodeprefError
 from evaluation.ask import AskedModel, draw_samples
 from evaluation.benchmark import Problem
 from evaluation.catalogue import benchmark
+from evaluation.samples import read_samples, write_samples
 
 PROBLEM = Problem("HumanEval/0", 'def f(a):\n    """Doc."""\n', "", "f")
 TASK = "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
@@ -75,3 +77,29 @@ def test_longer_answers_may_be_asked_for_and_cut_ones_are_marked(tmp_path):
         (found,) = draw_samples(benchmark("humaneval_plus"), [PROBLEM], model, tmp_path)
         assert [seen.body["max_tokens"] for seen in server.seen] == [2000]
     assert found.cut is True
+
+
+def test_thoughts_are_kept_apart_and_those_without_an_end_are_counted(tmp_path):
+    """Of a benchmark whose answers are taken as they are, too."""
+
+    def remade(good):
+        good["choices"][0]["message"]["reasoning_content"] = "hmm"
+        return json.dumps(good).encode()
+
+    problems = [Problem(name, "", "", row={"starter": "", "called": ""}) for name in ("1_A", "1_B")]
+    problems = [dataclasses.replace(problem, prompt=f"Task {problem.task_id}.") for problem in problems]
+
+    def answer(prompt, seed, choice):
+        return "<think>on and on" if "1_B" in prompt else "```python\nprint(1)\n```"
+
+    with FakeServer(lambda k, body: Fault(remake=remade), text=answer) as server:
+        found = draw_samples(
+            benchmark("livecodebench"), problems, AskedModel("m", "server", base_url=server.base_url), tmp_path
+        )
+    assert [sample.rule for sample in found] == ["", "unfinished thought"]
+    assert [sample.thought for sample in found] == ["hmm", "hmm"]
+    write_samples(tmp_path, "samples", found)
+    (row, _) = map(json.loads, (tmp_path / "samples.raw.jsonl").read_text().splitlines())
+    assert row == {"task_id": "1_A", "solution": "```python\nprint(1)\n```", "thought": "hmm"}
+    (saved, _) = read_samples(tmp_path / "samples.raw.jsonl", benchmark("livecodebench"), problems)
+    assert saved.program == found[0].program

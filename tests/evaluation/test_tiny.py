@@ -17,11 +17,11 @@ from evaluation.catalogue import benchmark
 def test_problems_are_held_out_and_split_by_planted_misconceptions():
     problems = tiny.load(None)
     assert len({problem.task_id for problem in problems}) == 240
-    assert {problem.group for problem in problems} >= set(tiny.GROUPS[:3])
+    assert {group for problem in problems for group in problem.groups} >= set(tiny.GROUPS[:3])
     for problem in problems[:20]:
         task = read_task(problem.prompt)
         assert task.split == "heldout"
-        assert tiny.GROUPS.index(problem.group) == sum(STEPS[name].error == USUAL for name, _ in task.steps)
+        assert tiny.GROUPS.index(*problem.groups) == sum(STEPS[name].error == USUAL for name, _ in task.steps)
 
 
 def test_a_file_gives_the_same_problems(tmp_path):

@@ -143,3 +143,15 @@ def test_full_disk_is_one_clear_line(tmp_path):
         with pytest.raises(GenerationError, match="full"):
             for i in range(100):
                 cache.put(b"%d" % i, [Completion("x" * 4000, i)])
+
+
+def test_thoughts_are_kept_and_a_cache_of_before_is_one_still(tmp_path):
+    path = tmp_path / "c.sqlite"
+    with Cache(path) as cache:
+        cache.put(b"old", [Completion("a", 1)])
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE thoughts")
+    with Cache(path) as cache:
+        cache.put(b"new", [Completion("a", 1, thought="hmm"), Completion("b", 2)])
+        assert [choice.thought for choice in cache.get(b"new")] == ["hmm", ""]
+        assert [choice.thought for choice in cache.get(b"old")] == [""]

@@ -12,6 +12,8 @@ from codepref.generate.gathered import EMPTY_LIMIT
 from codepref.generate.server import FRUITLESS_LIMIT, ServerConfig, ServerGenerator
 
 ONE = [Request("p", "code", "x")]
+THOUGHTS = {"a part with thoughts": "hmm" * 3, "reasoning_content": "hmm", "reasoning": "hmm", "thinking": "hmm"}
+"""What is kept apart of an answer, by quirk."""
 QUICK = {"retry-after-ms": "1"}
 GOOD = text_of("x", sample_seed(0, "p", "code", 0))
 
@@ -47,6 +49,7 @@ def test_an_answer_in_another_shape_is_paid_once_and_holds_no_thoughts(cache, na
         ((sample,),) = running.generate(ONE)
         assert generator(server, cache).generate(ONE)[0][0].cached
     assert (sample.text, sample.finish_reason) == (GOOD, "stop")
+    assert sample.thought == ("hmm" if name in STREAMS else THOUGHTS.get(name, ""))
     assert sample.completion_tokens == (0 if name == "usage is missing" else 5)
     assert len(server.seen) == 1
 

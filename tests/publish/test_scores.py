@@ -92,3 +92,17 @@ def test_the_hub_reads_the_scores(remote, adapter, results):
     assert json.loads(repo.files["evaluation/humaneval_plus.json"]) == json.loads(results.read_text())
     assert cli.main(words) == 0
     assert len(repo.log) == 2
+
+
+def test_a_score_on_some_days_is_whole_and_names_them(tmp_path):
+    """A part of a benchmark is refused; the tasks of some days are a benchmark of their own."""
+    path = releases.results(tmp_path / "days.json")
+    found = json.loads(path.read_text())
+    found |= {"benchmark": "livecodebench_v6", "problems": 131, "problems_of_benchmark": 131, "partial": None}
+    found["window"] = {"since": "2025-02-01", "until": None}
+    path.write_text(json.dumps(found))
+    (score, *_) = scores.read_results(path).scores
+    assert score.settings == "greedy, one sample, tasks from 2025-02-01 to the last"
+    path.write_text(json.dumps(found | {"window": None}))
+    with pytest.raises(CodeprefError, match="131 of 175 problems are no score of livecodebench_v6"):
+        scores.read_results(path)

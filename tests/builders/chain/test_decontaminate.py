@@ -135,6 +135,13 @@ def test_a_benchmark_is_read_as_a_dataset_of_the_hub(tmp_path, tasks, monkeypatc
     assert index.prompt(PLATEAU, "longest_plateau") == ("benchmark text", "HumanEval Own/0")
 
 
+def test_a_file_of_livecodebench_is_one_of_tasks(tmp_path):
+    path = tmp_path / "test6.jsonl"
+    path.write_text(json.dumps({"question_id": "1_A", "question_content": PLATEAU, "starter_code": ""}) + "\n")
+    index = decontaminate.task_index(gate(tmp_path, [str(path)]).tasks.path)
+    assert index.prompt(PLATEAU, "")[0] == "benchmark text"
+
+
 def test_rows_without_a_task_are_named(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"body": "x"}\n')
