@@ -22,7 +22,18 @@ def codepref(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     venv.create(folder / "env", with_pip=False)
     python = folder / "env" / "bin" / "python"
     site = next((folder / "env" / "lib").glob("python3*")) / "site-packages"
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(site),
+        str(wheel),
+    ]
     subprocess.run(install, check=True, capture_output=True, timeout=120)
     # a checkout that is installed there to be worked on comes by a .pth file of its own, which is not read from here
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
