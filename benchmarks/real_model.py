@@ -6,7 +6,7 @@
     python -m benchmarks.real_model labels RUN FOLDER
     python -m benchmarks.real_model choices RUN_OF_DSTC FOLDER
     python -m benchmarks.real_model repairs RUN_OF_CODEFLOW FOLDER
-    python -m benchmarks.real_model record RUN FILE.jsonl.gz
+    python -m benchmarks.real_model record RUN FILE.jsonl.gz [--source TEXT --licence NAME]
 
 MBPP (Austin et al., arXiv 2108.07732, CC-BY-4.0) numbers its training part 601 to 974; its test part, which models are
 graded on, 11 to 510. A prompt shows the function's header and the task's sentence, never an assertion: a program is
@@ -107,7 +107,7 @@ def write_prompts(path: Path, folder: Path, most: int | None) -> str:
     return f"{len(kept)} prompts and {len(graded)} tasks to keep clear of in {folder}"
 
 
-def write_recordings(run: Path, out: Path) -> str:
+def write_recordings(run: Path, out: Path, source: str, licence: str) -> str:
     """Writes the answers of a run as recordings (docs/formats.md); returns what was written, in words."""
     found = inspection.read_run(run)
     rows = _by_prompt(found.stage("samples")).values()
@@ -115,7 +115,7 @@ def write_recordings(run: Path, out: Path) -> str:
         for row in rows:
             kept = {key: row[key] for key in ("prompt_id", "prompt", "entry_point", "generator")}
             texts = {key: [sample["text"] for sample in row[key]] for key in ("codes", "tests")}
-            line = {**kept, "source": SOURCE, "licence": LICENCE, **texts}
+            line = {**kept, "source": source, "licence": licence, **texts}
             file.write(json.dumps(line).encode() + b"\n")
     return f"{len(rows)} prompts -> {out}"
 
@@ -293,11 +293,13 @@ def main() -> None:
     record = commands.add_parser("record", help="write a run's answers as recordings")
     record.add_argument("run", type=Path)
     record.add_argument("out", type=Path, help=".jsonl.gz")
+    record.add_argument("--source", default=SOURCE, help="where the prompts come from (%(default)s)")
+    record.add_argument("--licence", default=LICENCE, help="of the prompts (%(default)s)")
     arguments = parser.parse_args()
     if arguments.command == "prompts":
         print(write_prompts(arguments.mbpp, arguments.folder, arguments.n))
     elif arguments.command == "record":
-        print(write_recordings(arguments.run, arguments.out))
+        print(write_recordings(arguments.run, arguments.out, arguments.source, arguments.licence))
     else:
         report = {"labels": table, "choices": choices, "repairs": repairs}[arguments.command]
         for line in report(arguments.run, arguments.folder):
