@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": ("codepref.commands.evaluate", "grade samples or a model on code benchmarks"),
     "publish": ("codepref.commands.publish", "put a dataset or a model on the Hub"),
     "inspect": ("codepref.commands.inspect", "show a run, or where a model or dataset on the Hub comes from"),
+    "report": ("codepref.commands.report", "any runs as one HTML page, to look at, to send, to keep"),
     "execute": ("codepref.commands.execute", "run codes on tests in the sandbox"),
     "convert": ("codepref.commands.convert", "make prompts or recordings of a set of contest tasks"),
     "tiny": ("codepref.commands.tiny", "the tiny model: its prompts, its training"),

@@ -17,6 +17,9 @@ from codepref.inspection.run import Run
 from codepref.records import Exclusion
 from codepref.store import Stage
 
+BATCH = 256
+"""Rows that are in memory at a time."""
+
 
 @dataclass(frozen=True)
 class Yield:
@@ -102,12 +105,23 @@ def dataset_rows(run: Run | None, config: str, *columns: str) -> Iterator[dict[s
     Raises:
         CodeprefError: a file is missing or damaged.
     """
+    for batch in dataset_batches(run, config, *columns):
+        yield from batch.to_pylist()
+
+
+def dataset_batches(run: Run | None, config: str, *columns: str) -> Iterator[pa.RecordBatch]:
+    """The same, a batch at a time; columns that the dataset does not have are left out.
+
+    Raises:
+        CodeprefError: a file is missing or damaged.
+    """
     if run is None or run.manifest is None or config not in run.manifest["dataset"]:
         return
     for item in run.manifest["dataset"][config]["files"]:
         path = run.root / item["file"]
         try:
-            yield from pq.read_table(path, columns=list(columns) or None).to_pylist()
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(BATCH, columns=list(columns) or None)
         except (OSError, pa.ArrowInvalid) as error:
             said = str(error).partition("\n")[0]
             raise CodeprefError(f"{path}: can not be read ({said}); build the dataset again") from None
