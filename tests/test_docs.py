@@ -17,7 +17,7 @@ from codepref import cli, config
 from codepref.commands import options
 from codepref.errors import CodeprefError
 
-OTHERS = {
+OTHERS = {"jq", 
     "source",
     "vllm",
     "pip",
