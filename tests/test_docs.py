@@ -17,7 +17,8 @@ from codepref import cli, config
 from codepref.commands import options
 from codepref.errors import CodeprefError
 
-OTHERS = {"jq", 
+OTHERS = {
+    "jq",
     "source",
     "vllm",
     "pip",
