@@ -18,7 +18,7 @@ import transformers
 import trl.trainer.utils
 from data import DataArguments, lineage
 from guards import ChosenGuard, Fitting
-from memory import TILE_WORDS, Pass, estimate
+from memory import TILE_WORDS, Pass, estimate, return_freed_memory
 from transformers import Trainer
 from trl import ModelConfig, get_quantization_config
 
@@ -89,13 +89,15 @@ def prepare_trainer(
     """The arguments every trainer takes: model by name, configuration, quantisation, adapter.
 
     How the model is to be loaded is put into `training_args`, where TRL looks for it. On a CPU log-probabilities are
-    computed in smaller tiles than TRL's: PyTorch's operators hold eight of them at once.
+    computed in smaller tiles than TRL's: PyTorch's operators hold eight of them at once. What is freed goes back to the
+    system.
 
     Raises:
         CodeprefError: rows are held out but never evaluated on, or the other way round.
     """
     if training_args.device.type == "cpu":
         trl.trainer.utils._CHUNKED_LOGPROB_CHUNK_SIZE = TILE_WORDS["cpu"]
+        return_freed_memory()
     training_args.model_init_kwargs = {
         "revision": model_args.model_revision,
         "attn_implementation": model_args.attn_implementation,

@@ -1,5 +1,9 @@
 """The memory estimate: parts that can be counted are counted right, and each remedy it names makes it smaller."""
 
+import ctypes
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -175,3 +179,40 @@ def test_what_a_layer_keeps_is_counted(memory, settings, kept):
             model = get_peft_model(model, lora)
         counted.append(saved(model, ids, mask))
     assert estimated[1] - estimated[0] == pytest.approx(counted[1] - counted[0], rel=0.03)
+
+
+HEAP = """
+import ctypes, sys
+sys.path.insert(0, "recipes")
+if sys.argv[1] == "returned":
+    from memory import return_freed_memory
+    return_freed_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+def block(size):
+    found = libc.malloc(size)
+    ctypes.memset(found, 1, size)
+    return found
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+libc.free(block(16 << 20))        # from here on glibc puts blocks up to this size into the heap
+before = resident()
+large = []
+for _ in range(40):
+    large.append(block(4 << 20))
+    block(1 << 12)                # what stays, and holds the heap up
+for found in large[:-1]:
+    libc.free(found)
+more = [block(5 << 20) for _ in range(8)]
+print(resident() - before)
+"""
+
+
+def test_freed_memory_goes_back(root):
+    def grown(way):
+        words = [sys.executable, "-c", HEAP, way]
+        return float(subprocess.run(words, cwd=root, capture_output=True, text=True, check=True, timeout=120).stdout)
+
+    if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
+        pytest.skip("only glibc is told to")
+    assert grown("returned") < 60 < 150 < grown("as it is")
