@@ -11,6 +11,8 @@ import pytest
 
 from benchmarks.gpu import run
 
+from interrupts import started  # isort: skip
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import json, os, pathlib, sys, time
@@ -90,7 +92,7 @@ def test_told_to_end_it_takes_its_parts_along(tmp_path, sent):
         f"run.PROGRAM = ({str(tmp_path / 'program.py')!r},); run.GRACE_S = 0.2; sys.exit(run.main())"
     )
     words = [sys.executable, "-c", code, "--only", "full", "--out", str(tmp_path / "out")]
-    program = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    program = started(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert program.stdout.readline().startswith("models: done")
     result = json.loads((tmp_path / "out" / "gpu.json").read_text())
     program.send_signal(sent)

@@ -38,7 +38,10 @@ def f(x):
 
 
 def worker_processes():
-    """Ids of every process that runs a worker, the referee or isolation.py of this checkout."""
+    """Ids of every process that runs a worker, the referee or isolation.py of this checkout.
+
+    What other processes of the same test run have started (`pytest -n 2`) is not among them; what nobody holds is.
+    """
     found = set()
     for entry in Path("/proc").iterdir():
         try:
@@ -46,8 +49,20 @@ def worker_processes():
         except OSError:
             continue
         if entry.name.isdigit() and f"{ROOT}/codepref/sandbox" in text:
-            found.add(int(entry.name))
+            above = set(ancestors(int(entry.name)))
+            if os.getpid() in above or os.getppid() not in above:
+                found.add(int(entry.name))
     return found
+
+
+def ancestors(pid):
+    """The process, its parent, and so on; ends early where one is gone meanwhile."""
+    while pid > 1:
+        yield pid
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return
 
 
 def gone(pids, patience_s=10.0):
