@@ -42,11 +42,35 @@ def load(config: type[Config], path: str | Path | None = None, overrides: Sequen
         raise CodeprefError(f"{where}: {key}: {first['msg']} (got {first['input']!r})") from None
 
 
+class _Twice(yaml.YAMLError):
+    """A mapping has a key twice, of which YAML would take the last."""
+
+    def __init__(self, key: Any, line: int) -> None:
+        super().__init__(key, line)
+        self.key, self.line = key, line
+
+
+class _OnceEach(yaml.SafeLoader):
+    """Plain YAML, with every key of a mapping once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Raises `_Twice`; keys that are merged in (`<<`) may stand in the mapping itself too."""
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge":
+                if str(key.value) in seen:
+                    raise _Twice(key.value, key.start_mark.line + 1)
+                seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)
     except OSError as error:
-        raise CodeprefError(f"{path}: {error.strerror}; give --config a YAML file") from None
+        raise CodeprefError(f"{path}: {error.strerror}; name a YAML file") from None
+    except _Twice as twice:
+        raise CodeprefError(f"{path}, line {twice.line}: the key {twice.key!r} stands there twice; keep one") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CodeprefError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if values is None:

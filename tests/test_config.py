@@ -79,3 +79,23 @@ def test_paths_of_a_file_are_seen_from_its_folder(tmp_path, monkeypatch):
     assert config.load(Files, "configs/c.yaml") == Files("data/a.jsonl", ("configs/b.jsonl", "plain.jsonl"))
     given = config.load(Files, tmp_path / "configs" / "c.yaml", ["one=../x"])
     assert given == Files("../x", (str(tmp_path / "configs" / "b.jsonl"), "plain.jsonl"))
+
+
+def test_a_key_that_stands_there_twice_is_named(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("count: 3\ninner:\n  rate: 0.1\n  rate: 0.2\n")
+    with pytest.raises(CodeprefError, match=r"c\.yaml, line 4: the key 'rate' stands there twice; keep one"):
+        config.load(Outer, path)
+    path.write_text("inner: &one {rate: 0.1}\ncount: 3\n")
+    assert config.load(Outer, path).inner.rate == 0.1
+
+
+def test_merged_keys_may_be_given_again(tmp_path):
+    @dataclass(frozen=True)
+    class Two:
+        a: Inner
+        b: Inner
+
+    path = tmp_path / "c.yaml"
+    path.write_text("a: &a {rate: 0.1, kind: b}\nb: {<<: *a, rate: 0.2}\n")
+    assert config.load(Two, path) == Two(Inner(0.1, "b"), Inner(0.2, "b"))

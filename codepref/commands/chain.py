@@ -73,6 +73,11 @@ class Chain:
         """
         for number, step in enumerate(steps, 1):
             self._do(step, f"[{number}/{len(steps)}] {step.name}", again)
+            if step.name in self.anew:  # what was made of its old result is worth nothing, also for the next call
+                for other in steps[number:]:
+                    if other.needs is None or step.name in other.needs:
+                        self.before.pop(other.name, None)
+                self._write()
         self.before = {}
         self._write()
 
@@ -93,7 +98,6 @@ class Chain:
         else:
             self._command(step, again)
         self._add(step, inputs, result, time.monotonic() - began)
-        self._write()
 
     def _is_kept(self, step: Step, inputs: Mapping[str, str]) -> bool:
         known = self.before.get(step.name)
@@ -122,13 +126,15 @@ class Chain:
         """A command in a process of its own."""
         if self.way.before is not None:
             self.way.before(self.root, step)
-        log = self.root / "logs" / f"{step.name.replace(' ', '-').replace(',', '')}.txt"
-        log.parent.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "codepref.cli", *step.words]
         environment = {**os.environ, "PYTHONWARNINGS": "ignore::FutureWarning", **(self.way.environment or {})}
-        with log.open("w") as file:
-            output = file if step.words[0] in LOGGED else None
-            code = subprocess.run(command, stdout=output, env=environment, check=False).returncode
+        if step.words[0] in LOGGED:
+            log = self.root / "logs" / f"{step.name.replace(' ', '-').replace(',', '')}.txt"
+            log.parent.mkdir(exist_ok=True)
+            with log.open("w") as file:
+                code = subprocess.run(command, stdout=file, env=environment, check=False).returncode
+        else:
+            code = subprocess.run(command, env=environment, check=False).returncode
         if code:
             raise CodeprefError(
                 f"step '{step.name}' failed with exit code {code}; what was finished is kept. To go on: codepref "

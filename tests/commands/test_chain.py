@@ -105,6 +105,20 @@ def test_a_failure_keeps_what_came_before_and_what_comes_after(tmp_path: Path, t
     assert done[5:] == ["labels", "sum"]
 
 
+def test_what_follows_is_done_anew_also_after_a_stop_in_between(tmp_path: Path, truth: Path) -> None:
+    done: list[str] = []
+    run(tmp_path, steps(done, truth))
+    for broken in ("labels", ""):
+        changed = steps(done, truth, broken)
+        changed[0] = Step("a", call=counted("a", done), needs=(), reads=("other",))
+        if broken:
+            with pytest.raises(CodeprefError):
+                run(tmp_path, changed)
+        else:
+            run(tmp_path, changed)
+    assert done[5:] == ["a", "labels", "adapter", "sum"]
+
+
 def test_a_step_that_reads_everything_is_done_again_when_anything_was(tmp_path: Path) -> None:
     done: list[str] = []
     plain = [Step("a", call=counted("a", done)), Step("b", call=counted("b", done))]

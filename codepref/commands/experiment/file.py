@@ -152,6 +152,9 @@ def check(experiment: Experiment) -> None:
     """
     if (experiment.prompts is None) == (experiment.seeds is None):
         raise CodeprefError("give prompts (a file of prompts) or seeds (source code), one of them")
+    folder = experiment.model.startswith((".", "/", "~")) or experiment.model.count("/") > 1
+    if (folder or experiment.backend == "tiny") and not Path(experiment.model).is_dir():
+        raise CodeprefError(f"model: {experiment.model}: no such folder; name one, or ORG/NAME on the Hub")
     for key in ("prompts", "truth"):
         path = getattr(experiment, key)
         if path is not None and not Path(path).is_file():

@@ -70,6 +70,11 @@ def test_local_copies_are_graded_on_and_kept_out_of_the_prompts(tmp_path: Path) 
         ({"evaluations": {"all": Evaluation(("humanevil",))}}, "evaluations.all: 'humanevil' is no benchmark"),
         ({"seeds": "src"}, "give prompts .* or seeds .*, one of them"),
         ({"truth": "nowhere"}, "truth: nowhere: no such file"),
+        (
+            {"model": "tiny/chekpoint", "backend": "tiny"},
+            "model: tiny/chekpoint: no such folder; name one, or ORG/NAME",
+        ),
+        ({"model": "../models/mine"}, r"model: \.\./models/mine: no such folder"),
     ],
 )
 def test_parts_that_do_not_fit_are_named(tmp_path: Path, keys: dict[str, object], said: str) -> None:
