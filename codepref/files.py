@@ -108,7 +108,7 @@ def json_object(data: bytes, unique_keys: bool = False) -> dict[str, Any]:
         value = json.loads(text, object_pairs_hook=_with_unique_keys if unique_keys else None)
     except json.JSONDecodeError as error:
         remedy = "write one JSON object per line" if text.endswith("\n") else "the file seems to be cut off here"
-        raise LineError(f"not JSON ({error.msg.removesuffix(" at")} at column {error.colno})", remedy) from None
+        raise LineError(f"not JSON ({error.msg.removesuffix(' at')} at column {error.colno})", remedy) from None
     except (RecursionError, ValueError) as error:
         raise LineError(f"not usable JSON ({error})", "write one flat JSON object of strings per line") from None
     if not isinstance(value, dict):
