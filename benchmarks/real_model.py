@@ -191,6 +191,8 @@ def choices(run: Path, folder: Path) -> Iterator[str]:
     """The report of `choices`, a line at a time: codes and tests that DSTC chose and rejected, against the truth."""
     hidden, references = read_truth(folder / "truth.jsonl"), _references(folder)
     rows = list(paired_rows(run))
+    if not rows:
+        raise SystemExit(f"{run}: no pairs; give a finished run of DSTC")
     jobs = [job for row in rows for job in _sides(row, hidden, references)]
     passed = [_passed(matrix.cells) for matrix in execute(jobs, LIMITS, workers=2)]
     codes = np.array([found.all(axis=1)[[0, -1]] for found in passed[::2]], dtype=bool)
@@ -219,6 +221,8 @@ def repairs(run: Path, folder: Path) -> Iterator[str]:
     hidden = read_truth(folder / "truth.jsonl")
     found = inspection.read_run(run)
     told = list(dataset_rows(found, "trajectories"))
+    if not told:
+        raise SystemExit(f"{run}: no trajectories; give a finished run of CodeFlow")
     jobs = [
         Job(row["trajectory_id"], _versions(row), tuple(hidden[row["prompt_id"]]), row["entry_point"]) for row in told
     ]

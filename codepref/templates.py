@@ -12,10 +12,10 @@ CARDS = next(path for path in (_HERE / "model_cards", _HERE.parent / "model_card
 """Folder of the templates of cards and of the quickstart's page."""
 
 
-def environment(autoescape: bool = False) -> jinja2.Environment:
-    """The environment of the templates in `CARDS`; lines that hold only a block leave no line behind."""
+def environment(autoescape: bool = False, folder: Path = CARDS) -> jinja2.Environment:
+    """The environment of the templates in a folder; lines that hold only a block leave no line behind."""
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(CARDS),
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         autoescape=autoescape,
         trim_blocks=True,

@@ -147,3 +147,15 @@ def _ready(address, process):
         assert process.poll() is None, "chromedriver ended at once"
         time.sleep(0.05)
     raise AssertionError("chromedriver does not answer")
+
+
+def unreadable(window):
+    """What can not be read in a page, or sticks out, in either scheme on a phone and on a screen; all is unfolded."""
+    found = []
+    for scheme in ("light", "dark"):
+        for width in (360, 1280):
+            window.look(width, scheme)
+            window.run(OPEN)
+            pale, wide = window.run(CONTRAST), window.run(TOO_WIDE)
+            found += [(scheme, width, pale, wide)] * (pale != [] or wide != [0, []])
+    return found

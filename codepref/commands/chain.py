@@ -15,8 +15,6 @@ from typing import Any
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
 
-LONGEST = 4096
-"""Longer words name no file."""
 LOGGED = ("train", "evaluate")
 """Commands whose output goes to a file; their progress goes to the terminal."""
 
@@ -146,9 +144,9 @@ def _inputs(step: Step) -> dict[str, str]:
     """The files that a step names, by the hash of their content, and the other texts it reads."""
     found = {}
     for word in (*step.words, *step.reads):
-        path = Path(word.partition("=")[2] or word)
-        if len(word) < LONGEST and path.is_file():
-            with path.open("rb") as file:
+        path = word.partition("=")[2] or word
+        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on a text too long for a name
+            with Path(path).open("rb") as file:
                 found[word] = hashlib.file_digest(file, "sha256").hexdigest()
         elif word in step.reads:
             found[word] = word

@@ -127,3 +127,11 @@ def test_a_step_that_reads_everything_is_done_again_when_anything_was(tmp_path: 
     assert done == ["a", "b"]
     run(tmp_path, plain, seed="1")
     assert done == ["a", "b", "a", "b"]
+
+
+def test_a_word_too_long_for_a_name_is_no_file(tmp_path: Path) -> None:
+    done: list[str] = []
+    long = [Step("a", call=counted("a", done), needs=(), reads=("x" * 300, "a=" + "y/" * 3000, "with\0zero"))]
+    run(tmp_path, long)
+    run(tmp_path, long)
+    assert done == ["a"]

@@ -1,7 +1,6 @@
 """What is counted between the commands of an experiment: right pairs, scores, gains."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,30 +112,13 @@ def keep_scores(root: Path, *, models: Sequence[str]) -> dict[str, Any]:
             continue  # trained once, and not in this experiment any more
         found = json.loads(path.read_text(encoding="utf-8"))
         where = {"model": model, "way": way, "benchmark": benchmark}
-        told["scores"].append({**where, **_score(found), "failures": failures(path.parent / "verdicts.jsonl")})
+        told["scores"].append({**where, **_score(found), "failures": found["errors"]})
         base = root / "evaluation" / BASE / way / benchmark
         if model != BASE and (base / "results.json").exists():
             pair = compare.compare_runs(base, path.parent)
             kept = {key: pair[key] for key in ("problems", "difference", "low", "high", "mcnemar_p")}
             told["gains"].append({**where, **kept, "won": len(pair["wins"]), "lost": len(pair["losses"])})
     return told
-
-
-def failures(path: Path) -> dict[str, int]:
-    """How many samples failed by what kind of failure, most first: a wrong value, a verdict, an exception."""
-    kinds = Counter[str]()
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["verdict"] != "passed":
-            kinds[_kind(row["verdict"], row["error"])] += 1
-    return dict(sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _kind(verdict: str, error: str) -> str:
-    name = error.partition(":")[0]
-    if verdict != "failed":
-        return verdict
-    return "wrong value" if name == "AssertionError" or not name.isidentifier() else name
 
 
 def _score(found: dict[str, Any]) -> dict[str, Any]:

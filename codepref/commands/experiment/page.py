@@ -68,7 +68,7 @@ class Graded:
         counts = Counter[str]()
         for score in self.scores:
             counts.update(score.failures)
-        return tuple(kind for kind, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        return tuple(kind for kind, _ in counts.most_common())
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
+from codepref import templates
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, json_lines, write_whole
 
@@ -105,17 +104,17 @@ def _values(arguments: argparse.Namespace, path: Path) -> dict[str, Any]:
 
 
 def _rendered(name: str, values: Mapping[str, Any]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )  # fmt: skip
-    return environment.get_template(f"{name}.yaml.jinja").render(values)
+    template = templates.environment(folder=HERE).get_template(f"{name}.yaml.jinja")
+    return template.render(values) + "\n"
 
 
 def _example_prompts() -> str:
     """The examples without their answers."""
-    rows = [json.loads(line) for line in EXAMPLES.read_text(encoding="utf-8").splitlines()]
-    return "".join(json.dumps({key: row[key] for key in PROMPT_KEYS}) + "\n" for row in rows)
+    text = ""
+    for line in EXAMPLES.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        text += json.dumps({key: row[key] for key in PROMPT_KEYS}) + "\n"
+    return text
 
 
 def _holds_trajectories(path: Path) -> bool:

@@ -62,6 +62,7 @@ def test_an_experiment_is_killed_twice_and_goes_on(root: Path, tmp_path: Path, e
     }  # fmt: skip
     assert [gain["way"] for gain in told["gains"]] == ["greedy", "sampled"]
     assert told["labels"]["codedpo"]["pairs"] > 0
+    assert all(sum(score["failures"].values()) > 0 for score in told["scores"])
     page = (out / "report.html").read_text()
     assert "tiny, sampled" in page and "<script" not in page
     assert f"page      {out / 'report.html'}" in done.stdout

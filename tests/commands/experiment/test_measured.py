@@ -1,12 +1,11 @@
 """What is counted in an experiment: pairs against hidden tests, and what the page says of many comparisons."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
 
-from codepref.commands.experiment.measured import failures, judged_pairs, read_truth
+from codepref.commands.experiment.measured import judged_pairs, read_truth
 from codepref.commands.experiment.page import ExperimentPage, Gain, Graded, Score
 from codepref.errors import CodeprefError
 from codepref.report.html import ShownShare
@@ -59,17 +58,3 @@ def graded(*gains: tuple[float, float, float]) -> Graded:
 def test_the_headline_does_not_pick_the_best_of_many(items: tuple[Graded, ...], said: str) -> None:
     empty = {field.name: () for field in dataclasses.fields(ExperimentPage)}
     assert ExperimentPage(**(empty | {"graded": items})).headline == said  # type: ignore[arg-type]
-
-
-def test_failures_are_counted_by_kind(tmp_path: Path) -> None:
-    rows = [
-        ("passed", ""),
-        ("failed", "AssertionError: wrong value for input 0"),
-        ("failed", ""),
-        ("failed", "TypeError: object of type 'int' has no len()"),
-        ("timeout", "CPU limit"),
-        ("failed", "wrong value"),
-    ]
-    path = tmp_path / "verdicts.jsonl"
-    path.write_text("".join(json.dumps({"verdict": verdict, "error": error}) + "\n" for verdict, error in rows))
-    assert failures(path) == {"wrong value": 3, "TypeError": 1, "timeout": 1}
