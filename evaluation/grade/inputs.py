@@ -37,7 +37,7 @@ Finding = tuple[Verdict, str]
 """Verdict and error of a group."""
 LONG_S, FIRST = 0.05, 16
 """Where the reference takes so many CPU seconds for all added inputs, only so many of them are looked at first."""
-LOOK_S, LOOK_FACTOR, LOOK_GROUP = 0.05, 4.0, 5.0
+LOOK_S, LOOK_FACTOR, LOOK_GROUP = 0.05, 4.0, 10.0
 """CPU seconds of a call in a first look, or so many times the reference's; and of a group, in such calls."""
 
 
