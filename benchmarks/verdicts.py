@@ -4,8 +4,8 @@
 
 DATA is a folder with `benchmarks/` and `verdicts_evalplus/`, `verdicts_ds1000/`, `verdicts_bigcodebench/`. Prints every
 difference and one JSON line of counts. DS-1000 and BigCodeBench need their environments (`codepref evaluate --prepare`)
-and come in an order drawn with seed 0, so that the first N are a fair sample. With `--out` every verdict of these two is
-kept in a file as it comes: the same command goes on from there.
+and come in an order drawn with seed 0, so that the first N are a fair sample. With `--out` every verdict of these two
+is kept in a file as it comes: the same command goes on from there.
 """
 
 import argparse
@@ -134,6 +134,7 @@ def official(data: Path, which: str, settings: Settings, limit: int | None, out:
     table = table[:limit]
     settings = dataclasses.replace(settings, python=environment.python(which, settings.cache))
     kept = [row for _, row in read_rows(out)] if out is not None and out.exists() else []
+    kept = kept[: len(table)]
     todo = table[len(kept) :]
     work = ((problems[str(row[key])], [module.program(problems[str(row[key])], row[text])]) for row in todo)
 

@@ -79,8 +79,8 @@ def _corpora(path: Path, pins: Path, index: str | None = None) -> None:
     missing = missing_corpora(target, names)
     if missing:
         print(
-            f"{pins.stem}: NLTK data {', '.join(missing)} could not be fetched; tasks that read it will fail, and their "
-            f"references are excused. With a network, run `codepref evaluate --prepare {pins.stem}` again.",
+            f"{pins.stem}: NLTK data {', '.join(missing)} could not be fetched; tasks that read it will fail, "
+            f"their references are excused. With a network, run `codepref evaluate --prepare {pins.stem}` again.",
             file=sys.stderr,
         )
 
