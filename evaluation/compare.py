@@ -10,6 +10,7 @@ from codepref.errors import CodeprefError
 from evaluation import results
 from evaluation.samples import write_text
 from evaluation.score import Z
+from evaluation.window import window_in_words
 
 
 def read_result_folder(folder: Path) -> tuple[dict[str, Any], list[results.Row]]:
@@ -33,6 +34,11 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     (first, first_rows), (second, second_rows) = read_result_folder(a), read_result_folder(b)
     if first["benchmark"] != second["benchmark"]:
         raise CodeprefError(f"{a} is {first['benchmark']}, {b} is {second['benchmark']}; compare runs of one benchmark")
+    if _choice(first) != _choice(second):
+        words = ", ".join(f"{folder}: {_choice(found)}" for folder, found in ((a, first), (b, second)))
+        raise CodeprefError(
+            f"different tasks were graded ({words}); grade both with the same --limit, --ids, --since and --until"
+        )
     if first["fingerprint"]["dataset"] != second["fingerprint"]["dataset"]:
         raise CodeprefError(f"{a} and {b} were graded on different versions of the data; grade one of them again")
     rates = [_rates(first_rows), _rates(second_rows)]
@@ -53,6 +59,14 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
         "wins": wins, "losses": losses,
         "same_fingerprint": first["fingerprint"]["id"] == second["fingerprint"]["id"],
     }  # fmt: skip
+
+
+def _choice(found: Mapping[str, Any]) -> str:
+    """Which tasks a run was told to grade, in words; samples that are of no others are compared where both have some."""
+    window, partial = found.get("window"), found.get("partial")
+    days = window_in_words(window) if window else ""
+    part = partial["why"] if partial and partial["why"].startswith("--") else ""
+    return " ".join(filter(None, (part, days))) or "all"
 
 
 def _rates(rows: Sequence[results.Row]) -> dict[str, float]:
