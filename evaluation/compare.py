@@ -62,7 +62,7 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
 
 
 def _choice(found: Mapping[str, Any]) -> str:
-    """Which tasks a run was told to grade, in words; samples that are of no others are compared where both have some."""
+    """Which tasks a run was told to grade, in words; where samples were of no others, that is all."""
     window, partial = found.get("window"), found.get("partial")
     days = window_in_words(window) if window else ""
     part = partial["why"] if partial and partial["why"].startswith("--") else ""

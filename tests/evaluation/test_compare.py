@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
-from evaluation.compare import comparison_text, mcnemar, paired_interval
+from codepref.errors import CodeprefError
+from evaluation.compare import compare_runs, comparison_text, mcnemar, paired_interval
 from evaluation.efficiency import efficiency_summary, ratio
 
 
@@ -39,3 +42,30 @@ def test_a_few_equal_differences_are_not_certain():
     mean, low, high = paired_interval([1.0] * 3 + [-1.0] + [0.0] * 6)
     half = 1.959963984540054 * ((6 / 12 - (2 / 12) ** 2) / 12) ** 0.5
     assert (mean, low, high) == pytest.approx((0.2, 2 / 12 - half, 2 / 12 + half))
+
+
+def test_runs_on_other_tasks_are_not_taken_for_other_data(tmp_path):
+    partial = {"why": "--limit 2", "problems": 2, "of": 3, "task_ids": ["a", "b"]}
+    days = {"since": "2025-02-01", "until": None}
+    runs = {
+        "whole": {"dataset": "1"}, "part": {"dataset": "2", "partial": partial},
+        "late": {"dataset": "3", "window": days}, "other": {"dataset": "4"},
+        "few": {"dataset": "1", "partial": {**partial, "why": "the samples are of no others"}},
+    }  # fmt: skip
+    verdict = json.dumps({"task_id": "a", "sample": 0, "verdict": "passed"})
+    for name, facts in runs.items():
+        (tmp_path / name).mkdir()
+        mark = {"dataset": facts.pop("dataset"), "id": "1"}
+        content = {"benchmark": "b", "fingerprint": mark, "partial": None, "window": None, **facts}
+        (tmp_path / name / "results.json").write_text(json.dumps(content))
+        (tmp_path / name / "verdicts.jsonl").write_text(verdict + "\n")
+
+    def refused(name):
+        with pytest.raises(CodeprefError) as error:
+            compare_runs(tmp_path / "whole", tmp_path / name)
+        return str(error.value)
+
+    assert f"{tmp_path / 'part'}: --limit 2); grade both with the same --limit" in refused("part")
+    assert f"{tmp_path / 'late'}: since 2025-02-01); grade both" in refused("late")
+    assert "different versions of the data" in refused("other")
+    assert compare_runs(tmp_path / "whole", tmp_path / "few")["problems"] == 1
