@@ -14,7 +14,7 @@ from typing import Any
 
 from codepref.commands.chain import Chain, Step, Way, typed
 from codepref.commands.experiment.file import DEFAULT, Experiment, check
-from codepref.commands.experiment.steps import FILE, planned_steps, share_answers
+from codepref.commands.experiment.steps import FILE, check_parts, planned_steps, share_answers
 from codepref.commands.options import cores, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     words = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     experiment = load(Experiment, arguments.experiment or DEFAULT, [*words, *arguments.set])
     check(experiment)
+    check_parts(experiment)
     out = arguments.out or Path("runs") / Path(arguments.experiment or experiment.model).stem
     planned = list(planned_steps(experiment, out, arguments.workers))
     if arguments.dry_run:
