@@ -5,7 +5,7 @@ import pytest
 
 from codepref.errors import CodeprefError
 from codepref.records import Exclusion
-from codepref.store import Shard, Store, parquet_bytes, write_whole
+from codepref.store import Shard, Store, locked, parquet_bytes, write_whole
 
 TABLE = pa.table({"x": [1, 2]})
 
@@ -64,6 +64,14 @@ def test_two_builds_do_not_share_a_folder(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
+    with locked(tmp_path / "run", "run"), pytest.raises(CodeprefError, match="another run is running here; wait"):
+        with locked(tmp_path / "run", "run"):
+            pass
+    with locked(tmp_path / "run", "run"):
+        pass
+
+
 def test_an_unwritable_folder_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(CodeprefError, match="Permission denied; choose another --out"), Store(tmp_path / "run").lock():
