@@ -64,11 +64,11 @@ def test_two_builds_do_not_share_a_folder(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
-    with locked(tmp_path / "run", "run"), pytest.raises(CodeprefError, match="another run is running here; wait"):
-        with locked(tmp_path / "run", "run"):
-            pass
-    with locked(tmp_path / "run", "run"):
+def test_a_folder_takes_one_run_at_a_time(tmp_path):
+    folder = tmp_path / "run"
+    with locked(folder, "run"), pytest.raises(CodeprefError, match="another run is running here; wait"):
+        locked(folder, "run").__enter__()
+    with locked(folder, "run"):
         pass
 
 
