@@ -103,11 +103,17 @@ def test_seeds_and_a_server(tmp_path):
         (["--samples", "gone.jsonl"], "gone.jsonl: No such file"),
         (["--samples", "empty.jsonl"], "holds no lines"),
         (["--samples", "s.jsonl"], "s.jsonl:1: neither 'codes' nor 'versions'"),
+        (["--samples", "later.jsonl"], "later.jsonl:3: missing key 'tests'; every line needs"),
+        (["--samples", "list.json"], "list.json: a JSON list, not JSON lines; write one object a line"),
     ],
 )
 def test_what_does_not_go_together(tmp_path, words, complaint):
     (tmp_path / "s.jsonl").write_text('{"prompt_id": "a"}\n')
     (tmp_path / "empty.jsonl").write_text("\n")
+    good = {"prompt_id": "a", "prompt": "Write a().", "entry_point": "a", "codes": ["x = 1"], "tests": ["assert a()"]}
+    rows = [good, {**good, "prompt_id": "b"}, {key: good[key] for key in good if key != "tests"}]
+    (tmp_path / "later.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "list.json").write_text(json.dumps([good], indent=1))
     result = run("init", "mine", *words)
     assert result.returncode == 2
     assert complaint in result.stderr
