@@ -35,15 +35,15 @@ def load(config: type[Config], path: str | Path | None = None, overrides: Sequen
     for parents, key, level in _unknown(config, values):
         names = (*parents, key)
         near = _nearest(parents, key, level, config)
-        raise CodeprefError(f"{_place(path, overrides, names)}: unknown key '{'.'.join(names)}'{near}")
+        raise CodeprefError(f"{place(path, overrides, names)}: unknown key '{'.'.join(names)}'{near}")
     try:
         return TypeAdapter(config).validate_python(values)
     except ValidationError as error:
         names, said = _complaint(error)
-        raise CodeprefError(f"{_place(path, overrides, names)}: {'.'.join(names)}: {said}") from None
+        raise CodeprefError(f"{place(path, overrides, names)}: {'.'.join(names)}: {said}") from None
 
 
-def _place(path: str | Path | None, overrides: Sequence[str], names: Sequence[str]) -> str:
+def place(path: str | Path | None, overrides: Sequence[str], names: Sequence[str]) -> str:
     """Where a key was given: the override, else the file with its line, without one where the key is missing."""
     dotted = ".".join(names)
     for item in reversed(overrides):

@@ -10,8 +10,10 @@ from codepref.commands.options import (
     builder,
     cluster,
     config_file,
+    config_names,
     cores,
     methods,
+    offer,
     positive,
     shipped_configs,
 )
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("method", choices=methods(), help="what to build")
-    parser.add_argument("--config", metavar="FILE_OR_NAME", help="YAML file, or the name of a shipped one")
+    chosen = parser.add_argument("--config", metavar="FILE_OR_NAME", help="YAML file, or the name of a shipped one")
+    offer(chosen, lambda typed: config_names(CONFIGS / typed.method))
     parser.add_argument("--configs", action="store_true", help="list the shipped configurations and stop")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the run's folder")

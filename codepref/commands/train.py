@@ -6,16 +6,20 @@ import sys
 from pathlib import Path
 
 from codepref.commands.child import finished
-from codepref.commands.options import RECIPES, config_file, shipped_configs
+from codepref.commands.options import RECIPES, config_file, config_names, offer, shipped_configs
 from codepref.errors import CodeprefError
 
 TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
+MISSING = "train: the training libraries are missing; pip install 'codepref[train,tracking]'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("method", nargs="?", choices=TRAINERS, help="recipe to run")
-    parser.add_argument("--config", metavar="FILE_OR_NAME", help="YAML file, or a shipped one: MODEL/METHOD_qlora")
+    chosen = parser.add_argument(
+        "--config", metavar="FILE_OR_NAME", help="YAML file, or a shipped one: MODEL/METHOD_qlora"
+    )
+    offer(chosen, lambda _: config_names(RECIPES))
     parser.add_argument("--configs", action="store_true", help="list the shipped configurations and stop")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--skip-bad", action="store_true", help="leave out and count rows that can not be trained on")
@@ -36,12 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     if bool(arguments.merge) == bool(arguments.method):
         raise CodeprefError(f"train: give one of {', '.join(TRAINERS)}, or --merge ADAPTER --out DIR")
     if importlib.util.find_spec("trl") is None:
-        raise CodeprefError("train: the training libraries are missing; pip install 'codepref[train,tracking]'")
+        raise CodeprefError(MISSING)
     if arguments.config:
         arguments.config = config_file(arguments.config, RECIPES)
     if arguments.merge and not arguments.out:
         raise CodeprefError("train: give --out DIR, the folder of the merged model")
-    command = _command(arguments)
+    command = command_of(arguments)
     if not arguments.push:
         return finished(command)
     from codepref.publish import hub, release
@@ -54,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _command(arguments: argparse.Namespace) -> list[str]:
+def command_of(arguments: argparse.Namespace) -> list[str]:
     """The command of a recipe, or of merging."""
     if arguments.merge:
         options = {

@@ -73,7 +73,7 @@ def build_settings(experiment: Experiment, name: str) -> tuple[str, list[str]]:
         given["generation.local.model"] = experiment.model
         given |= {} if experiment.chat is None else {"generation.local.chat": experiment.chat}
     given["decontaminate"] = _graded_on(experiment)
-    given |= _dotted(dataset.settings)
+    given |= dotted(dataset.settings)
     config = dataset.config or near(CONFIGS / experiment.method(name) / ("tiny.yaml" if tiny else "best.yaml"))
     return config, _items(given)
 
@@ -99,11 +99,11 @@ def _build(experiment: Experiment, name: str, out: Path, workers: int) -> tuple[
     return ("build", experiment.method(name), "--config", config, *_flags(items), *where)
 
 
-def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested keys with dots, so that they do not replace their neighbours."""
     found: dict[str, Any] = {}
     for key, value in values.items():
-        found |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        found |= dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return found
 
 
