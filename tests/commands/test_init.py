@@ -83,6 +83,8 @@ def test_an_experiment_is_accepted(tmp_path, more):
     check(experiment)
     steps = list(planned_steps(dataclasses.replace(experiment, chat=True), tmp_path, 1))
     assert len(steps) == 7
+    assert "tests_per_prompt" not in experiment.datasets["codedpo"].settings  # a chat model puts several into an answer
+    assert experiment.datasets["codedpo"].settings["test_answers"] == 4
     assert (experiment.server is None) == ("--server" not in more)
 
 

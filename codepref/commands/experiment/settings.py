@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from codepref.commands.options import RECIPES, builder, config_file
 from codepref.config import load, place
 from codepref.errors import CodeprefError
 
+ARGPARSE = re.compile(r"^argument --(\w+)\S*: invalid (\w+) value: ")
+"""How argparse words a value of the wrong kind."""
 PARSER = "codepref.commands.experiment.parse_only"
 
 
@@ -88,4 +91,5 @@ def _worded(
         return CodeprefError(f"{place(path, overrides, names)}: {'.'.join(names)}: {said}")
     inner = (*names, "settings", *max(meant, key=len).split("."))
     problem = said.partition(": ")[2]  # what comes first is the place in a command that nobody has typed
+    problem = ARGPARSE.sub(r"\1: not a \2: ", problem)
     return CodeprefError(f"{place(path, overrides, inner)}: {'.'.join(names)}.settings: {problem}")

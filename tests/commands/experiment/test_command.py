@@ -161,7 +161,7 @@ def test_a_setting_that_the_recipe_does_not_take_is_named_with_its_line(
     line = len(text.splitlines()) + 1
     for setting, words in (
         ("lerning_rate: 1e-4", "trainings.b.settings: unknown key 'lerning_rate'; did you mean 'learning_rate'?"),
-        ("num_train_epochs: many", "trainings.b.settings: argument --num_train_epochs: invalid float value: 'many'"),
+        ("num_train_epochs: many", "trainings.b.settings: num_train_epochs: not a float: 'many'"),
     ):
         experiment.write_text(f"{text}      {setting}\n")
         capsys.readouterr()
