@@ -28,7 +28,7 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     The difference is that of pass@1 in points (B minus A), with a 95 % interval over problems (`paired_interval`).
     McNemar's test is exact and looks at the first sample of each problem.
 
-    Raises `CodeprefError` for different benchmarks, for problems that are not the same in both, or where none is in both.
+    Raises `CodeprefError` for different benchmarks, for problems that differ between them, or where none is in both.
     """
     (first, first_rows), (second, second_rows) = read_result_folder(a), read_result_folder(b)
     if first["benchmark"] != second["benchmark"]:
@@ -62,7 +62,9 @@ def _check_same_problems(a: Path, b: Path, hashes: Sequence[Mapping[str, str]]) 
     differing = [task for task, value in first.items() if second.get(task, value) != value]
     if differing or not first or not second:
         which = f" (e.g. {differing[0]})" if differing else ""
-        raise CodeprefError(f"{a} and {b} were graded on different versions of the data{which}; grade one of them again")
+        raise CodeprefError(
+            f"{a} and {b} were graded on different versions of the data{which}; grade one of them again"
+        )
 
 
 def _way(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,10 @@ def offered(tmp_path, root):
     def ask(line):
         script = ASK.format(python=sys.executable, register=REGISTER, line=line)
         words = ["bash", "--norc", "-c", script]
-        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHONPATH": ":".join([str(root), *filter(None, sys.path)])}
+        environment = {
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "PYTHONPATH": ":".join([str(root), *filter(None, sys.path)]),
+        }
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
         assert not done.stderr
         return [word.strip() for word in done.stdout.splitlines()]

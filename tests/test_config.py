@@ -81,7 +81,7 @@ def test_an_empty_file_means_the_defaults(tmp_path):
         ("parts:\n  a: {}\n  b: {dta: 1}\n", [], "line 3: unknown key 'parts.b.dta'; did you mean 'parts.b.data'?"),
         ("parts: {a: {nothing: 1}}\n", [], "unknown key 'parts.a.nothing'; known keys: parts.a.data, parts.a.ok$"),
         ("parts: {a: {}}\n", ["parts.a.dta=x"], "^--set parts.a.dta=x: unknown key 'parts.a.dta'; did you mean"),
-        ("parts:\n  a:\n    data: x\n    ok: hm\n", [], "line 4: parts.a.ok: must be true or false, not \"hm\"$"),
+        ("parts:\n  a:\n    data: x\n    ok: hm\n", [], 'line 4: parts.a.ok: must be true or false, not "hm"$'),
         ("parts:\n  a: {ok: true}\n", [], "c.yaml: parts.a.data: is missing; give it a value$"),
         ("parts: {Bad Name: {data: x}}\n", [], r"parts.Bad Name: must be a name of the form \^\[a-z\]\+\$, not "),
         ("checked: {value: 2}\n", [], "line 1: checked: value 2 is no power of three; give 1, 3, 9$"),

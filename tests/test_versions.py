@@ -15,10 +15,10 @@ GONE = {
     "sunau telnetlib uu xdrlib",
     "no setuptools comes with it": "pkg_resources",
 }
-GONE_NAMES = (
-    "utcnow utcfromtimestamp get_event_loop getargspec find_loader find_module load_module resetlocale makeSuite "
-    "findTestCases assertEquals assertNotEquals failUnless readfp co_lnotab"
-).split()
+GONE_NAMES = {
+    "utcnow", "utcfromtimestamp", "get_event_loop", "getargspec", "find_loader", "find_module", "load_module",
+    "resetlocale", "makeSuite", "findTestCases", "assertEquals", "assertNotEquals", "failUnless", "readfp", "co_lnotab",
+}  # fmt: skip
 """Attributes that are gone, or that only warn until they are."""
 
 

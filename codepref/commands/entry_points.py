@@ -11,7 +11,7 @@ from codepref.store import Stage, Store, opened
 RULE = "no entry point"
 NO_PROGRAM = (RULE, "empty", "unfinished thought", "unparseable")
 SAMPLED, PROBLEMS = "codes.list.element.finish_reason", "versions.list.element.problem"
-"""A column of the stage that holds raw samples; what is wrong with each version of a trajectory, empty if nothing is."""
+"""A column of the stage that holds raw samples; what is wrong with each version of a trajectory, or an empty text."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Defined:
     @property
     def none(self) -> bool:
         """Whether no code at all can be run, and a missing entry point is among the reasons."""
-        return 0 < self.missing and self.useless >= self.codes
+        return self.missing > 0 and self.useless >= self.codes
 
     def __str__(self) -> str:
         """One line on what is wrong, and what to look at."""
@@ -40,13 +40,13 @@ class Defined:
 
 
 def count_defined(store: Store) -> Defined:
-    """Counts the codes of a finished build, by its manifest. Of large stages one column is read, and only if need be."""
+    """Counts the codes of a finished build, by its manifest. Of large stages one column is read, if any."""
     summaries = json.loads((store.root / "manifest.json").read_text(encoding="utf-8"))["stages"]
     made = [Stage(store.stages / f"{item['stage']}-{item['key']}", item["stage"], item["key"]) for item in summaries]
     histories = [stage for stage in made if _values(stage, PROBLEMS, at_most=1)]
     if histories:
         return _count_versions(histories[-1])
-    counts = {rule: 0 for rule in NO_PROGRAM}
+    counts = dict.fromkeys(NO_PROGRAM, 0)
     for item in (item for summary in summaries for item in summary["excluded"] if item["kind"] == "code"):
         counts[item["rule"]] = counts.get(item["rule"], 0) + item["count"]
     if not counts[RULE]:

@@ -83,9 +83,7 @@ def publish_locally(
     write_whole(store.root / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
     if not filled:
         rules = "; ".join(stage_line(stage.summary()) for stage in chain)
-        raise NoRows(
-            f"{store.root}: not one row came out, so there is no dataset; {rules}; see exclusions.jsonl"
-        )
+        raise NoRows(f"{store.root}: not one row came out, so there is no dataset; {rules}; see exclusions.jsonl")
     text = cards.dataset_card(store.root, manifest, card, filled)
     write_whole(store.root / "README.md", text.encode())
     return manifest

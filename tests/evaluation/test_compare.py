@@ -29,7 +29,9 @@ def test_the_comparison_in_words():
     }  # fmt: skip
     text = comparison_text(found)
     assert text.startswith("mbpp_plus, 3 problems: A 33.3")
-    assert "mbpp_plus, 3 problems that both have (A 3, B 5): A" in comparison_text({**found, "problems_of_each": [3, 5]})
+    assert "mbpp_plus, 3 problems that both have (A 3, B 5): A" in comparison_text(
+        {**found, "problems_of_each": [3, 5]}
+    )
     assert "B - A = +33.3 [+0.0, +66.7] points, McNemar p = 1" in text
     assert "B wins 1: Mbpp/2" in text
     assert "fingerprints differ" in text

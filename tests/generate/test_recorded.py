@@ -129,7 +129,9 @@ def test_json_in_place_of_json_lines_is_one_line(tmp_path, indent, wrap, words):
     path = tmp_path / "r.json"
     entry = row()
     path.write_text(json.dumps([entry, entry] if wrap else entry, indent=indent))
-    with pytest.raises(RecordingError, match=rf"{words}, not JSON lines; write one object a line, e\.g\. jq -c") as error:
+    with pytest.raises(
+        RecordingError, match=rf"{words}, not JSON lines; write one object a line, e\.g\. jq -c"
+    ) as error:
         read_recordings(path, skip_bad=True)
     assert "\n" not in str(error.value)
 

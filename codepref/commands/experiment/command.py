@@ -21,6 +21,9 @@ from codepref.config import load
 from codepref.errors import CodeprefError
 from codepref.store import locked
 
+if TYPE_CHECKING:
+    from codepref.commands.experiment.outlay import Outlay
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""

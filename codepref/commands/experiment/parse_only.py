@@ -23,7 +23,7 @@ def main() -> None:
     sys.path.insert(0, str(RECIPES))
     asked = json.load(sys.stdin)
     with contextlib.redirect_stdout(sys.stderr):  # libraries may speak
-        arguments = importlib.import_module("arguments")
+        arguments: Any = importlib.import_module("arguments")
         parse = arguments.parse
 
         def stop(*given: Any) -> NoReturn:
