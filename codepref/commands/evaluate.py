@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from codepref.commands.options import add_runner, cluster, cores, offer
+from codepref.commands.options import add_runner, cluster, cores, offer, shipped_folder
 from codepref.errors import CodeprefError
 from evaluation.ask import BACKENDS, AskedModel
 from evaluation.benchmark import CACHE
@@ -158,7 +158,7 @@ def _options(args: argparse.Namespace) -> Any:
     model = None
     if args.model:
         model = AskedModel(
-            args.model,
+            shipped_folder(args.model),
             args.backend,
             args.adapter,
             args.base_url,

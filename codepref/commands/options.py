@@ -81,6 +81,13 @@ def near(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
+def shipped_folder(path: str) -> str:
+    """A folder of codepref, such as `codepref/generate/tiny/checkpoint`, where it is installed; other paths as they are."""
+    installed = _PACKAGE.parent / path
+    ours = Path(path).parts[:1] == (_PACKAGE.name,) and not Path(path).exists()
+    return str(installed) if ours and installed.is_dir() else path
+
+
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

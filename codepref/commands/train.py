@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from codepref.commands.child import finished
-from codepref.commands.options import RECIPES, config_file, config_names, offer, shipped_configs
+from codepref.commands.options import RECIPES, config_file, config_names, offer, shipped_configs, shipped_folder
 from codepref.errors import CodeprefError
 
 TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
@@ -71,7 +71,7 @@ def command_of(arguments: argparse.Namespace) -> list[str]:
         return [sys.executable, str(RECIPES / "merge.py"), arguments.merge, *words]
     launch = [str(RECIPES / "launch.py"), "--config_file", arguments.accelerate]
     command = [sys.executable, *(launch if arguments.accelerate else ()), str(RECIPES / f"{arguments.method}.py")]
-    command += ["--config", arguments.config] if arguments.config else []
+    command += ["--config", arguments.config, *_shipped_model(arguments.config)] if arguments.config else []
     for item in arguments.set:
         key, equals, value = item.partition("=")
         if not equals:
@@ -79,6 +79,18 @@ def command_of(arguments: argparse.Namespace) -> list[str]:
         command += [f"--{key}", *(_values(value) if key != "prompt_template" else [value])]
     command += ["--skip_bad", "true"] if arguments.skip_bad else []
     return command
+
+
+def _shipped_model(config: str) -> list[str]:
+    """Words for a recipe's model that comes with codepref, where its file names it from another folder than this."""
+    import yaml
+
+    try:
+        stated = yaml.safe_load(Path(config).read_text(encoding="utf-8"))["model_name_or_path"]
+        found = shipped_folder(stated)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        return []  # the recipe says what is wrong with its file
+    return [] if found == stated else ["--model_name_or_path", found]
 
 
 def _values(text: str) -> list[str]:
