@@ -94,10 +94,8 @@ def test_parts_that_do_not_fit_are_named(tmp_path: Path, keys: dict[str, object]
 def test_what_later_steps_read_is_looked_at_before_the_first(tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
     truth.write_text("{}\n")
-    typo = {"codedpo": Dataset(), "more": Dataset("codedpo", settings={"codes_per_promt": 3})}
     wrong: dict[str, dict[str, object]] = {
         r"truth\.jsonl:1: not .* write it so": {"truth": str(truth)},
-        r"datasets\.more: .*did you mean 'codes_per_prompt'": {"datasets": typo},
         r"trainings\.a\.config: no\.yaml: no such file": {"trainings": {"a": Training("codedpo", config="no.yaml")}},
     }
     for said, keys in wrong.items():
