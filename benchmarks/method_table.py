@@ -56,7 +56,6 @@ LISTENING = (
     Row("entropy filter", "dpo", "rank/self_validation", (("max_entropy", MAX_ENTROPY),), PLAIN),
     Row("Con-DPO: filter, weights by consensus", "dpo", "rank/self_validation", CON_DPO, PLAIN),
     Row("errors, rare first", "dpo", "rank/self_validation", (("error_order", "rare_first"),), PLAIN),
-    Row("errors, frequent first", "dpo", "rank/self_validation", (("error_order", "frequent_first"),), PLAIN),
     Row("with pairs of tests", "dpo", WITH_TESTS, (), PLAIN),
     Row("KTO, weights", "kto", "rank/self_validation", (("label_confidence", "weights"),), PLAIN_KTO),
 )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 from rows import BadRow, Row
+from trl import KTOConfig
 
 from codepref.errors import CodeprefError
 
@@ -63,7 +64,7 @@ class OrderArguments(SignalArguments):
     )
 
 
-def check(settings: Any, training_args: Any) -> None:
+def check(settings: SignalArguments, training_args: Any) -> None:
     """Refuses what a confidence is not defined for, and has rows read in their order where that is what counts.
 
     Raises:
@@ -75,14 +76,14 @@ def check(settings: Any, training_args: Any) -> None:
         raise CodeprefError(f"max_crash_rate: {settings.max_crash_rate}; give a share above 0, at most 1")
     if settings.label_confidence != "none":
         _check_loss(settings.label_confidence, training_args)
-    if getattr(settings, "error_order", "none") != "none":
+    if _has_order(settings):
         if training_args.train_sampling_strategy == "group_by_length":
             raise CodeprefError("error_order and train_sampling_strategy: give one of them; each is an order of rows")
         training_args.train_sampling_strategy = "sequential"
 
 
 def _check_loss(how: str, training_args: Any) -> None:
-    if not hasattr(training_args, "loss_weights"):  # KTO
+    if isinstance(training_args, KTOConfig):
         if how == "soft":
             raise CodeprefError("label_confidence: KTO has no pair whose label could be soft; give weights")
         return
@@ -97,14 +98,20 @@ def _check_loss(how: str, training_args: Any) -> None:
 
 def columns(settings: Any) -> dict[str, str]:
     """Columns that are looked at besides those that are trained on: what is wanted -> name in the dataset."""
-    wanted = {}
-    if getattr(settings, "label_confidence", "none") != "none":
+    wanted: dict[str, str] = {}
+    if not isinstance(settings, SignalArguments):  # SFT
+        return wanted
+    if settings.label_confidence != "none":
         wanted[CONFIDENCE] = settings.confidence_column
-    if getattr(settings, "max_entropy", None) is not None:
+    if settings.max_entropy is not None:
         wanted |= {ENTROPY: ENTROPY, CRASHES: CRASHES}
-    if getattr(settings, "error_order", "none") != "none":
+    if _has_order(settings):
         wanted[ERROR] = ERROR
     return wanted
+
+
+def _has_order(settings: Any) -> bool:
+    return isinstance(settings, OrderArguments) and settings.error_order != "none"
 
 
 def read(row: Mapping[str, Any], settings: Any) -> Row | None:
@@ -149,7 +156,7 @@ def _text(value: Any, name: str) -> str:
 
 def ordered(dataset: Dataset, settings: Any, seed: int) -> Dataset:
     """The rows by how often their rejected code's error occurs among them, rows of one error in a random order."""
-    if getattr(settings, "error_order", "none") == "none":
+    if not _has_order(settings):
         return dataset
     errors = dataset[ERROR][:]
     counts = Counter(errors)
@@ -159,13 +166,13 @@ def ordered(dataset: Dataset, settings: Any, seed: int) -> Dataset:
     return dataset.select(order)
 
 
-def checks(settings: Any, dataset: Dataset) -> dict[str, Any]:
+def checks(settings: SignalArguments, dataset: Dataset) -> dict[str, Any]:
     """What the manifest says of the rows' signals: the confidences' mean and range, the errors in their order."""
     found: dict[str, Any] = {}
     if settings.label_confidence != "none":
         values = np.array(dataset[CONFIDENCE][:])
         numbers = {"mean": values.mean(), "lowest": values.min(), "highest": values.max()}
         found["label confidence"] = {name: round(float(value), 4) for name, value in numbers.items()}
-    if getattr(settings, "error_order", "none") != "none":
+    if _has_order(settings):
         found["errors in order"] = dict(Counter(dataset[ERROR][:]))  # keeps the order of first appearance
     return found
