@@ -89,12 +89,15 @@ def main() -> None:
     parser.add_argument(
         "--only", help="names of rows, by semicolons; all but the one with efficiency pairs if not given"
     )
+    parser.add_argument("--listening", action="store_true", help="only rows that listen, and what they compare with")
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()
     if arguments.report:
         print(report(arguments.folder))
         return
     wanted = arguments.only.split(";") if arguments.only else [row.name for row in ROWS if row.name != SLOW]
+    if arguments.listening:
+        wanted = ["untrained", *(name for row in LISTENING for name in (row.against, row.name))]
     for number, base in enumerate(arguments.bases):
         name, _, checkpoint = base.partition("=")
         run_base(arguments.folder / name, checkpoint, number, arguments.prompts, wanted)
