@@ -125,7 +125,8 @@ def test_full_confidence_is_plain_dpo(made, words, sure, tmp_path, how):  # noqa
     assert torch.equal(heard[2], plain[2])
 
 
-def test_kto_by_weight_is_the_formula(made, words, rows, tmp_path, exact):  # noqa: F811
+@pytest.mark.parametrize("packing", ["none", "rows"])
+def test_kto_by_weight_is_the_formula(made, words, rows, tmp_path, exact, packing):  # noqa: F811
     kto = import_module("kto")
     labelled = []
     for row, value in zip(rows, CONFIDENCES, strict=False):
@@ -133,7 +134,7 @@ def test_kto_by_weight_is_the_formula(made, words, rows, tmp_path, exact):  # no
         text = row["chosen" if good else "rejected"]
         labelled.append({"prompt": row["prompt"], "completion": text, "label": good, "confidence": value})
     changes = {"desirable_weight": 0.7, "undesirable_weight": 1.3, "beta": BETA}
-    trainer = built_kto(kto, made("llama"), words, labelled, tmp_path, **changes)
+    trainer = built_kto(kto, made("llama"), words, labelled, tmp_path, packing, **changes)
     batch = first_batch(trainer)
     loss = trainer.compute_loss(trainer.model, batch).item()
 
@@ -153,7 +154,7 @@ def test_kto_by_weight_is_the_formula(made, words, rows, tmp_path, exact):  # no
     assert (trainer.desirable_weight, trainer.undesirable_weight) == (0.7, 1.3)
 
 
-def built_kto(kto, folder, words, rows, out, **changes):
+def built_kto(kto, folder, words, rows, out, packing, **changes):
     from datasets import Dataset
     from peft import LoraConfig
     from test_packing import exact_norms
@@ -165,7 +166,7 @@ def built_kto(kto, folder, words, rows, out, **changes):
     lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, lora_dropout=0.0)
     trainer = kto.PackedKTOTrainer(
         model=folder, args=args, train_dataset=Dataset.from_list(rows), processing_class=words, peft_config=lora,
-        label_confidence="weights",
+        label_confidence="weights", packing=packing,
     )  # fmt: skip
     trainer.model.double()
     exact_norms(trainer.model)
