@@ -1,7 +1,9 @@
 """The `codepref` command. Imports nothing but the module of the command that was asked for."""
+# PYTHON_ARGCOMPLETE_OK - where argcomplete is active for all programs, it looks for this word
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -10,7 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from codepref import __version__
-from codepref.errors import CodeprefError
+from codepref.errors import CodeprefError, Terminated
 
 INTERRUPTED, TERMINATED = 130, 143
 COMMANDS = {
@@ -34,16 +36,16 @@ COMMANDS = {
 """Name -> module with `add_arguments` and `run`, and one line of help."""
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, from `kill` or a batch system: everything ends as after Ctrl-C, which `nohup` keeps away."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
     Returns the exit code: 0 done, 2 something the user can mend, 130 interrupted, 143 stopped by SIGTERM.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may follow, for the line that has been typed so far
+        import argcomplete
+
+        argcomplete.autocomplete(_parser(os.environ["COMP_LINE"].split()[1:]))  # writes it, and ends the process
     arguments = _parser(words).parse_args(words)
     if threading.current_thread() is threading.main_thread():  # the only one that may
         signal.signal(signal.SIGTERM, _terminate)

@@ -113,6 +113,7 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     found = results.result(benchmark.name, used, rows, ks, _facts(mark, gate, options) | part | _cut(answers))
     distance = [] if found["partial"] else leaderboard.distance_notes(found)
     hints = notes.sample_notes(benchmark, answers, rows, options.clean or options.model is not None)
+    found["task_hashes"] = {problem.task_id: problem.digest for problem in used}
     found["notes"] = [*distance, *contaminated, *notes.flaw_notes(used), *hints]
     results.write_results(run.folder, found)
     results.submission(run.folder, answers, rows, found)
