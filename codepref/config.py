@@ -18,6 +18,10 @@ from codepref.errors import CodeprefError
 Config = TypeVar("Config")
 
 
+_BROKEN = (yaml.YAMLError, ValueError, KeyError, IndexError)
+"""What reading YAML raises: the values of a day, a number or a tag are made by Python, which has errors of its own."""
+
+
 def load(config: type[Config], path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """Reads a configuration.
 
@@ -164,18 +168,20 @@ class _OnceEach(yaml.SafeLoader):
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)
+        values = _from_folder(yaml.load(path.read_text(encoding="utf-8"), _OnceEach), path.parent)
     except OSError as error:
         raise CodeprefError(f"{path}: {error.strerror}; name a YAML file") from None
     except _Twice as twice:
         raise CodeprefError(f"{path}, line {twice.line}: the key {twice.key!r} stands there twice; keep one") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise CodeprefError(f"{path}: not usable YAML: a value is nested too deeply, or holds itself") from None
+    except _BROKEN as error:
         raise CodeprefError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise CodeprefError(f"{path}: expected 'key: value' lines, found a {type(values).__name__}")
-    return {key: _from_folder(value, path.parent) for key, value in values.items()}
+    return values
 
 
 def _from_folder(value: Any, folder: Path) -> Any:
@@ -195,7 +201,7 @@ def _override(values: dict[str, Any], item: str) -> None:
         raise CodeprefError(f"--set {item}: expected key=value")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (*_BROKEN, RecursionError):
         raise CodeprefError(f"--set {item}: the value is not YAML; quote it") from None
     *parents, last = key.split(".")
     for parent in parents:

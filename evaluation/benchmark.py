@@ -51,7 +51,7 @@ class Graded:
     base_verdict: Verdict | None = None
     """On the original tests, for benchmarks that extend others."""
     plus_verdict: Verdict | None = None
-    """On the added tests."""
+    """On the added tests; None where the original ones have failed and these would have cost a whole time limit."""
     error: str = ""
     cpu_s: float = 0.0
 

@@ -16,12 +16,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from codepref import __version__
-from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.sandbox import Profile, layers
 from evaluation import contamination, leaderboard, notes, results
@@ -42,6 +41,9 @@ from evaluation.samples import (
 from evaluation.score import usual_ks
 from evaluation.taskids import task_ids
 from evaluation.window import Window
+
+if TYPE_CHECKING:  # Ray's part is loaded where Ray grades
+    from codepref.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Options:
     allow_unisolated: bool = False
     profile: Profile = "function"
     quiet: bool = False
-    cluster: Cluster | None = None
+    cluster: "Cluster | None" = None
     """Ray, to grade on instead of this machine."""
     window: Window | None = None
     """Grade only tasks published in these days: a score of its own, not a part of the benchmark's."""

@@ -89,6 +89,14 @@ def test_an_empty_file_means_the_defaults(tmp_path):
         ("a: [\n", [], "not YAML"),
         ("", ["count"], "expected key=value"),
         ("", ["count=["], "not YAML"),
+        ("", ["count=2024-13-45"], "not YAML"),
+        ("count: 2024-13-45\n", [], "not YAML: month must be in"),
+        ("count: " + "9" * 5000 + "\n", [], "not YAML: Exceeds the limit"),
+        ("count: !!float abc\n", [], "not YAML: could not convert"),
+        ("count: !!int ''\n", [], "not YAML"),
+        ("count: !!bool x\n", [], "not YAML"),
+        ("path: &a [*a]\n", [], "nested too deeply, or holds itself"),
+        ("path: " + "[" * 3000 + "\n", [], "nested too deeply, or holds itself"),
     ],
 )
 def test_mistakes_get_one_line(tmp_path, text, overrides, message):

@@ -82,7 +82,7 @@ def near(path: Path) -> str:
 
 
 def shipped_folder(path: str) -> str:
-    """A folder of codepref, e.g. `codepref/generate/tiny/checkpoint`, where it is installed; else the path as it is."""
+    """A folder of codepref (`codepref/generate/tiny/checkpoint`) where it is installed; other paths as they are."""
     installed = _PACKAGE.parent / path
     ours = Path(path).parts[:1] == (_PACKAGE.name,) and not Path(path).exists()
     return str(installed) if ours and installed.is_dir() else path

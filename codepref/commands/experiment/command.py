@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from codepref.commands.chain import Chain, Step, Way, typed
 from codepref.commands.experiment.file import DEFAULT, Experiment, check
 from codepref.commands.experiment.settings import check_datasets, check_trainings
-from codepref.commands.experiment.steps import FILE, planned_steps, share_answers
+from codepref.commands.experiment.steps import FILE, check_parts, planned_steps, share_answers
 from codepref.commands.options import cores, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     path, overrides = Path(arguments.experiment or DEFAULT), [*words, *arguments.set]
     experiment = load(Experiment, path, overrides)
     check(experiment)
+    check_parts(experiment)
     check_datasets(experiment, path, overrides)
     out = arguments.out or Path("runs") / Path(arguments.experiment or experiment.model).stem
     planned = list(planned_steps(experiment, out, arguments.workers))
