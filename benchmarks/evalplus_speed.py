@@ -136,7 +136,7 @@ def measure(name: str, part: str, args: argparse.Namespace, folder: Path) -> Non
     def rounds(count: int) -> list[dict[str, Outcome]]:
         return [{who: run(paths[part]) for who, run in peers.items()} for _ in range(count)]
 
-    if part == "one":
+    if part in ("one", args.only):  # fills the caches
         show(name, f"{TITLES[part]}, first run", rounds(1))
     show(name, TITLES[part], rounds(args.rounds if part == "one" else args.rounds_all))
 
