@@ -34,7 +34,9 @@ MEASURED_SHAPES = ((15, 15),)
 LEARNT_FROM: tuple[ranking.Name, ...] = ("combined", "self_validation", "output_consensus")
 MEASURED: tuple[ranking.Name, ...] = ("combined", "self_validation")
 FOLDS = 5
-RIDGE = 0.03
+RIDGE = 0.01
+THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
+"""Values of `min_confidence` that are shown."""
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -166,7 +168,12 @@ def row_of(found: Pairs, sure: Floats) -> dict[str, Any]:
         "auc": area(found.right[order], every),
         "auc mixed": area(found.right[order], mixed[order]),
         "curve": list(_curve(found.right, sure)),
+        "kept": [(float((sure >= least).mean()), _share(found.right[sure >= least])) for least in THRESHOLDS],
     }
+
+
+def _share(right: NDArray[np.bool_]) -> float:
+    return float(right.mean()) if right.size else float("nan")
 
 
 def _curve(right: NDArray[np.bool_], sure: Floats) -> Iterator[tuple[int, float, float]]:
@@ -182,7 +189,8 @@ def _curve(right: NDArray[np.bool_], sure: Floats) -> Iterator[tuple[int, float,
 
 
 def lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The table of figures, then the curves: mean confidence -> share right (pairs) in five bins."""
+    """Three tables: figures; curves (mean confidence -> share right (pairs) in five bins); what `min_confidence` keeps
+    (share of the pairs: share of those that are right)."""
     yield "| source | weights from | ranking | pairs | right | expected | ECE | floor | AUC | AUC mixed |"
     yield "|---" * 10 + "|"
     for row in rows:
@@ -195,6 +203,14 @@ def lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "|---" * (len(BINS) + 2) + "|"
     for row in rows:
         cells = " | ".join(f"{mean:.2f} -> {right:.2f} ({n})" if n else "-" for n, mean, right in row["curve"])
+        yield f"| {row['source']} | {row['kind']} | {row['ranking']} | {cells} |"
+    yield ""
+    yield "| source | weights from | ranking | " + " | ".join(f">= {least}" for least in THRESHOLDS) + " |"
+    yield "|---" * (len(THRESHOLDS) + 3) + "|"
+    for row in rows:
+        cells = " | ".join(
+            f"{100 * kept:.0f} %: {100 * right:.0f} %".replace("nan %", "-") for kept, right in row["kept"]
+        )
         yield f"| {row['source']} | {row['kind']} | {row['ranking']} | {cells} |"
 
 

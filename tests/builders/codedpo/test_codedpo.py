@@ -190,6 +190,29 @@ def test_other_settings_reuse_what_they_do_not_touch(built, tmp_path):
     assert len(datasets.load_dataset(str(out), split="train")) == manifest["dataset"]["correctness"]["rows"]
 
 
+def test_confidence_is_that_of_the_whole_run_whatever_its_shards(built, tmp_path):
+    folder, manifest = built
+    recordings = folder.parent / "generations.jsonl"
+    other = build(recordings, tmp_path / "run", shard_size=7)
+    shares = {
+        stage["depends"]["settings"]["right_share"]
+        for made in (manifest, other)
+        for stage in made["stages"]
+        if stage["stage"] == "pairs"
+    }
+    assert len(shares) == 1
+    rows = [datasets.load_dataset(str(place), split="train") for place in (folder, tmp_path / "run")]
+    assert rows[0]["confidence"] == rows[1]["confidence"]
+
+
+def test_the_card_says_how_many_pairs_are_expected_to_be_right(built):
+    folder, _ = built
+    sure = datasets.load_dataset(str(folder), split="train")["confidence"]
+    text = (folder / "README.md").read_text()
+    assert f"About {sum(sure) / len(sure):.0%} of the 4 pairs of `correctness` are expected to be right" in text
+    assert "How that was checked" in text
+
+
 def test_a_build_without_pairs_says_why(tmp_path):
     path = tmp_path / "g.jsonl"
     row = {"prompt_id": "p", "prompt": "x", "entry_point": "f", "codes": ["def f(): pass"], "tests": ["assert f()"]}
