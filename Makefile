@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/$@
+# a third of the tests' time is waiting, for programs that must run into a limit
+WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # a folder of wheels that pip is given is given to uv too
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
@@ -22,7 +24,7 @@ train: $(VENV)/installed-train
 	$(BIN)/python recipes/tiny/model.py runs/tiny
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/installed-dev

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from codepref import __version__
-from codepref.errors import CodeprefError
+from codepref.errors import CodeprefError, Terminated
 
 INTERRUPTED, TERMINATED = 130, 143
 COMMANDS = {
@@ -32,10 +32,6 @@ COMMANDS = {
     "doctor": ("codepref.commands.doctor", "say what this machine offers, and what to do about what is missing"),
 }
 """Name -> module with `add_arguments` and `run`, and one line of help."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, from `kill` or a batch system: everything ends as after Ctrl-C, which `nohup` keeps away."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,8 @@ from codepref.commands import options
 from builders_recordings import RECORDINGS, write  # isort: skip
 from interrupts import started  # isort: skip
 
+pytestmark = pytest.mark.long
+
 
 def run(*words, **options):
     return subprocess.run(

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codepref.commands.child import finished
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
 
@@ -54,7 +54,7 @@ class Chain:
         self.known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
         self.same = all(self.known.get(key) == value for key, value in about.items())
         """Whether the run was told the same before."""
-        self.before = {step["name"]: step for step in self.known.get("steps", [])}
+        self.before = {step["name"]: step for step in self.known.get("steps", []) if "told" in step}
         self.anew: set[str] = set()
         """Steps that were done in this call."""
         self.told: dict[str, Any] = {**about, "steps": [], "commands": []}
@@ -130,9 +130,9 @@ class Chain:
             log = self.root / "logs" / f"{step.name.replace(' ', '-').replace(',', '')}.txt"
             log.parent.mkdir(exist_ok=True)
             with log.open("w") as file:
-                code = subprocess.run(command, stdout=file, env=environment, check=False).returncode
+                code = finished(command, output=file, environment=environment)
         else:
-            code = subprocess.run(command, env=environment, check=False).returncode
+            code = finished(command, environment=environment)
         if code:
             raise CodeprefError(
                 f"step '{step.name}' failed with exit code {code}; what was finished is kept. To go on: codepref "

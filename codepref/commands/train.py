@@ -2,14 +2,13 @@
 
 import argparse
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 
+from codepref.commands.child import finished
 from codepref.commands.options import RECIPES, config_file, shipped_configs
 from codepref.errors import CodeprefError
 
-INTERRUPTED, PATIENCE_S = 130, 10
 TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
 
 
@@ -44,12 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise CodeprefError("train: give --out DIR, the folder of the merged model")
     command = _command(arguments)
     if not arguments.push:
-        return _finished(command)
+        return finished(command)
     from codepref.publish import hub, release
 
     folder, where = _trained(arguments), hub.target(arguments.push, "model")
     hub.check_access(where)
-    code = _finished(command)
+    code = finished(command)
     if code == 0:
         hub.publish(release.model_release(folder, where.repo_id), where)
     return code
@@ -89,20 +88,6 @@ def _values(text: str) -> list[str]:
     except yaml.YAMLError:
         return [text]
     return [str(item) for item in found] if isinstance(found, list) and found else [text]
-
-
-def _finished(command: list[str]) -> int:
-    """Exit code of a program. Ctrl-C has reached it too, and it has a last line to say: it may end by itself."""
-    program = subprocess.Popen(command)
-    try:
-        return program.wait()
-    except KeyboardInterrupt:
-        try:
-            program.wait(PATIENCE_S)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            program.terminate()
-            program.wait()
-        return INTERRUPTED
 
 
 def _trained(arguments: argparse.Namespace) -> Path:

@@ -13,6 +13,8 @@ from benchmarks.gpu import run
 
 from interrupts import started  # isort: skip
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import json, os, pathlib, sys, time

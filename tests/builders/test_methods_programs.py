@@ -17,7 +17,7 @@ from codepref import cli
 
 from builders_programs import TASKS, prompts, recordings, script, trajectories, write  # isort: skip
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 SETTINGS = ["limits.cpu_s=0.5", "shard_size=2"]
 METHODS = {"codedpo": "generations", "codeflow": "trajectories", "dstc": "generations"}
 

@@ -23,6 +23,8 @@ from codepref.store import Store
 
 from generate.fake_server import FakeServer, Fault  # isort: skip
 
+pytestmark = pytest.mark.long
+
 
 def text(prompt, seed, _choice):
     return f"{prompt}|{seed}"

@@ -135,3 +135,10 @@ def test_a_word_too_long_for_a_name_is_no_file(tmp_path: Path) -> None:
     run(tmp_path, long)
     run(tmp_path, long)
     assert done == ["a"]
+
+
+def test_a_step_in_an_older_form_is_done_again(tmp_path: Path, truth: Path) -> None:
+    (tmp_path / FILE).write_text('{"steps": [{"name": "a", "folder": null, "seconds": 1.0, "words": []}]}')
+    done: list[str] = []
+    run(tmp_path, steps(done, truth))
+    assert done == ["a", "b", "labels", "adapter", "sum"]

@@ -16,7 +16,7 @@ def started(monkeypatch):
         commands.append(command)
         return 7
 
-    monkeypatch.setattr(train, "_finished", finished)
+    monkeypatch.setattr(train, "finished", finished)
     return commands
 
 

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 
 def launched(root, *words, **variables):
     environment = {**os.environ, "PYTHONPATH": str(root), "TQDM_DISABLE": "1", **variables}

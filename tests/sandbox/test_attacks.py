@@ -12,6 +12,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import container
 
+pytestmark = pytest.mark.long
+
 ATTACKS = Path(__file__).with_name("attacks.jsonl")
 OF_PROGRAMS = ATTACKS.with_name("attacks_stdin.jsonl")
 """Whole programs that read standard input."""

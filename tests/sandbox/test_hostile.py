@@ -21,6 +21,8 @@ import codepref
 sys.path.insert(0, str(Path(__file__).parent))  # the runner is a program of its own, also for users who see little else
 from hostile_programs import EXPECT, Program, parse, programs
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
 PROGRAMS = programs()
 DROP = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

@@ -18,6 +18,7 @@ from codepref.commands.experiment.steps import FILE, planned_steps, share_answer
 from codepref.commands.options import cores, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
+from codepref.store import locked
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,11 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
         return _dry_run(experiment, planned)
     if experiment.budget.hours is not None and not (out / FILE).exists():
         _afford(experiment, experiment.budget.hours)
-    out.mkdir(parents=True, exist_ok=True)
     about = {"experiment": json.loads(json.dumps(dataclasses.asdict(experiment)))}
-    chain = Chain(out, FILE, about, Way(before=share_answers))
-    chain.run(planned, shlex.join(map(str, sys.argv[1:])))
-    write_page(out)
+    with locked(out, "run"):
+        chain = Chain(out, FILE, about, Way(before=share_answers))
+        chain.run(planned, shlex.join(map(str, sys.argv[1:])))
+        write_page(out)
     print(_closing(chain.told, out))
     return 0
 

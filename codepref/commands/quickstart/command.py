@@ -21,6 +21,7 @@ from codepref.commands.experiment.steps import SCORES, planned_steps, share_answ
 from codepref.commands.options import cores, near, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
+from codepref.store import locked
 
 EXPERIMENT = Path(__file__).parent / "experiment.yaml"
 TRAININGS = ("dpo", "focal_dpo", "kto")
@@ -53,15 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoint = Path(near(arguments.checkpoint or CHECKPOINT))
     model = f"tiny-{checkpoint_fingerprint(checkpoint)}"
     began = time.monotonic()
-    arguments.out.mkdir(parents=True, exist_ok=True)
     planned = list(steps(arguments, checkpoint))
     about = {"seed": arguments.seed, "model": {"name": model, "parameters": int(parameters(str(checkpoint)))}}
     # a million weights gain nothing from a second thread, and threads that wait for each other spin
-    chain = Chain(
-        arguments.out, "quickstart.json", about, Way(environment={"OMP_NUM_THREADS": "1"}, before=share_answers)
-    )
-    chain.run(planned, shlex.join(map(str, sys.argv[1:])))
-    write_page(arguments.out)
+    way = Way(environment={"OMP_NUM_THREADS": "1"}, before=share_answers)
+    with locked(arguments.out, "run"):
+        chain = Chain(arguments.out, "quickstart.json", about, way)
+        chain.run(planned, shlex.join(map(str, sys.argv[1:])))
+        write_page(arguments.out)
     print(_closing(chain.told, arguments.out, time.monotonic() - began))
     return 0
 

@@ -12,6 +12,8 @@ from generate.fake_server import FakeServer
 
 from codepref.cli import main
 
+pytestmark = pytest.mark.long
+
 EXPERIMENT = """
 model: codepref/generate/tiny/checkpoint
 backend: tiny

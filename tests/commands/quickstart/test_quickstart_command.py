@@ -10,6 +10,8 @@ import pytest
 
 from interrupts import started  # isort: skip
 
+pytestmark = pytest.mark.long
+
 PROMPTS = 60
 
 
