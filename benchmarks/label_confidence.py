@@ -34,7 +34,7 @@ MEASURED_SHAPES = ((15, 15),)
 LEARNT_FROM: tuple[ranking.Name, ...] = ("combined", "self_validation", "output_consensus")
 MEASURED: tuple[ranking.Name, ...] = ("combined", "self_validation")
 FOLDS = 5
-RIDGE = 0.01
+RIDGE = 0.03
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)
 """Values of `min_confidence` that are shown."""
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -56,7 +56,9 @@ def test_the_table_has_a_line_for_every_row():
     row = {"source": "a", "kind": "new model", "ranking": "combined", **row_of(found, np.full(200, 0.55))}
     shown = list(lines([row]))
     assert shown[2].startswith("| a | new model | combined | 200 |")
-    assert shown[-1].count("-> ") == 1  # all in one bin
+    curves = next(number for number, line in enumerate(shown) if "0.0-0.2" in line)
+    assert shown[curves + 2].count("-> ") == 1  # all in one bin
+    assert shown[-1].count("100 %: ") == 2  # both 0.4 and 0.5 keep all, higher ones nothing
 
 
 TASK = Task(

@@ -182,7 +182,7 @@ def test_other_settings_reuse_what_they_do_not_touch(built, tmp_path):
     recordings, out = folder.parent / "generations.jsonl", tmp_path / "run"
     build(recordings, out)
     written = {path: path.stat().st_mtime_ns for path in out.glob("stages/outcomes-*/*.parquet")}
-    manifest = build(recordings, out, min_confidence=0.5)
+    manifest = build(recordings, out, min_confidence=0.8)
     assert {path: path.stat().st_mtime_ns for path in out.glob("stages/outcomes-*/*.parquet")} == written
     assert manifest["dataset"]["correctness"]["rows"] < 4
     rules = {(item["kind"], item["rule"]) for stage in manifest["stages"] for item in stage["excluded"]}
