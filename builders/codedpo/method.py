@@ -66,8 +66,8 @@ rejected wrong. That is the mean of `confidence`, which needs no truth. How much
 samples of four models whose truth is known; that {share:.0%} of this run's pairs, before `min_confidence`, are right \
 was estimated from the run itself.
 
-How that was checked: on tasks that the weights had not seen, confidence was off by 0.10 on average (0.04 to 0.18) \
-where the model was one of the four, and by 0.12 (0.05 to 0.19) where it was not \
+How that was checked: on tasks that the weights had not seen, confidence was off by 0.11 on average (0.05 to 0.17) \
+where the model was one of the four, and as much (0.04 to 0.16) where it was not \
 (`benchmarks/results/label_quality.md`). Nothing was checked on these very pairs: where it matters, run some of them \
 on tests you trust."""
 """The card's words; the figures are calibration errors (ECE) in `benchmarks/results/label_quality.md`."""
