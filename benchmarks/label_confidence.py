@@ -17,7 +17,7 @@ bins; `floor` is the ECE of a perfect confidence on as many pairs: a small set c
 import argparse
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,6 @@ class Source:
     """One model's samples."""
 
     name: str
-    tasks: int
     learning: Pairs
     measured: Mapping[str, Pairs]
     """By ranking."""
@@ -65,9 +64,7 @@ def source(name: str, tasks: Sequence[label_matrix.Task], arguments: argparse.Na
     learning = _draws(tasks, arguments, SHAPES, 1)
     parts = [pairs(ranked, learning, 0, "lot") for ranked in LEARNT_FROM]
     measured = _draws(tasks, arguments, MEASURED_SHAPES, arguments.draws)
-    return Source(
-        name, len(tasks), _together(parts), {ranked: pairs(ranked, measured, 0, "lot") for ranked in MEASURED}
-    )
+    return Source(name, _together(parts), {ranked: pairs(ranked, measured, 0, "lot") for ranked in MEASURED})
 
 
 def _draws(
@@ -181,37 +178,43 @@ def _curve(right: NDArray[np.bool_], sure: Floats) -> Iterator[tuple[int, float,
     bins = np.clip(np.digitize(sure, BINS) - 1, 0, len(BINS) - 2)
     for number in range(len(BINS) - 1):
         mine = bins == number
-        yield (
-            int(mine.sum()),
-            float(sure[mine].mean()) if mine.any() else 0.0,
-            float(right[mine].mean()) if mine.any() else 0.0,
-        )
+        yield int(mine.sum()), float(sure[mine].mean()) if mine.any() else float("nan"), _share(right[mine])
 
 
 def lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Three tables: figures; curves (mean confidence -> share right (pairs) in five bins); what `min_confidence` keeps
-    (share of the pairs: share of those that are right)."""
-    yield "| source | weights from | ranking | pairs | right | expected | ECE | floor | AUC | AUC mixed |"
-    yield "|---" * 10 + "|"
+    """Three tables: figures, reliability curves, and what `min_confidence` keeps."""
+    columns = ("pairs", "right", "expected", "ECE", "floor", "AUC", "AUC mixed")
+    yield from _table(rows, columns, _figures)
+    yield "\nMean confidence -> share of right pairs (number of pairs):\n"
+    spans = [f"{low:.1f}-{high:.1f}" for low, high in itertools.pairwise(BINS)]
+    yield from _table(rows, spans, _points)
+    yield "\nShare of the pairs that is kept: share of those that are right:\n"
+    yield from _table(rows, [f">= {least}" for least in THRESHOLDS], _kept)
+
+
+def _table(
+    rows: Sequence[dict[str, Any]], columns: Sequence[str], cells: Callable[[dict[str, Any]], Iterable[str]]
+) -> Iterator[str]:
+    yield "| source | weights from | ranking | " + " | ".join(columns) + " |"
+    yield "|---" * (len(columns) + 3) + "|"
     for row in rows:
-        shares = " | ".join(f"{100 * row[key]:.0f} %" for key in ("right", "expected"))
-        figures = " | ".join(f"{row[key]:.2f}".replace("nan", "-") for key in ("ece", "floor", "auc", "auc mixed"))
-        yield f"| {row['source']} | {row['kind']} | {row['ranking']} | {row['pairs']} | {shares} | {figures} |"
-    yield ""
-    spans = " | ".join(f"{low:.1f}-{high:.1f}" for low, high in itertools.pairwise(BINS))
-    yield f"| source | weights from | ranking | {spans} |"
-    yield "|---" * (len(BINS) + 2) + "|"
-    for row in rows:
-        cells = " | ".join(f"{mean:.2f} -> {right:.2f} ({n})" if n else "-" for n, mean, right in row["curve"])
-        yield f"| {row['source']} | {row['kind']} | {row['ranking']} | {cells} |"
-    yield ""
-    yield "| source | weights from | ranking | " + " | ".join(f">= {least}" for least in THRESHOLDS) + " |"
-    yield "|---" * (len(THRESHOLDS) + 3) + "|"
-    for row in rows:
-        cells = " | ".join(
-            f"{100 * kept:.0f} %: {100 * right:.0f} %".replace("nan %", "-") for kept, right in row["kept"]
-        )
-        yield f"| {row['source']} | {row['kind']} | {row['ranking']} | {cells} |"
+        head = (row["source"], row["kind"], row["ranking"])
+        yield "| " + " | ".join([*head, *cells(row)]).replace("nan %", "-").replace("nan", "-") + " |"
+
+
+def _figures(row: dict[str, Any]) -> Iterator[str]:
+    yield str(row["pairs"])
+    yield from (f"{100 * row[key]:.0f} %" for key in ("right", "expected"))
+    yield from (f"{row[key]:.2f}" for key in ("ece", "floor", "auc", "auc mixed"))
+
+
+def _points(row: dict[str, Any]) -> Iterator[str]:
+    for pairs_here, mean, right in row["curve"]:
+        yield f"{mean:.2f} -> {right:.2f} ({pairs_here})" if pairs_here else "-"
+
+
+def _kept(row: dict[str, Any]) -> Iterator[str]:
+    return (f"{100 * kept:.0f} %: {100 * right:.0f} %" for kept, right in row["kept"])
 
 
 def main() -> None:
@@ -223,6 +226,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     named = [text.partition("=") for text in arguments.caches]
+    if not all(path for _, _, path in named):
+        parser.error("give each cache as NAME=CACHE.parquet")
     sources = [source(name, label_matrix.load(Path(path)), arguments) for name, _, path in named]
     rows = [
         {"source": item.name, "kind": kind, "ranking": ranked, **row_of(found, sure)}

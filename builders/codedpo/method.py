@@ -127,12 +127,13 @@ def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) ->
 def _expectation(chain: Sequence[Stage]) -> tuple[tuple[str, str], ...]:
     """The card's section on how many of its pairs are right; none without pairs."""
     stage = next(stage for stage in chain if stage.name == "pairs")
-    columns = (stage.read(index, ["confidence"])["confidence"] for index in range(stage.summary()["shards"]))
-    sure = [value for column in columns for value in column.to_pylist()]
-    if not sure:
+    summary = stage.summary()
+    if not summary["rows_out"]:
         return ()
-    share = stage.summary()["depends"]["settings"]["right_share"]
-    return (("How many pairs are right", EXPECTATION.format(pairs=len(sure), mean=np.mean(sure), share=share)),)
+    columns = (stage.read(index, ["confidence"])["confidence"] for index in range(summary["shards"]))
+    mean = sum(float(np.sum(column.to_numpy())) for column in columns) / summary["rows_out"]
+    share = summary["depends"]["settings"]["right_share"]
+    return (("How many pairs are right", EXPECTATION.format(pairs=summary["rows_out"], mean=mean, share=share)),)
 
 
 def plan(config: Config, *, skip_bad: bool = False) -> BuildPlan:

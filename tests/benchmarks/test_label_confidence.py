@@ -21,7 +21,7 @@ def made(seed, offset, count=3000, tasks=300):
 
 
 def source(name, seed, offset):
-    return Source(name, 300, made(seed, offset), {"combined": made(seed + 100, offset)})
+    return Source(name, made(seed, offset), {"combined": made(seed + 100, offset)})
 
 
 def test_the_weights_are_found_again():
