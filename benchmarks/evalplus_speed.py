@@ -1,18 +1,20 @@
 """Grading speed beside EvalPlus' own evaluator: same samples, same cores, alternating runs, both with warm caches.
 
-    python benchmarks/evalplus_speed.py DATA --peer PATH_OF_A_PYTHON_WITH_EVALPLUS [--rounds 3] [--jobs 2]
+    python benchmarks/evalplus_speed.py DATA --peer PATH_OF_A_PYTHON_WITH_EVALPLUS [--rounds 3] [--jobs 2] [--only one]
 
 DATA holds `benchmarks/`, `verdicts_evalplus/`, `codet_humaneval/`. The samples are the outputs of eight models, one a
 task, then all of them, and for HumanEval+ ten samples a task of a weak model. Prints a JSON line for each: CPU seconds
 of the whole command and its children, wall seconds (medians); the first run of each computes expected values, all
-others find them in the cache. Verdicts are compared too.
+others find them in the cache. Verdicts are compared too: on the original inputs, and on all. Both evaluators run from
+compiled files, as installations have them.
 
 Both evaluators must make the calls of right programs, and let an endless call run for its second. What that costs is
-`must_cpu_s`: the CPU seconds of all finished calls here, and one for each group of inputs that timed out; `rest_ratio`
-compares what each takes beyond it.
+`must_cpu_s`: the CPU seconds of all finished calls here, and one for each program that timed out; `rest_ratio` compares
+what each takes beyond it.
 """
 
 import argparse
+import compileall
 import gzip
 import json
 import os
@@ -81,7 +83,7 @@ def command(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run took and found: base and plus verdict of each sample, and the CPU seconds that nobody can spare."""
+    """What a run took, whether samples pass the original inputs and all, and the CPU seconds that nobody can spare."""
 
     cost: Cost
     verdicts: dict[str, tuple[bool, bool]]
@@ -94,12 +96,12 @@ def ours(name: str, used: Path, samples: Path, folder: Path, jobs: int) -> Outco
     shutil.rmtree(out, ignore_errors=True)
     cost = timed(*command(name, used, samples, out, folder / "cache", jobs))
     rows = list(map(json.loads, (out / f"{name}_plus" / "verdicts.jsonl").read_text().splitlines()))
-    endless = sum(row[f"{part}_verdict"] == "timeout" for row in rows for part in ("base", "plus"))
     verdicts = {
-        f"{row['task_id']}#{row['sample']}": (row["base_verdict"] == "passed", row["plus_verdict"] == "passed")
+        f"{row['task_id']}#{row['sample']}": (row["base_verdict"] == "passed", row["verdict"] == "passed")
         for row in rows
     }
-    return Outcome(cost, verdicts, sum(row["cpu_s"] for row in rows) + endless)
+    must = [max(row["cpu_s"], 1.0) if row["verdict"] == "timeout" else row["cpu_s"] for row in rows]
+    return Outcome(cost, verdicts, sum(must))
 
 
 def theirs(peer: str, name: str, used: Path, samples: Path, folder: Path, jobs: int) -> Outcome:
@@ -113,7 +115,7 @@ def theirs(peer: str, name: str, used: Path, samples: Path, folder: Path, jobs: 
     content = json.loads(written.read_text())["eval"]
     written.unlink()
     verdicts = {
-        f"{task}#{place}": (sample["base_status"] == "pass", sample["plus_status"] == "pass")
+        f"{task}#{place}": (sample["base_status"] == "pass", sample["base_status"] == sample["plus_status"] == "pass")
         for task, found in content.items()
         for place, sample in enumerate(found)
     }
@@ -178,10 +180,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="with one output a task (%(default)s)")
     parser.add_argument("--rounds-all", type=int, default=1, help="with the larger sets (%(default)s)")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", choices=TITLES, help="one of the sets: %(choices)s")
     args = parser.parse_args()
+    for folder in ("codepref", "evaluation"):
+        compileall.compile_dir(ROOT / folder, quiet=1)
     with tempfile.TemporaryDirectory() as folder:
         for part, name in SETS:
-            measure(name, part, args, Path(folder))
+            if args.only in (None, part):
+                measure(name, part, args, Path(folder))
 
 
 if __name__ == "__main__":

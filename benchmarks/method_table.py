@@ -10,26 +10,26 @@ was. `--report` prints the tables. Intervals are 95 %, from a bootstrap over hel
 """
 
 import argparse
-import functools
 import json
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.method_data import RANKINGS, WITH_TESTS, datasets, efficiency, labels
+
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS, RECIPES = ROOT / "builders" / "configs", ROOT / "recipes"
-RANKINGS = ("random", "all_pass", "pass_count", "self_validation", "dual_agreement", "output_consensus", "combined")
-PAIRS = 5
-"""Pairs of one prompt at most, for every ranking and the truth."""
+RECIPES = ROOT / "recipes"
 WAYS = {"greedy": (1, 0.0), "sampled": (8, 0.8)}
 """Name -> samples a task and temperature."""
 WAYS_SHOWN = ("sampled", "greedy")
+SHOWN = (*WAYS_SHOWN, "tests")
+HELD_OUT, TESTS = 240, 4
+"""Held-out tasks, and answers with a test that are drawn for each."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,24 @@ class Row:
     data: str
     """Folder or file under the base's folder."""
     options: tuple[tuple[str, str], ...] = ()
+    against: str = ""
+    """Row that differs in one thing: what that is worth is said by their difference."""
 
 
+PLAIN, PLAIN_KTO = "DPO+NLL, self_validation", "KTO"
+MAX_ENTROPY = "1.5"
+"""Bits. Con-DPO's 0.3 is for more codes: the least entropy above 0 of 15 codes is 0.35."""
+CON_DPO = (("max_entropy", MAX_ENTROPY), ("label_confidence", "weights"), ("confidence_column", "chosen_consensus"))
+LISTENING = (
+    Row("soft labels", "dpo", "rank/self_validation", (("label_confidence", "soft"),), PLAIN),
+    Row("weights", "dpo", "rank/self_validation", (("label_confidence", "weights"),), PLAIN),
+    Row("entropy filter", "dpo", "rank/self_validation", (("max_entropy", MAX_ENTROPY),), PLAIN),
+    Row("Con-DPO: filter, weights by consensus", "dpo", "rank/self_validation", CON_DPO, PLAIN),
+    Row("errors, rare first", "dpo", "rank/self_validation", (("error_order", "rare_first"),), PLAIN),
+    Row("with pairs of tests", "dpo", WITH_TESTS, (), PLAIN),
+    Row("KTO, weights", "kto", "rank/self_validation", (("label_confidence", "weights"),), PLAIN_KTO),
+)
+"""Trainings that listen to what the rows say of their labels: DPO+NLL on the pairs of `self_validation`, and KTO."""
 ROWS = (
     Row("untrained", "", ""),
     Row("SFT on the best code", "sft", "rank/self_validation"),
@@ -56,6 +72,7 @@ ROWS = (
     Row("focal DPO+NLL, CodeFlow's pairs", "focal_dpo", "codeflow", (("dataset_config", "pairs"),)),
     Row("KTO, DSTC's answers", "kto", "dstc", (("dataset_config", "kto"),)),
     Row("DPO+NLL, combined and efficiency pairs", "dpo", "rank/with_efficiency.jsonl"),
+    *LISTENING,
 )
 SLOW = "DPO+NLL, combined and efficiency pairs"
 """The row that needs times to be measured; made last, and only if it is asked for."""
@@ -72,12 +89,15 @@ def main() -> None:
     parser.add_argument(
         "--only", help="names of rows, by semicolons; all but the one with efficiency pairs if not given"
     )
+    parser.add_argument("--listening", action="store_true", help="only rows that listen, and what they compare with")
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()
     if arguments.report:
         print(report(arguments.folder))
         return
     wanted = arguments.only.split(";") if arguments.only else [row.name for row in ROWS if row.name != SLOW]
+    if arguments.listening:
+        wanted = ["untrained", *(name for row in LISTENING for name in (row.against, row.name))]
     for number, base in enumerate(arguments.bases):
         name, _, checkpoint = base.partition("=")
         run_base(arguments.folder / name, checkpoint, number, arguments.prompts, wanted)
@@ -86,12 +106,13 @@ def main() -> None:
 def run_base(folder: Path, checkpoint: str, seed: int, prompts: int, wanted: Sequence[str]) -> None:
     """All rows of one base that are not there yet; `results.jsonl` gets a line each."""
     folder.mkdir(parents=True, exist_ok=True)
-    datasets(folder, checkpoint, seed, prompts)
+    rows = [row for row in ROWS if row.name in wanted]
+    datasets(folder, checkpoint, seed, prompts, {row.data for row in rows})
     if SLOW in wanted:
         efficiency(folder, checkpoint)
     done = {line["name"] for line in lines(folder)}
-    for row in ROWS:
-        if row.name in wanted and row.name not in done:
+    for row in rows:
+        if row.name not in done:
             found = {"base": folder.name, "name": row.name, **one(folder, checkpoint, row)}
             with (folder / "results.jsonl").open("a") as file:
                 file.write(json.dumps(found) + "\n")
@@ -104,105 +125,19 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def datasets(folder: Path, checkpoint: str, seed: int, prompts: int) -> None:
-    """CodeDPO, CodeFlow and DSTC from the base's own samples, every ranking, and pairs by hidden truth."""
-    from builders.codedpo import method as codedpo
-    from codepref.commands.quickstart import truth
-    from codepref.commands.tiny import prompt_row
-    from codepref.generate.tiny.tasks import tasks
-    from codepref.inspection import run as inspection
-
-    path = folder / "prompts.jsonl"
-    if not path.exists():
-        path.write_text(
-            "".join(json.dumps(prompt_row(task, truth=False)) + "\n" for task in tasks("build", prompts, seed))
-        )
-    for method, extra in (("codedpo", [f"pairs_per_prompt={PAIRS}"]), ("codeflow", []), ("dstc", [])):
-        build(folder, method, checkpoint, extra)
-    run = inspection.read_run(folder / "codedpo")
-    for name in RANKINGS:
-        if not (folder / "rank" / name / "README.md").exists():
-            codedpo.rerank(run, name, (), folder / "rank" / name)
-    if not (folder / "rank" / "truth.jsonl").exists():
-        ready = run.inputs(run.stage("pairs"))[0]
-        (folder / "rank" / "truth.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in true_pairs(ready)))
-    if not (folder / "evidence.json").exists():
-        (folder / "evidence.json").write_text(json.dumps(asdict(truth.evidence_of(folder / "codedpo"))))
-
-
-def build(folder: Path, method: str, checkpoint: str, extra: Sequence[str]) -> None:
-    """One dataset; what CodeDPO's samples answer is not drawn again."""
-    import importlib
-
-    from codepref import config
-    from codepref.stages import locked_runner
-
-    out, known = folder / method, folder / "codedpo" / "requests.sqlite"
-    out.mkdir(exist_ok=True)
-    if known.exists() and not (out / known.name).exists():
-        shutil.copy(known, out / known.name)
-    builder = importlib.import_module(f"builders.{method}.method")
-    given = [f"prompts={folder / 'prompts.jsonl'}", f"generation.tiny.checkpoint={checkpoint}", *extra]
-    settings = config.load(builder.Config, CONFIGS / method / "tiny.yaml", given)
-    with locked_runner(out, workers=2, quiet=True) as runner:
-        builder.build(settings, runner)
-
-
-def true_pairs(ready: Any) -> Iterator[dict[str, str]]:
-    """Right over wrong programs by the hidden tests: what no ranking can beat. As many a prompt as for a ranking."""
-    from evaluation import tiny
-
-    rows = [row for index in range(len(ready.shards())) for row in ready.read(index).to_pylist()]
-    work = [(row["prompt"], list(dict.fromkeys(code["code"] for code in row["codes"]))) for row in rows]
-    for (prompt, codes), right in zip(work, tiny.right(work), strict=True):
-        judged = list(zip(codes, right, strict=True))
-        good = [code for code, is_right in judged if is_right]
-        bad = [code for code, is_right in judged if not is_right]
-        for chosen, rejected in list(zip(good, bad, strict=False))[:PAIRS]:
-            yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-
-
-def efficiency(folder: Path, checkpoint: str) -> None:
-    """Adds the pairs of fast over slow code of `combined` to its correctness pairs."""
-    from datasets import load_dataset
-
-    path = folder / "rank" / "with_efficiency.jsonl"
-    if path.exists():
-        return
-    extra = [f"pairs_per_prompt={PAIRS}", "ranking=combined", "efficiency.enabled=true", "efficiency.share=0.4"]
-    build(folder, "codedpo", checkpoint, extra)
-    parts = (load_dataset(str(folder / "codedpo"), name, split="train") for name in ("correctness", "efficiency"))
-    rows = []
-    for part in parts:
-        rows += [{"prompt": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]} for row in part]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
 def one(folder: Path, checkpoint: str, row: Row) -> dict[str, Any]:
     """Trains one row and evaluates it."""
     place = folder / "rows" / row.name.replace(" ", "_").replace("/", "_")
     found: dict[str, Any] = {}
     if row.method:
-        found |= labels(folder / row.data, dict(row.options).get("dataset_config"))
+        judged = "rank/self_validation" if row.data == WITH_TESTS else row.data  # the codes among them
+        found |= labels(folder / judged, dict(row.options).get("dataset_config"))
         began = time.process_time()
         checkpoint = trained(folder, checkpoint, row, place)
         found["train_cpu_s"] = time.process_time() - began
+        manifest = json.loads((place / "adapter" / "manifest.json").read_text())
+        found["trained_on"] = manifest["checks"]["lengths"]["kept"]
     return found | evaluated(checkpoint, place)
-
-
-@functools.cache
-def labels(path: Path, config: str | None) -> dict[str, Any]:
-    """How many pairs there are, and how often they are right."""
-    from datasets import load_dataset
-
-    from codepref.commands.quickstart import truth
-
-    if path.suffix == ".jsonl":
-        pairs = [json.loads(line) for line in path.read_text().splitlines()]
-    else:
-        loaded = load_dataset(str(path), "dpo" if config == "kto" else config, split="train")
-        pairs = list(loaded.select_columns(["prompt", "chosen", "rejected"]))
-    return asdict(truth.label_truth(pairs))
 
 
 def trained(folder: Path, checkpoint: str, row: Row, place: Path) -> str:
@@ -243,7 +178,27 @@ def evaluated(checkpoint: str, place: Path) -> dict[str, Any]:
         found[way] = scored["score"]["pass@1"]["value"]
         found[f"{way}_groups"] = {name: part["pass@1"]["value"] for name, part in scored["by_group"].items()}
         found["tasks"][way] = [right / n for n, right in counted.values()]
+    found["tasks"]["tests"] = right_tests(checkpoint, place)
     return found
+
+
+def right_tests(checkpoint: str, place: Path) -> list[float]:
+    """Of every held-out task, the share of right ones among the different tests the model writes for it at T=0.4."""
+    from codepref.extract import tests as tests_of
+    from codepref.generate import Request, Sampling
+    from codepref.generate.cache import Cache
+    from codepref.generate.tiny.backend import TinyConfig, TinyGenerator
+    from codepref.generate.tiny.tasks import ENTRY_POINT, tasks
+    from evaluation import tiny
+
+    chosen = tasks("heldout", HELD_OUT, 0)
+    with Cache(place / "tests.sqlite") as cache:
+        model = TinyGenerator(TinyConfig(checkpoint), Sampling(max_tokens=96), cache)
+        answers = model.generate([Request(task.task_id, "test", task.prompt, n=TESTS) for task in chosen])
+    texts = [[test for answer in row for test in tests_of(answer.text, ENTRY_POINT)[0]] for row in answers]
+    distinct = [list(dict.fromkeys(some)) for some in texts]
+    passed = tiny.ragged([([task.reference], some) for task, some in zip(chosen, distinct, strict=True)])
+    return [float(matrix.mean()) if matrix.size else 0.0 for matrix in passed]
 
 
 def report(folder: Path) -> str:
@@ -251,8 +206,8 @@ def report(folder: Path) -> str:
     bases = {}
     for path in sorted(folder.glob("*/results.jsonl")):
         bases[path.parent.name] = {row["name"]: row for row in lines(path.parent)}
-    parts = [_evidence(folder, bases), _table(bases), _correlation(bases), _speeds(folder, bases)]
-    return "\n\n".join(parts)
+    parts = [_evidence(folder, bases), _table(bases), _listening(bases), _correlation(bases), _speeds(folder, bases)]
+    return "\n\n".join(part for part in parts if part)
 
 
 Bases = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -285,6 +240,26 @@ def _table(bases: Bases) -> str:
     return "\n".join(rows)
 
 
+def _listening(bases: Bases) -> str:
+    """What trainings that listen gain over those that do not, on the same pairs; and in tests that are right."""
+    heads = ("row", "against", "bases", "pairs", "T=0.8", "greedy", "tests right")
+    rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row in LISTENING:
+        have = [name for name in bases if row.name in bases[name] and row.against in bases[name]]
+        if have:
+            pairs = np.mean([bases[name][row.name]["trained_on"] for name in have])
+            gains = [_said(_differences(bases, have, row.name, way, row.against).mean(0)) for way in SHOWN]
+            rows.append(f"| {' | '.join([row.name, row.against, str(len(have)), f'{pairs:.0f}', *gains])} |")
+    return "\n".join(rows) if len(rows) > 2 else ""
+
+
+def _said(differences: np.ndarray) -> str:
+    """The mean with its interval; where that holds 0, no difference was seen."""
+    mean, low, high = _interval(differences)
+    verdict = "no difference: " if low <= 0 <= high else ""
+    return verdict + _shown([mean, low, high], signed=True)
+
+
 def _pair_of(found: Mapping[str, Any] | None) -> str:
     return "-" if found is None else f"{found['sampled']:.3f}, {found['greedy']:.3f}"
 
@@ -294,9 +269,9 @@ def _gain(bases: Bases, names: Sequence[str], row: str, way: str) -> list[float]
     return _interval(_differences(bases, names, row, way).mean(0))
 
 
-def _differences(bases: Bases, names: Sequence[str], row: str, way: str) -> np.ndarray:
+def _differences(bases: Bases, names: Sequence[str], row: str, way: str, against: str = "untrained") -> np.ndarray:
     """(bases, tasks)"""
-    return np.array([np.subtract(bases[n][row]["tasks"][way], bases[n]["untrained"]["tasks"][way]) for n in names])
+    return np.array([np.subtract(bases[n][row]["tasks"][way], bases[n][against]["tasks"][way]) for n in names])
 
 
 def _interval(values: np.ndarray) -> list[float]:

@@ -8,9 +8,10 @@ pairs   slow and fast program of one author for one problem (PIE, from Project C
         equal. The set has passed all programs through 2to3: its `eval(input())` is undone. What needs a library that is
         not installed here, or another Python, is counted apart. CPU time is that of all inputs together, the least of
         `--rounds` runs, and is held against the CPU time that the site recorded, where that differs by 2x or more.
-speed   cells a second of the sandbox beside a plain `subprocess` a cell, alternating. The latter has no protection:
-        run it in a throw-away root, `python tests/sandbox/container.py --profile open -- python -m
-        benchmarks.stdin_programs speed ...`.
+speed   cells a second of the sandbox beside a plain `subprocess` a cell, and with `--peer FOLDER` beside the runner of
+        LiveCodeBench (a clone of its repository, inside of this one), alternating. Neither has any protection: run it
+        in a throw-away root, `python tests/sandbox/container.py --profile open -- python -m benchmarks.stdin_programs
+        speed ...`. LiveCodeBench runs all inputs of a program one after the other in one process.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,20 @@ CLEARLY = 2.0
 MOST_A_PROBLEM = 12
 SEED = 0
 LIBRARIES = ("numpy", "scipy", "numba", "networkx")
+PEER = """
+import json, resource, sys, time
+from lcb_runner.evaluation.compute_code_generation_metrics import check_correctness
+start, passed = time.monotonic(), 0
+for code, inputs, outputs in json.load(sys.stdin):
+    sample = {"input_output": json.dumps({"inputs": inputs, "outputs": outputs})}
+    found, _ = check_correctness(sample, code, timeout=6, debug=False)
+    passed += sum(one is True or one == 1 for one in found)
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(json.dumps([time.monotonic() - start, sum(one.ru_utime + one.ru_stime for one in used), passed]))
+"""
+"""Runs programs as LiveCodeBench does and says wall seconds, CPU seconds and how many inputs passed."""
+INPUTS = 8
+"""Times that a program is run for the speed."""
 NEEDS = ("ImportError", "ModuleNotFoundError", "AttributeError: module", "NameError: name 'gcd'")
 """What a program says that was written for another environment."""
 
@@ -163,31 +178,57 @@ def summary(found: Sequence[Compared]) -> dict[str, Any]:
 
 
 def run_speed(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Small inputs of many programs: what a cell costs besides the program, here and with a plain subprocess."""
+    """Small inputs of many programs: what a cell costs besides the program, here and with other runners."""
     chosen = [row for _, row in pairs_of(arguments.data, 2) if not any(name in row["fast"] for name in LIBRARIES)]
     cells = [(row["fast"], inputs_of(row["problem_id"])[0]) for row in chosen][: arguments.cells]
-    jobs = [Job(f"{n}", (code,), (StdinTest(given, ("",)).text,) * 8) for n, (code, given) in enumerate(cells)]
-    count = 8 * len(cells)
-    figures: dict[str, list[tuple[float, float]]] = {"sandbox": [], "subprocess": []}
+    printed = plain_runs(cells)
+    jobs = [
+        Job(f"{number}", (code,), (StdinTest(given, (output,)).text,) * INPUTS)
+        for number, ((code, given), output) in enumerate(zip(cells, printed, strict=True))
+    ]
+    figures: dict[str, list[tuple[float, float, int]]] = {"sandbox": [], "subprocess": []}
+    for _ in range(arguments.rounds):
+        figures["sandbox"].append(timed(lambda: sandbox_runs(jobs)))
+        figures["subprocess"].append(timed(lambda: len(plain_runs(cells * INPUTS))))
+        if arguments.peer:
+            figures.setdefault("livecodebench", []).append(peer_runs(arguments.peer, cells, printed))
+    return {"cells": INPUTS * len(cells)} | {name: speed_of(rounds) for name, rounds in figures.items()}
+
+
+def speed_of(rounds: Sequence[tuple[float, float, int]]) -> dict[str, Any]:
+    """Medians of rounds, each wall seconds, CPU seconds and cells that passed."""
+    walls, cpus, counts = zip(*rounds, strict=True)
+    wall_s, cpu_s, passed = statistics.median(walls), statistics.median(cpus), min(counts)
+    return {
+        "passed": passed,
+        "cells_a_second": round(passed / wall_s),
+        "wall_ms_a_cell": round(1000 * wall_s / passed, 3),
+        "cpu_ms_a_cell": round(1000 * cpu_s / passed, 3),
+    }
+
+
+def sandbox_runs(jobs: Sequence[Job]) -> int:
+    """Judges all cells here, the start and the end of the sandbox included; how many pass."""
     with Sandbox(LIMITS) as sandbox:
-        sandbox.run_many(jobs)
-        for _ in range(arguments.rounds):
-            figures["sandbox"].append(timed(lambda: sandbox.run_many(jobs)))
-            figures["subprocess"].append(timed(lambda: plain_runs(cells * 8)))
-    found: dict[str, Any] = {"cells": count}
-    for name, rounds in figures.items():
-        wall_s, cpu_s = (statistics.median(one[part] for one in rounds) for part in (0, 1))
-        found[name] = {"cells_a_second": round(count / wall_s), "wall_ms_a_cell": round(1000 * wall_s / count, 3)}
-        if name == "subprocess":
-            found[name]["cpu_ms_a_cell"] = round(1000 * cpu_s / count, 3)
-    return found
+        return sum(cell.verdict == "passed" for matrix in sandbox.run_many(jobs) for cell in matrix.cells[0])
 
 
-def timed(body: Any) -> tuple[float, float]:
-    """Wall and CPU seconds, the latter of this process and the children that ended."""
+def peer_runs(peer: Path, cells: Sequence[tuple[str, str]], printed: Sequence[str]) -> tuple[float, float, int]:
+    """Wall seconds, CPU seconds and passed cells of LiveCodeBench's runner, one process a program."""
+    asked = [(code, [given] * INPUTS, [output] * INPUTS) for (code, given), output in zip(cells, printed, strict=True)]
+    done = subprocess.run(
+        [sys.executable, "-c", PEER], input=json.dumps(asked), capture_output=True, text=True, check=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(peer.resolve())},
+    )  # fmt: skip
+    wall_s, cpu_s, passed = json.loads(done.stdout.splitlines()[-1])
+    return wall_s, cpu_s, passed
+
+
+def timed(body: Callable[[], int]) -> tuple[float, float, int]:
+    """Wall and CPU seconds, the latter of this process and the children that ended, and what came out."""
     start, before = time.monotonic(), cpu_seconds()
-    body()
-    return time.monotonic() - start, cpu_seconds() - before
+    found = body()
+    return time.monotonic() - start, cpu_seconds() - before, found
 
 
 def cpu_seconds() -> float:
@@ -196,13 +237,16 @@ def cpu_seconds() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def plain_runs(cells: Sequence[tuple[str, str]]) -> None:
-    """Each program in a fresh interpreter without any protection: these are accepted programs of a public set."""
+def plain_runs(cells: Sequence[tuple[str, str]]) -> list[str]:
+    """What each program prints, in a fresh interpreter without any protection: accepted programs of a public set."""
+    printed = []
     for code, given in cells:
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-I", "-c", code], input=given, capture_output=True, text=True, timeout=60, check=False,
             env={"PATH": os.environ["PATH"]},
         )  # fmt: skip
+        printed.append(done.stdout)
+    return printed
 
 
 def main() -> None:
@@ -213,6 +257,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=MOST_A_PROBLEM, help="pairs of one problem")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cells", type=int, default=40, help="speed: programs")
+    parser.add_argument("--peer", type=Path, help="speed: a clone of LiveCodeBench's repository")
     parser.add_argument("--rows", type=Path, help="pairs: appends what came of each")
     arguments = parser.parse_args()
     found = run_pairs(arguments) if arguments.what == "pairs" else run_speed(arguments)

@@ -1,10 +1,11 @@
 """Verdict by verdict: this project's evaluation beside official verdicts on the same outputs.
 
-    python benchmarks/verdicts.py DATA evalplus|ds1000|bigcodebench [--jobs N] [--limit N] [--cache DIR]
+    python benchmarks/verdicts.py DATA evalplus|ds1000|bigcodebench [--jobs N] [--limit N] [--cache DIR] [--out FILE]
 
 DATA is a folder with `benchmarks/` and `verdicts_evalplus/`, `verdicts_ds1000/`, `verdicts_bigcodebench/`. Prints every
 difference and one JSON line of counts. DS-1000 and BigCodeBench need their environments (`codepref evaluate --prepare`)
-and come in an order drawn with seed 0, so that the first N are a fair sample.
+and come in an order drawn with seed 0, so that the first N are a fair sample. With `--out` every verdict of these two
+is kept in a file as it comes: the same command goes on from there.
 """
 
 import argparse
@@ -118,7 +119,7 @@ def model_outputs(data: Path, name: str, problems: list[Problem], settings: Sett
     show(f"model_outputs {name} (plain tests fail)", rest, began)
 
 
-def official(data: Path, which: str, settings: Settings, limit: int | None) -> None:
+def official(data: Path, which: str, settings: Settings, limit: int | None, out: Path | None) -> None:
     """Recorded verdicts of upstream's own procedure, in the benchmark's own interpreter."""
     began = time.time()
     module: Any = {"ds1000": ds1000, "bigcodebench": bigcodebench}[which]
@@ -132,10 +133,24 @@ def official(data: Path, which: str, settings: Settings, limit: int | None) -> N
     random.Random(0).shuffle(table)
     table = table[:limit]
     settings = dataclasses.replace(settings, python=environment.python(which, settings.cache))
-    work = ((problems[str(row[key])], [module.program(problems[str(row[key])], row[text])]) for row in table)
+    kept = [row for _, row in read_rows(out)] if out is not None and out.exists() else []
+    kept = kept[: len(table)]
+    todo = table[len(kept) :]
+    work = ((problems[str(row[key])], [module.program(problems[str(row[key])], row[text])]) for row in todo)
+
+    def verdicts() -> Iterator[Graded]:
+        """Those of the file, then new ones, which are appended to it."""
+        yield from (Graded(row["verdict"], error=row["error"]) for row in kept)
+        for row, (graded,) in zip(todo, module.grade(work, settings), strict=True):
+            if out is not None:
+                line = {"task": str(row[key]), "verdict": graded.verdict, "error": graded.error}
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+            yield graded
+
     pairs = (
         (str(row[key]), "verdict", row["passed"] if "passed" in row else row["status"] == "pass", graded)
-        for row, (graded,) in zip(table, module.grade(work, settings), strict=True)
+        for row, graded in zip(table, verdicts(), strict=True)
     )
     show(which, pairs, began)
 
@@ -147,12 +162,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--cache", type=Path, default=CACHE, help="with the environments (%(default)s)")
+    parser.add_argument("--out", type=Path, help="ds1000, bigcodebench: verdicts so far, to go on from")
     args = parser.parse_args()
     settings = dataclasses.replace(Settings(), workers=args.jobs, cache=args.cache)
     if args.which == "evalplus":
         evalplus(args.data, settings, args.limit)
     else:
-        official(args.data, args.which, settings, args.limit)
+        official(args.data, args.which, settings, args.limit, args.out)
 
 
 if __name__ == "__main__":

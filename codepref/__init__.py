@@ -4,4 +4,4 @@ The spine. Nothing in this package knows a method, a recipe or a benchmark: `bui
 import it, never the other way round.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

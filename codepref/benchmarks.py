@@ -14,9 +14,8 @@ class HubData:
 
     hub: str
     """ORG/NAME."""
-    revision: str | None
-    """Commit; None where we know of none that was checked: then the newest is read, and the hash of the data, which is
-    part of every result's fingerprint, tells which that was."""
+    revision: str
+    """Commit: what is read never changes."""
     parts: tuple[tuple[str | None, str], ...] = ()
     """Its configs and splits."""
     files: tuple[str, ...] = ()
@@ -55,7 +54,7 @@ class Family:
 
 def _humaneval() -> Family:
     data = HubData("openai/openai_humaneval", "7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544", ((None, "test"),))
-    plus = HubData("evalplus/humanevalplus", None, ((None, "test"),))
+    plus = HubData("evalplus/humanevalplus", "d32357cf319e50e9c8d8dab5ea876c72b0fd321b", ((None, "test"),))
     variants = (Variant("humaneval", data, "default", 164), Variant("humaneval_plus", plus, "default", 164))
     return Family("humaneval", "HumanEval", r"human_?eval\w*[/_-]\d+", variants, data, ("humaneval",))
 
@@ -65,7 +64,7 @@ def _mbpp() -> Family:
     splits = ("train", "test", "validation", "prompt")
     every = HubData(hub, revision, tuple((name, split) for name in ("full", "sanitized") for split in splits))
     tested = HubData(hub, revision, (("full", "test"),))
-    plus = HubData("evalplus/mbppplus", None, ((None, "test"),))
+    plus = HubData("evalplus/mbppplus", "9a36f31e81d5e1670b68e6de8ef23da0c4e1abb5", ((None, "test"),))
     variants = (Variant("mbpp", tested, "default", 500), Variant("mbpp_plus", plus, "default", 378))
     return Family("mbpp", "MBPP", r"mbpp\w*[/_-]\d+", variants, every, ("mbpp", "sanitizedmbpp"))
 

@@ -1,7 +1,9 @@
 """The `codepref` command. Imports nothing but the module of the command that was asked for."""
+# PYTHON_ARGCOMPLETE_OK - where argcomplete is active for all programs, it looks for this word
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -40,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns the exit code: 0 done, 2 something the user can mend, 130 interrupted, 143 stopped by SIGTERM.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may follow, for the line that has been typed so far
+        import argcomplete
+
+        argcomplete.autocomplete(_parser(os.environ["COMP_LINE"].split()[1:]))  # writes it, and ends the process
     arguments = _parser(words).parse_args(words)
     if threading.current_thread() is threading.main_thread():  # the only one that may
         signal.signal(signal.SIGTERM, _terminate)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import os
 import types
 import typing
@@ -15,6 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 from codepref.errors import CodeprefError
 
 Config = TypeVar("Config")
+
+
+_BROKEN = (yaml.YAMLError, ValueError, KeyError, IndexError)
+"""What reading YAML raises: the values of a day, a number or a tag are made by Python, which has errors of its own."""
 
 
 def load(config: type[Config], path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -31,15 +36,112 @@ def load(config: type[Config], path: str | Path | None = None, overrides: Sequen
     values = _read(Path(path)) if path is not None else {}
     for item in overrides:
         _override(values, item)
-    where = str(path) if path is not None else "configuration"
-    for key in _unknown(config, values):
-        raise CodeprefError(f"{where}: unknown key '{key}'{_nearest(key, config)}")
+    for parents, key, level in _unknown(config, values):
+        names = (*parents, key)
+        near = _nearest(parents, key, level, config)
+        raise CodeprefError(f"{place(path, overrides, names)}: unknown key '{'.'.join(names)}'{near}")
     try:
         return TypeAdapter(config).validate_python(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise CodeprefError(f"{where}: {key}: {first['msg']} (got {first['input']!r})") from None
+        names, said = _complaint(error)
+        raise CodeprefError(f"{place(path, overrides, names)}: {'.'.join(names)}: {said}") from None
+
+
+def place(path: str | Path | None, overrides: Sequence[str], names: Sequence[str]) -> str:
+    """Where a key was given: the override, else the file with its line, without one where the key is missing."""
+    dotted = ".".join(names)
+    for item in reversed(overrides):
+        key = item.partition("=")[0]
+        if dotted == key or dotted.startswith(f"{key}."):
+            return f"--set {item}"
+    if path is None:
+        return "configuration"
+    line = key_line(Path(path), names)
+    return f"{path}, line {line}" if line else str(path)
+
+
+def key_line(path: Path, names: Sequence[str]) -> int | None:
+    """The line of a nested key, or of an item of a list, in a YAML file; None: it is not there."""
+    node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    line = None
+    for name in names:
+        found = _below(node, name)
+        if found is None:
+            return None
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
+def _below(node: yaml.Node | None, name: str) -> tuple[yaml.Node, yaml.Node] | None:
+    """A key of a mapping and its value, or an item of a list twice."""
+    if isinstance(node, yaml.MappingNode):
+        return next((pair for pair in node.value if pair[0].value == name), None)
+    if isinstance(node, yaml.SequenceNode) and name.isdigit() and int(name) < len(node.value):
+        return node.value[int(name)], node.value[int(name)]
+    return None
+
+
+WANTED = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a number",
+    "string": "a text",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "'key: value' lines",
+    "mapping": "'key: value' lines",
+    "dataclass": "'key: value' lines",
+}
+"""What a value must be, by the first word of pydantic's name for the error."""
+BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+UNION_MEMBERS = ("str", "int", "float", "bool", "none", "constrained-int", "constrained-float", "constrained-str")
+SHOWN = 80
+"""Characters of a wrong value that a message repeats."""
+
+
+def _complaint(error: ValidationError) -> tuple[tuple[str, ...], str]:
+    """The first wrong key, and what is wrong with it."""
+    found = error.errors(include_url=False)
+    first, names = found[0], _names(found[0]["loc"])
+    if first["type"] == "missing":
+        return names, "is missing; give it a value"
+    if first["type"] in ("value_error", "assertion_error"):
+        return names, str(first["ctx"]["error"])
+    # a value that may be of several kinds has an error for each of them
+    kinds = [_wanted(item["type"], item.get("ctx", {})) for item in found if _names(item["loc"]) == names]
+    wanted = " or ".join(dict.fromkeys(kind or item["msg"] for kind, item in zip(kinds, found, strict=False)))
+    return names, f"must be {wanted}, not {_shown(first['input'])}"
+
+
+def _wanted(kind: str, limits: Mapping[str, Any]) -> str | None:
+    """What a value must be; None for a kind of error that has no words here."""
+    if kind in BOUNDS:
+        words, key = BOUNDS[kind]
+        return f"{words} {limits[key]:g}"
+    if kind == "literal_error":
+        return str(limits["expected"])
+    if kind == "too_short":
+        return f"a list of {limits['min_length']} or more"
+    if kind == "string_pattern_mismatch":
+        return f"a name of the form {limits['pattern']}"
+    return WANTED.get(kind.partition("_")[0])
+
+
+def _names(location: Sequence[int | str]) -> tuple[str, ...]:
+    """The keys of an error's place, without pydantic's words for a union's members and a mapping's keys."""
+    return tuple(str(part) for part in location if "[" not in str(part) and part not in UNION_MEMBERS)
+
+
+def _shown(value: Any) -> str:
+    """A wrong value as YAML writes it, shortened."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 class _Twice(yaml.YAMLError):
@@ -66,18 +168,20 @@ class _OnceEach(yaml.SafeLoader):
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)
+        values = _from_folder(yaml.load(path.read_text(encoding="utf-8"), _OnceEach), path.parent)
     except OSError as error:
         raise CodeprefError(f"{path}: {error.strerror}; name a YAML file") from None
     except _Twice as twice:
         raise CodeprefError(f"{path}, line {twice.line}: the key {twice.key!r} stands there twice; keep one") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise CodeprefError(f"{path}: not usable YAML: a value is nested too deeply, or holds itself") from None
+    except _BROKEN as error:
         raise CodeprefError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise CodeprefError(f"{path}: expected 'key: value' lines, found a {type(values).__name__}")
-    return {key: _from_folder(value, path.parent) for key, value in values.items()}
+    return values
 
 
 def _from_folder(value: Any, folder: Path) -> Any:
@@ -97,7 +201,7 @@ def _override(values: dict[str, Any], item: str) -> None:
         raise CodeprefError(f"--set {item}: expected key=value")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (*_BROKEN, RecursionError):
         raise CodeprefError(f"--set {item}: the value is not YAML; quote it") from None
     *parents, last = key.split(".")
     for parent in parents:
@@ -124,17 +228,20 @@ def _dataclasses_in(hint: Any) -> Iterator[type]:
         yield from _dataclasses_of(typing.get_args(hint)[1])
 
 
-def _unknown(config: type, values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _unknown(
+    config: type, values: Mapping[str, Any], parents: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str, type]]:
+    """Keys that are not known: the names above each, its own, and the dataclass it would be a field of."""
     hints = typing.get_type_hints(config)
     for key, value in values.items():
         if key not in hints:
-            yield f"{prefix}{key}"
+            yield parents, str(key), config
         elif isinstance(value, dict):
             for nested in _dataclasses_of(hints[key]):
-                yield from _unknown(nested, value, f"{prefix}{key}.")
+                yield from _unknown(nested, value, (*parents, key))
             for nested in _dataclasses_in(hints[key]):
                 for name, inner in value.items():
-                    yield from _unknown(nested, inner if isinstance(inner, dict) else {}, f"{prefix}{key}.{name}.")
+                    yield from _unknown(nested, inner if isinstance(inner, dict) else {}, (*parents, key, str(name)))
 
 
 def keys(config: type, prefix: str = "") -> Iterator[str]:
@@ -145,7 +252,11 @@ def keys(config: type, prefix: str = "") -> Iterator[str]:
             yield from keys(nested, f"{prefix}{name}.")
 
 
-def _nearest(key: str, config: type) -> str:
-    known = list(keys(config))
-    match = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"; did you mean '{match[0]}'?" if match else f"; known keys: {', '.join(known)}"
+def _nearest(parents: Sequence[str], key: str, level: type, config: type) -> str:
+    """The known key that may be meant: on the same level, else one of this name elsewhere; else those of the level."""
+    prefix = "".join(f"{name}." for name in parents)
+    near = [f"{prefix}{name}" for name in difflib.get_close_matches(key, list(typing.get_type_hints(level)), n=1)]
+    elsewhere = [name for name in keys(config) if name.rpartition(".")[2] == key]
+    if near or elsewhere:
+        return f"; did you mean '{(near or elsewhere)[0]}'?"
+    return f"; known keys: {', '.join(keys(level, prefix))}"

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 GZIP_MAGIC = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BATCH_ROWS = 256
+SPREAD_OUT = re.compile(rb"\s*(\[\s*\{.*|[\[{]\s*)", re.DOTALL)
+"""First line of a file that is one JSON value: a list of objects, or an object over several lines."""
 JSON_WORDS = {
     dict: "an object",
     list: "a list",
@@ -61,20 +64,31 @@ def json_lines(path: str | Path, unique_keys: bool = False) -> Iterator[tuple[in
         unique_keys: A key that an object holds twice makes the line a bad one.
 
     Raises:
-        CodeprefError: the file can not be opened.
+        CodeprefError: the file can not be opened, or is one JSON value in place of lines.
     """
     number = 0
+    first = True
     try:
         with _open(Path(path)) as stream:
             for number, raw in enumerate(stream, start=1):
                 data = raw.removeprefix(BYTE_ORDER_MARK) if number == 1 else raw
-                if data.strip():
-                    yield number, _line(str(path), number, data, unique_keys)
+                if not data.strip():
+                    continue
+                if first and SPREAD_OUT.fullmatch(data):
+                    raise CodeprefError(_not_lines(path, data))
+                first = False
+                yield number, _line(str(path), number, data, unique_keys)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         damaged = f"the gzip stream is damaged ({error})"
         yield number + 1, BadLine(str(path), number + 1, damaged, "copy or compress the file again")
     except OSError as error:
         raise CodeprefError(f"{path}: {error.strerror or error}; name a .jsonl or .jsonl.gz file") from None
+
+
+def _not_lines(path: str | Path, data: bytes) -> str:
+    is_list = data.lstrip().startswith(b"[")
+    kind, words = ("a JSON list", "'.[]'") if is_list else ("JSON over several lines", ".")
+    return f"{path}: {kind}, not JSON lines; write one object a line, e.g. jq -c {words} FILE > FILE.jsonl"
 
 
 def _open(path: Path) -> IO[bytes] | gzip.GzipFile:

@@ -12,7 +12,7 @@ object with these keys and checks something, so the two kinds can not be mistake
 import json
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation, Overflow, localcontext
 from itertools import zip_longest
 from typing import Any
 
@@ -26,6 +26,7 @@ SHOWN = 60
 """Characters of a line that a difference shows."""
 BEFORE = 20
 """Of these, characters before the first that differs."""
+_EXACT = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow])
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FENCE = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
@@ -66,8 +67,7 @@ class StdinTest:
         """
         if self.by_line:
             return self._difference_by_line(printed)
-        words = printed.split()
-        if any(self._agree(output.split(), words) for output in self.outputs):
+        if any(self._holds(output.split(), printed) for output in self.outputs):
             return ""
         others = f" (or {len(self.outputs) - 1} other outputs)" if len(self.outputs) > 1 else ""
         pairs = zip_longest(_lines(self.outputs[0]), _lines(printed))
@@ -77,11 +77,17 @@ class StdinTest:
         return "the output differs"
 
     def _difference_by_line(self, printed: str) -> str:
-        sides = [text.strip().split("\n") for text in (self.outputs[0], printed)]
-        for number, (wanted, got) in enumerate(zip_longest(*sides), 1):
+        right = self.outputs[0].strip().split("\n")
+        lines = printed.strip().split("\n", len(right))  # what is beyond the right output stays one text
+        for number, (wanted, got) in enumerate(zip_longest(right, lines), 1):
             if wanted is None or got is None or not _is_same_line(wanted, got):
-                return f"line {number}: expected {_excerpts(wanted, got)}"
+                first = None if got is None else got.partition("\n")[0]
+                return f"line {number}: expected {_excerpts(wanted, first)}"
         return ""
+
+    def _holds(self, wanted: list[str], printed: str) -> bool:
+        """Whether a text has these words; one that goes on for ever is not split to its end."""
+        return self._agree(wanted, printed.split(maxsplit=len(wanted)))
 
     def _agree(self, wanted: list[str], got: list[str]) -> bool:
         if wanted == got:
@@ -99,8 +105,7 @@ class StdinTest:
         whole = _WHOLE.fullmatch(wanted)
         if whole and _WHOLE.fullmatch(got):
             return _digits(wanted) == _digits(got)
-        right = float(wanted)
-        return abs(right - float(got)) <= self.tolerance * (1.0 if whole else max(1.0, abs(right)))
+        return _is_within(self.tolerance, wanted, got, whole is not None)
 
     def blocks(self, most: int | None = None) -> str:
         """For people and models: a fenced block with the input, and one with the output.
@@ -118,9 +123,21 @@ def _is_same_line(wanted: str, got: str) -> bool:
     """Equal texts, or as many decimal numbers, each equal; no two NaNs are."""
     if wanted.strip() == got.strip():
         return True
+    words = wanted.split()
     try:
-        return list(map(Decimal, wanted.split())) == list(map(Decimal, got.split()))
+        return list(map(Decimal, words)) == list(map(Decimal, got.split(maxsplit=len(words))))
     except InvalidOperation:  # no number, or one that nothing may be compared with
+        return False
+
+
+def _is_within(tolerance: float, wanted: str, got: str, is_whole: bool) -> bool:
+    """Whether a number is as near as allowed; a float has not room for every number."""
+    try:
+        with localcontext(_EXACT):
+            right = Decimal(wanted)
+            allowed = Decimal(repr(tolerance)) * (1 if is_whole else max(Decimal(1), abs(right)))
+            return abs(right - Decimal(got)) <= allowed
+    except (InvalidOperation, Overflow):  # an exponent that is no number any more
         return False
 
 

@@ -4,17 +4,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from codepref.errors import CodeprefError
-from codepref.generate import Completion, Request, Sampling
-from codepref.generate.backends import Backend, connected
-from codepref.generate.local import LocalConfig
-from codepref.generate.progress import counting
-from codepref.generate.server import ServerConfig
-from codepref.generate.tiny.backend import TinyConfig
 from evaluation.benchmark import Asked, Benchmark, Problem, Settings
 from evaluation.samples import MARK, GradedSample, cleaned, unfinished, writable
+
+if TYPE_CHECKING:  # what asks a model is loaded when one is asked: saved answers are graded without it
+    from codepref.generate import Completion
+    from codepref.generate.backends import Backend
 
 BACKENDS = ("local", "server", "tiny")
 
@@ -70,7 +68,10 @@ def draw_samples(
 
     Raises `CodeprefError` where the backend can not answer, or for an instruct task and a base model.
     """
-    from codepref.stages import progress  # here: it loads pyarrow, which --help can do without
+    from codepref.generate import Request, Sampling
+    from codepref.generate.backends import connected
+    from codepref.generate.progress import counting
+    from codepref.stages import progress
 
     questions, chat = ask_questions(benchmark, problems, model)
     if not chat and "instruct" in benchmark.name:
@@ -104,7 +105,7 @@ def draw_samples(
 
 
 def _drawn(
-    benchmark: Benchmark, problem: Problem, index: int, answer: Completion, stop: Sequence[str], chat: bool
+    benchmark: Benchmark, problem: Problem, index: int, answer: "Completion", stop: Sequence[str], chat: bool
 ) -> GradedSample:
     """An answer, before a program is taken from it."""
     given = writable(answer.text)
@@ -128,7 +129,12 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _backend(model: AskedModel, chat: bool) -> Backend:
+def _backend(model: AskedModel, chat: bool) -> "Backend":
+    from codepref.generate.backends import Backend
+    from codepref.generate.local import LocalConfig
+    from codepref.generate.server import ServerConfig
+    from codepref.generate.tiny.backend import TinyConfig
+
     if model.backend == "server":
         api: Literal["chat", "completions"] = "chat" if chat else "completions"
         return Backend(server=ServerConfig(model.name, tuple(model.base_url.split(",")), api=api))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codepref import benchmarks
+from codepref import benchmarks, reach
 from codepref.errors import CodeprefError
 from codepref.files import read_rows
 from codepref.sandbox import Mode, Profile, Verdict
@@ -51,7 +51,7 @@ class Graded:
     base_verdict: Verdict | None = None
     """On the original tests, for benchmarks that extend others."""
     plus_verdict: Verdict | None = None
-    """On the added tests."""
+    """On the added tests; None where the original ones have failed and these would have cost a whole time limit."""
     error: str = ""
     cpu_s: float = 0.0
 
@@ -137,7 +137,9 @@ def _hub_rows(data: benchmarks.HubData) -> Iterator[dict[str, Any]]:
 
     try:
         for config, split in data.parts:
-            for row in datasets.load_dataset(data.hub, config, split=split, revision=data.revision):
+            with reach.quick_to_fail(data.hub):
+                rows = datasets.load_dataset(data.hub, config, split=split, revision=data.revision)
+            for row in rows:
                 yield dict(row)
     except Exception as error:  # every layer below raises its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -153,9 +155,11 @@ def hub_files(data: benchmarks.HubData) -> list[Path]:
     from huggingface_hub import hf_hub_download
 
     try:
-        return [
-            Path(hf_hub_download(data.hub, file, repo_type="dataset", revision=data.revision)) for file in data.files
-        ]
+        with reach.quick_to_fail(data.hub):
+            paths = [
+                hf_hub_download(data.hub, file, repo_type="dataset", revision=data.revision) for file in data.files
+            ]
+        return [Path(path) for path in paths]
     except Exception as error:  # every layer below raises its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CodeprefError(f"{data.hub}: can not be loaded from the Hub ({reason}); pass --data FILE") from None

@@ -28,13 +28,13 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
     The difference is that of pass@1 in points (B minus A), with a 95 % interval over problems (`paired_interval`).
     McNemar's test is exact and looks at the first sample of each problem.
 
-    Raises `CodeprefError` for different benchmarks or versions of the data.
+    Raises `CodeprefError` for different benchmarks, for problems that differ between them, or where none is in both.
     """
     (first, first_rows), (second, second_rows) = read_result_folder(a), read_result_folder(b)
     if first["benchmark"] != second["benchmark"]:
         raise CodeprefError(f"{a} is {first['benchmark']}, {b} is {second['benchmark']}; compare runs of one benchmark")
     if first["fingerprint"]["dataset"] != second["fingerprint"]["dataset"]:
-        raise CodeprefError(f"{a} and {b} were graded on different versions of the data; grade one of them again")
+        _check_same_problems(a, b, [found.get("task_hashes", {}) for found in (first, second)])
     rates = [_rates(first_rows), _rates(second_rows)]
     shared = [task for task in rates[0] if task in rates[1]]
     if not shared:
@@ -47,12 +47,29 @@ def compare_runs(a: Path, b: Path) -> dict[str, Any]:
         "benchmark": first["benchmark"],
         "a": str(a), "b": str(b),
         "problems": len(shared),
+        "problems_of_each": [len(rate) for rate in rates],
         "pass@1": [100 * _mean(rate, shared) for rate in rates],
         "difference": 100 * difference, "low": 100 * low, "high": 100 * high,
         "mcnemar_p": mcnemar(len(wins), len(losses)),
         "wins": wins, "losses": losses,
-        "same_fingerprint": first["fingerprint"]["id"] == second["fingerprint"]["id"],
+        "same_fingerprint": _way(first) == _way(second),
     }  # fmt: skip
+
+
+def _check_same_problems(a: Path, b: Path, hashes: Sequence[Mapping[str, str]]) -> None:
+    """Raises `CodeprefError` where a problem of both runs has other data in one of them, or where that is not known."""
+    first, second = hashes
+    differing = [task for task, value in first.items() if second.get(task, value) != value]
+    if differing or not first or not second:
+        which = f" (e.g. {differing[0]})" if differing else ""
+        raise CodeprefError(
+            f"{a} and {b} were graded on different versions of the data{which}; grade one of them again"
+        )
+
+
+def _way(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fingerprint without what tells a part from a whole run: the common problems are the same."""
+    return {key: value for key, value in found["fingerprint"].items() if key not in ("id", "dataset")}
 
 
 def _rates(rows: Sequence[results.Row]) -> dict[str, float]:
@@ -94,8 +111,12 @@ def mcnemar(wins: int, losses: int) -> float:
 def comparison_text(found: Mapping[str, Any]) -> str:
     """The comparison as Markdown."""
     a, b = found["pass@1"]
+    of_each = found["problems_of_each"]
+    both = f"{found['problems']} problems"
+    if set(of_each) != {found["problems"]}:
+        both = f"{found['problems']} problems that both have (A {of_each[0]}, B {of_each[1]})"
     lines = [
-        f"{found['benchmark']}, {found['problems']} problems: A {a:.1f}, B {b:.1f}, B - A = {found['difference']:+.1f} "
+        f"{found['benchmark']}, {both}: A {a:.1f}, B {b:.1f}, B - A = {found['difference']:+.1f} "
         f"[{found['low']:+.1f}, {found['high']:+.1f}] points, McNemar p = {found['mcnemar_p']:.3g}",
         f"B wins {len(found['wins'])}: {', '.join(found['wins']) or '-'}",
         f"B loses {len(found['losses'])}: {', '.join(found['losses']) or '-'}",

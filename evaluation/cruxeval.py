@@ -6,6 +6,7 @@ output may not be computed by it. Texts that a model is shown are in cruxeval.js
 """
 
 import ast
+import contextlib
 import functools
 import json
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from codepref import benchmarks
 from codepref.errors import CodeprefError
-from codepref.extract import spoken
+from codepref.extract import parse, spoken
 from evaluation.benchmark import Asked, Benchmark, Problem, located_rows, require
 from evaluation.grade import asserts
 
@@ -22,6 +23,9 @@ BEGIN, END = "[ANSWER]", "[/ANSWER]"
 TOKENS, STEPS_TOKENS = 1024, 2048
 """Longest answer, as upstream's scripts have it: of an answer alone, and of one with its steps before it."""
 NAME = "predicted"
+FRAME = f"def {NAME}():\n    return {{value}}\n"
+_FRAMED = re.compile(FRAME.format(value="(.*)").replace("()", r"\(\)"), re.DOTALL)
+"""A program of an earlier run, whose `samples.jsonl` is graded again."""
 KEYS = ("id", "code", "input", "output")
 
 
@@ -33,11 +37,13 @@ def load(name: str, path: Path | None) -> list[Problem]:
     """
     kind = name.removeprefix("cruxeval_")
     gives_input, with_steps = kind.startswith("input"), kind.endswith("cot")
-    problems = []
+    problems: dict[str, Problem] = {}
     for where, row in located_rows(name, path):
         require(row, KEYS, where)
         if not all(isinstance(row[key], str) for key in KEYS):
             raise CodeprefError(f"{where}: {', '.join(KEYS)} have to be texts; take a row of CRUXEval")
+        if row["id"] in problems:
+            raise CodeprefError(f"{where}: task {row['id']!r} is there twice; keep one of the rows")
         prompt = filled(TEXTS[kind], row)
         data = {
             "tests": [f"assert {NAME}() == {row['output']}"],
@@ -48,8 +54,10 @@ def load(name: str, path: Path | None) -> list[Problem]:
             "with_steps": with_steps,
         }
         reference = f"f({row['input']})" if gives_input else row["output"]
-        problems.append(Problem(row["id"], prompt, reference, row=data))
-    return problems
+        problems[row["id"]] = Problem(row["id"], prompt, reference, row=data)
+    if not problems:
+        raise CodeprefError(f"{path or name}: no tasks; give the file of CRUXEval")
+    return list(problems.values())
 
 
 def filled(text: str, row: dict[str, str]) -> str:
@@ -73,16 +81,15 @@ def answer_of(problem: Problem, text: str) -> str:
 
 def program(problem: Problem, text: str) -> str:
     """A function that gives the value of the answer; a comment where the answer is no expression of the right form."""
-    answer = answer_of(problem, text)
-    try:
-        body = ast.parse(f"assert {problem.row['output']} == {answer}").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        body = []
-    match body:
+    graded_before = _FRAMED.fullmatch(text)
+    answer = graded_before[1] if graded_before else answer_of(problem, text)
+    tree = parse(f"assert {problem.row['output']} == {answer}")
+    match tree.body if tree is not None else []:
         case [ast.Assert(test=ast.Compare(ops=[ast.Eq()], comparators=[value]), msg=None)]:
             is_call = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "f"
             if is_call or not problem.row["gives_input"]:
-                return f"def {NAME}():\n    return {ast.unparse(value)}\n"
+                with contextlib.suppress(RecursionError):  # of an answer like 1 + 1 + 1 ... without an end
+                    return FRAME.format(value=ast.unparse(value))
     wanted = "a call of f" if problem.row["gives_input"] else "a value"
     return f"# the answer is not {wanted}\n"
 

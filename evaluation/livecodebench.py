@@ -19,7 +19,7 @@ from typing import Any
 
 from codepref import benchmarks, contests
 from codepref.errors import CodeprefError
-from codepref.extract import spoken
+from codepref.extract import parse, spoken
 from codepref.files import BYTE_ORDER_MARK, LineError, checked_text, json_object
 from codepref.sandbox import Limits
 from codepref.stdin import StdinTest
@@ -46,17 +46,20 @@ _OPENED = (
 """Modules whose names every program is given, in this order: later ones win."""
 _NAMED = tuple(name for name in _OPENED if name not in ("builtins", "typing"))
 PRELUDE = "; ".join(
-    [*(f"from {name} import *" for name in _OPENED), f"import {', '.join(_NAMED)}", "sys.setrecursionlimit(50000)"]
-)
+    [*(f"from {name} import *" for name in _OPENED), f"import {', '.join(_NAMED)}",
+     "sys.setrecursionlimit(50000)", "sys.set_int_max_str_digits(50000)"]
+)  # fmt: skip
 """One line that stands before every program: what upstream imports for it."""
 ENTRY_POINT = "codepref_answer"
 CALL = """
 
 def {entry}(*arguments):
+    import builtins
     value = {called}(*arguments)
-    return list(value) if isinstance(value, tuple) else value
+    return builtins.list(value) if builtins.isinstance(value, builtins.tuple) else value
 """
-"""Behind the program of a task by calls: a tuple counts as the list, at the top only."""
+"""Behind the program of a task by calls: a tuple counts as the list, at the top only. A program may call a variable
+`list` or `tuple`."""
 _KEYS = (
     "question_title", "question_content", "platform", "question_id", "contest_date", "starter_code", "difficulty",
     "public_test_cases", "private_test_cases", "metadata",
@@ -94,11 +97,19 @@ def load(name: str, path: Path | None) -> list[Problem]:
     Raises:
         CodeprefError: a file can not be read, or a row lacks something; file, line and remedy are named.
     """
-    found = [problem for file in _files(name, path) for problem in _problems(file)]
-    by_id = {problem.task_id: problem for problem in found}
-    if len(by_id) != len(found):
-        raise CodeprefError(f"{path or name}: {len(found) - len(by_id)} tasks are there twice; keep one row of each")
-    return sorted(found, key=lambda problem: problem.task_id)
+    by_id: dict[str, Problem] = {}
+    for file in _files(name, path):
+        for problem in _problems(file):
+            stored: StoredTests = problem.row["tests"]
+            before = by_id.setdefault(problem.task_id, problem)
+            if before is not problem:
+                first, place = before.row["tests"], f"{stored.path}:{stored.line}"
+                raise CodeprefError(
+                    f"{place}: task {problem.task_id!r} stands in {first.path}:{first.line} too; keep one of the rows"
+                )
+    if not by_id:
+        raise CodeprefError(f"{path or name}: no tasks; give a .jsonl file of the Hub")
+    return [by_id[task_id] for task_id in sorted(by_id)]
 
 
 def _files(name: str, path: Path | None) -> list[Path]:
@@ -136,6 +147,8 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
             raise LineError(f"no {missing[0]!r}", "give a file of livecodebench/code_generation_lite")
         for key in _KEYS:
             checked_text(row[key], key)
+        if not row["private_test_cases"].strip():
+            raise LineError("private_test_cases is empty", "take the file of the original; no tests are '[]'")
         return row
     except LineError as error:
         raise CodeprefError(f"{path}:{number}: {error.problem}; {error.remedy}") from None
@@ -147,9 +160,13 @@ def _problem(path: Path, number: int, start: int, line: bytes) -> Problem:
         day = datetime.fromisoformat(row["contest_date"]).date().isoformat()
         facts = json.loads(row["metadata"] or "{}")
         called = facts.get("func_name") or ""
+        if called and not called.isidentifier():
+            raise ValueError
     except (ValueError, AttributeError, RecursionError):
         place = f"{path}:{number}"
-        raise CodeprefError(f"{place}: contest_date is no date, or metadata no JSON object; mend the row") from None
+        raise CodeprefError(
+            f"{place}: contest_date is no date, or metadata no JSON object of a func_name; mend the row"
+        ) from None
     title = "-".join(row["question_title"].lower().split())
     flaw = ERRATA.get(row["question_id"]) or ERRATA.get(title) or ""
     groups = (
@@ -203,11 +220,13 @@ def _test(case: Mapping[str, Any], called: str) -> str:
 def program(problem: Problem, text: str) -> str:
     """The code in an answer, by the official rules: what stands between the last two fences, or else the whole text.
 
-    Marked thoughts go first.
+    Marked thoughts go first. Of a text that is Python already the fences are part, as in a comment.
     """
-    rows = (spoken(text) or "").split("\n")
+    code = (spoken(text) or "").strip()
+    rows = code.split("\n")
     fences = [place for place, row in enumerate(rows) if "```" in row]
-    code = "\n".join(rows[fences[-2] + 1 : fences[-1]] if len(fences) > 1 else rows)
+    if len(fences) > 1 and parse(code) is None:
+        code = "\n".join(rows[fences[-2] + 1 : fences[-1]])
     if not code.strip():
         return ""
     called = problem.row["called"]

@@ -27,6 +27,12 @@ def sample_notes(
     mended = sum(sample.mended for sample in samples)
     if mended:
         notes.append(f"Half surrogate pairs, which are no characters, were replaced by U+FFFD in {mended} samples.")
+    unfinished = sum(sample.rule == UNFINISHED for sample in samples)
+    if unfinished:
+        notes.append(
+            f"{unfinished} of {len(samples)} answers end inside a thought and count as failed: the score is that of "
+            "this token budget. Thinking models need more (--max-tokens, 16,384 and up)."
+        )
     if not clean and not benchmark.bare:
         notes += _cleaning_hint(samples, rows)
     return notes

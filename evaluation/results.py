@@ -26,7 +26,7 @@ Row = dict[str, Any]
 def verdict_row(sample: GradedSample, graded: Graded, digest: str) -> Row:
     """The line of one sample; `digest` says which program was judged."""
     line: Row = {"task_id": sample.task_id, "sample": sample.index, "verdict": graded.verdict}
-    if graded.plus_verdict is not None:
+    if (graded.base_verdict, graded.plus_verdict) != (None, None):
         line |= {"base_verdict": graded.base_verdict, "plus_verdict": graded.plus_verdict}
     line |= {"mode": graded.mode, "cpu_s": round(graded.cpu_s, 6), "error": writable(graded.error), "program": digest}
     if sample.rule:

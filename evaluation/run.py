@@ -16,12 +16,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from codepref import __version__
-from codepref.cluster import Cluster
 from codepref.errors import CodeprefError
 from codepref.sandbox import Profile, layers
 from evaluation import contamination, leaderboard, notes, results
@@ -42,6 +41,9 @@ from evaluation.samples import (
 from evaluation.score import usual_ks
 from evaluation.taskids import task_ids
 from evaluation.window import Window
+
+if TYPE_CHECKING:  # Ray's part is loaded where Ray grades
+    from codepref.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Options:
     allow_unisolated: bool = False
     profile: Profile = "function"
     quiet: bool = False
-    cluster: Cluster | None = None
+    cluster: "Cluster | None" = None
     """Ray, to grade on instead of this machine."""
     window: Window | None = None
     """Grade only tasks published in these days: a score of its own, not a part of the benchmark's."""
@@ -111,6 +113,7 @@ def run_benchmark(benchmark: Benchmark, options: Options) -> dict[str, Any]:
     found = results.result(benchmark.name, used, rows, ks, _facts(mark, gate, options) | part | _cut(answers))
     distance = [] if found["partial"] else leaderboard.distance_notes(found)
     hints = notes.sample_notes(benchmark, answers, rows, options.clean or options.model is not None)
+    found["task_hashes"] = {problem.task_id: problem.digest for problem in used}
     found["notes"] = [*distance, *contaminated, *notes.flaw_notes(used), *hints]
     results.write_results(run.folder, found)
     results.submission(run.folder, answers, rows, found)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, get_args, get_type_hints
 import yaml
 from data import DataArguments
 from packing import PAIRS, ROWS
+from signals import OrderArguments, SignalArguments
 from trl import ModelConfig, TrlParser
 
 from codepref.errors import CodeprefError
@@ -21,7 +22,7 @@ NULLS = {"null", "Null", "NULL", "~"}
 
 
 @dataclass
-class PreferenceArguments(DataArguments):
+class PreferenceArguments(SignalArguments, DataArguments):
     """What the preference recipes know beside the dataset."""
 
     chosen_guard: str = field(
@@ -39,7 +40,7 @@ class PreferenceArguments(DataArguments):
 
 
 @dataclass
-class PairArguments(PreferenceArguments):
+class PairArguments(OrderArguments, PreferenceArguments):
     """What the recipes for pairs know beside that."""
 
     alpha: float = field(

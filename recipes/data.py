@@ -9,13 +9,14 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pyarrow as pa
 import rows
+import signals
 import source
 from datasets import Dataset
 from huggingface_hub import hf_hub_download
@@ -80,17 +81,19 @@ class Rows:
     """`read`, `kept`, `left out` (with --skip-bad), `sha256` of the kept rows, `notes` by count, `reasons`."""
 
 
-def pairs(arguments: DataArguments, spans: bool = False) -> Rows:
+def pairs(arguments: DataArguments, spans: bool = False, seed: int = 0) -> Rows:
     """Rows `prompt`, `chosen`, `rejected` for training and, with `eval_fraction`, for evaluation.
 
     Args:
-        arguments: The dataset and how to word it.
+        arguments: The dataset, how to word it, and what of its signals is listened to.
         spans: Keep `chosen_spans` and `rejected_spans`, and refuse a dataset without them.
+        seed: Of the order among rows of one kind of error, with `error_order`.
 
     Raises:
         CodeprefError: the dataset can not be read, or a row can not be trained on.
     """
-    return _read(arguments, "pairs", spans)
+    found = _read(arguments, "pairs", spans)
+    return replace(found, train=signals.ordered(found.train, arguments, seed))
 
 
 def labelled(arguments: DataArguments, seed: int) -> Rows:
@@ -117,9 +120,14 @@ def _read(arguments: DataArguments, kind: str, spans: bool = False) -> Rows:
         raise CodeprefError("chat and prompt_template: give one of them; a chat model brings its own template")
     if template and "{prompt}" not in template:
         raise CodeprefError(f"prompt_template: {template!r} has no {{prompt}} in it")
-    found = source.opened(name, arguments.dataset_config, arguments.dataset_train_split, rows.COLUMNS)
-    code = [Path(module.__file__ or "").read_bytes() for module in (rows, source)] + [Path(__file__).read_bytes()]
-    settings = [found.key, kind, spans, arguments.chat, arguments.fenced, template, arguments.skip_bad]
+    heard = signals.columns(arguments)
+    wanted = rows.COLUMNS | set(heard.values())
+    found = source.opened(name, arguments.dataset_config, arguments.dataset_train_split, wanted)
+    code = [Path(module.__file__ or "").read_bytes() for module in (rows, signals, source)]
+    code.append(Path(__file__).read_bytes())
+    settings = [found.key, kind, spans, arguments.chat, arguments.fenced, template, arguments.skip_bad, heard]
+    if signals.ENTROPY in heard:
+        settings += [arguments.max_entropy, arguments.max_crash_rate]  # type: ignore[attr-defined]
     key = hashlib.sha256(b"".join(code) + json.dumps(settings).encode()).hexdigest()[:16]
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "codepref" / key
     if not (folder / "report.json").is_file():
@@ -136,7 +144,7 @@ def _read(arguments: DataArguments, kind: str, spans: bool = False) -> Rows:
 def _write(folder: Path, found: source.Source, arguments: DataArguments, kind: str, spans: bool) -> None:
     """Writes rows.arrow and, last, report.json; each is there as a whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    counts = ("read", "kept", "paired", "left out", "alike", "labelled bad")
+    counts = ("read", "kept", "paired", "left out", "filtered", "alike", "labelled bad")
     report: dict[str, Any] = {**dict.fromkeys(counts, 0), "reasons": []}
     notes: Counter[str] = Counter()
     digest = hashlib.sha256()
@@ -156,7 +164,8 @@ def _write(folder: Path, found: source.Source, arguments: DataArguments, kind: s
 
 
 def _schema(row: rows.Row) -> pa.Schema:
-    kinds = {"label": pa.bool_(), **dict.fromkeys(rows.SPANS, pa.list_(pa.list_(pa.int64())))}
+    spans = dict.fromkeys(rows.SPANS, pa.list_(pa.list_(pa.int64())))
+    kinds = {"label": pa.bool_(), signals.CONFIDENCE: pa.float64(), **spans}
     return pa.schema(
         [(name, kinds.get(name, TURNS if isinstance(value, list) else pa.string())) for name, value in row.items()]
     )
@@ -166,6 +175,11 @@ def _nothing_left(name: str, report: dict[str, Any]) -> str:
     if report["alike"] and report["alike"] + report["left out"] == report["read"]:
         return (
             f"{name}: chosen and rejected are the same in all {report['alike']} rows; nothing can be learnt from them"
+        )
+    if report["filtered"]:
+        return (
+            f"{name}: no row is left, {report['filtered']} of {report['read']} have a semantic entropy or crash rate "
+            "outside the limits; raise max_entropy or max_crash_rate"
         )
     if report["left out"]:
         return (
@@ -192,12 +206,16 @@ def _worded(
             if raw.value is None:
                 raise rows.BadRow(raw.fault)
             made = _shaped(raw.value, kind, arguments.chat, spans, report, notes)
+            said = signals.read(raw.value, arguments) if made else {}
+            if said is None:
+                report["filtered"] += 1
+                continue
             for row in made:
                 mine = "messages" if isinstance(row["prompt"], list) else "text"
                 if shape not in (None, mine):
                     raise rows.BadData(f"has {mine}, where {first_place} has {shape}; give rows of one kind")
                 shape, first_place = mine, first_place or raw.place
-                yield {**_wording(row, arguments, SIDES[kind]), "place": raw.place}
+                yield {**_wording(row, arguments, SIDES[kind]), **said, "place": raw.place}
         except rows.BadRow as bad:
             remedy = "" if isinstance(bad, rows.BadData) else "; or leave such rows out with --skip-bad"
             if not remedy or not arguments.skip_bad:

@@ -12,6 +12,8 @@ import memory
 import models
 import packing
 import recipe
+import signals
+from confident import ConfidentPairTrainer
 from packed_trainer import PackedTrainer, check_budget
 from trl import DPOConfig, DPOTrainer
 
@@ -29,27 +31,30 @@ METHOD = recipe.Method(
 SIDES = data.SIDES["pairs"]
 
 
-class PackedDPOTrainer(PackedTrainer, DPOTrainer):
-    """TRL's DPO trainer; with `packing` its steps are packed."""
+class PackedDPOTrainer(PackedTrainer, ConfidentPairTrainer, DPOTrainer):
+    """TRL's DPO trainer; with `packing` its steps are packed, with `label_confidence` its loss listens to it."""
 
 
 def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = arguments.parse(arguments.PairArguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
+    signals.check(script_args, training_args)
     check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
-    words, rows = models.tokenizer(model_args), data.pairs(script_args)
+    words, rows = models.tokenizer(model_args), data.pairs(script_args, seed=training_args.seed)
     drops = training_args.truncation_mode == "keep_start"
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length, drops)
     fit, held = guards.both(rows, SIDES, reading)
     step = memory.largest_pass(fit.sizes, training_args, script_args.packing, script_args.max_tokens_per_batch)
     recipe.announce(model, model_args, training_args, step)
     manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
+    manifest["checks"] |= signals.checks(script_args, fit.rows)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(PackedDPOTrainer)(
         **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        label_confidence=script_args.label_confidence,
         packing=script_args.packing,
         max_tokens=script_args.max_tokens_per_batch,
         train_dataset=fit.rows,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
+from confident import ConfidentPairTrainer
 from datasets import Dataset
 from packed_trainer import PackedTrainer
 from transformers import PreTrainedTokenizerBase
@@ -157,7 +158,7 @@ class FocalCollator(DataCollatorForPreference):
         return batch
 
 
-class FocalDPOTrainer(PackedTrainer, DPOTrainer):
+class FocalDPOTrainer(PackedTrainer, ConfidentPairTrainer, DPOTrainer):
     """TRL's DPO trainer on the tokens in focus. `dropped` says how many training pairs had none, and why."""
 
     _tag_names: ClassVar = ["trl", "dpo", "focal-dpo"]

@@ -18,6 +18,7 @@ import memory
 import models
 import packing
 import recipe
+import signals
 from packed_trainer import check_budget
 from trl import DPOConfig
 
@@ -45,19 +46,23 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     script_args, training_args, model_args = arguments.parse(Arguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
     focal.check(script_args, training_args)
+    signals.check(script_args, training_args)
     check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
-    words, rows = models.tokenizer(model_args), data.pairs(script_args, spans=script_args.focus == "lines")
+    words = models.tokenizer(model_args)
+    rows = data.pairs(script_args, spans=script_args.focus == "lines", seed=training_args.seed)
     reading = guards.Reading(words, models.vocabulary(model), training_args.max_length)
     fit, held = guards.both(rows, SIDES, reading)
     step = memory.largest_pass(fit.sizes, training_args, script_args.packing, script_args.max_tokens_per_batch)
     recipe.announce(model, model_args, training_args, step)
     manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
+    manifest["checks"] |= signals.checks(script_args, fit.rows)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(focal.FocalDPOTrainer)(
         **recipe.prepare_trainer(script_args, training_args, model_args, model),
         settings=script_args,
+        label_confidence=script_args.label_confidence,
         packing=script_args.packing,
         max_tokens=script_args.max_tokens_per_batch,
         train_dataset=fit.rows,

@@ -84,7 +84,7 @@ class Fitting:
 
     def checks(self, report: dict[str, Any]) -> dict[str, Any]:
         """What stands in the manifest, with what reading the rows has counted."""
-        named = ("read", "left out", "alike", "labelled bad")
+        named = ("read", "left out", "filtered", "alike", "labelled bad")
         stored = {**{name: report[name] for name in named if report[name]}, **report["notes"]}
         warnings = [*_told(report), *self.warnings]
         return {"lengths": self.lengths, "rows as stored": stored, "warnings": warnings}
@@ -215,6 +215,10 @@ def _told(report: dict[str, Any]) -> list[str]:
     if report["left out"]:
         reasons = "; ".join(report["reasons"])
         found.append(f"{report['left out']} of {report['read']} rows are left out (--skip-bad): {reasons}")
+    if report["filtered"]:
+        found.append(
+            f"{report['filtered']} of {report['read']} rows are left out: their prompt's entropy or crash rate"
+        )
     if report["alike"]:
         found.append(f"{report['alike']} of {report['read']} pairs are left out: chosen and rejected are the same")
     return found

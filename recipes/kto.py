@@ -15,6 +15,8 @@ import memory
 import models
 import packing
 import recipe
+import signals
+from confident import ConfidentRowTrainer
 from packed_trainer import PackedTrainer
 from trl import KTOConfig, KTOTrainer
 
@@ -33,8 +35,8 @@ METHOD = recipe.Method(
 SIDES = data.SIDES["labelled"]
 
 
-class PackedKTOTrainer(PackedTrainer, KTOTrainer):
-    """TRL's KTO trainer; with `packing` its steps are packed."""
+class PackedKTOTrainer(PackedTrainer, ConfidentRowTrainer, KTOTrainer):
+    """TRL's KTO trainer; with `packing` its steps are packed, with `label_confidence` its loss listens to it."""
 
 
 def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
@@ -42,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
     script_args, training_args, model_args = arguments.parse(arguments.PreferenceArguments, KTOConfig, argv)
     if training_args.per_device_train_batch_size < 2:
         raise CodeprefError("per_device_train_batch_size: KTO compares the rows of a batch; give 2 or more")
+    signals.check(script_args, training_args)
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.labelled(script_args, seed=training_args.seed)
@@ -57,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
     manifest["checks"] |= {
         "labels": {"desirable": sum(labels), "undesirable": len(labels) - sum(labels)},
         "weights": dict(zip(("desirable", "undesirable"), weights, strict=True)),
+        **signals.checks(script_args, fit.rows),
     }
     checkpoint = recipe.resume(script_args, training_args, manifest)
     train = guards.whole_batches(fit.rows, training_args.per_device_train_batch_size)
@@ -66,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
         )
     trainer = recipe.own_card(PackedKTOTrainer)(
         **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        label_confidence=script_args.label_confidence,
         packing=script_args.packing,
         train_dataset=train,
         eval_dataset=held and guards.whole_batches(held, training_args.per_device_eval_batch_size),

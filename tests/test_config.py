@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -15,10 +16,30 @@ class Inner:
 
 
 @dataclass(frozen=True)
+class Part:
+    data: str
+    ok: bool = False
+
+
+@dataclass(frozen=True)
+class Checked:
+    value: int = 1
+
+    def __post_init__(self):
+        if self.value not in (1, 3, 9):
+            raise ValueError(f"value {self.value} is no power of three; give 1, 3, 9")
+
+
+@dataclass(frozen=True)
 class Outer:
     count: int = 15
     inner: Inner = field(default_factory=Inner)
     path: str | None = None
+    urls: str | tuple[str, ...] = ""
+    limit: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
+    some: Annotated[tuple[str, ...], Field(min_length=1)] = ("a",)
+    parts: Mapping[Annotated[str, Field(pattern="^[a-z]+$")], Part] = field(default_factory=dict)
+    checked: Checked = field(default_factory=Checked)
 
 
 def write(tmp_path, text):
@@ -44,16 +65,38 @@ def test_an_empty_file_means_the_defaults(tmp_path):
         ("cuont: 3\n", [], "unknown key 'cuont'; did you mean 'count'?"),
         ("inner:\n  rat: 3\n", [], "unknown key 'inner.rat'; did you mean 'inner.rate'?"),
         ("", ["inner.knid=b"], "unknown key 'inner.knid'; did you mean 'inner.kind'?"),
-        ("zzzzzz: 1\n", [], "known keys: count, inner, inner.rate, inner.kind, path"),
-        ("count: many\n", [], "count: .*valid integer"),
-        ("count: 1.5\n", [], "count: "),
-        ("inner:\n  rate: -1\n", [], "inner.rate: .*greater than or equal to 0 .*-1"),
-        ("inner:\n  kind: c\n", [], "inner.kind: .*'a' or 'b'"),
-        ("inner: 3\n", [], "inner: "),
+        ("zzzzzz: 1\n", [], "known keys: count, inner, inner.rate, inner.kind, path, "),
+        ("rate: 1\n", [], "unknown key 'rate'; did you mean 'inner.rate'?"),
+        ("count: many\n", [], 'c.yaml, line 1: count: must be a whole number, not "many"$'),
+        ("count: 1.5\n", [], "count: must be a whole number, not 1.5$"),
+        ("inner:\n  rate: -1\n", [], "c.yaml, line 2: inner.rate: must be at least 0, not -1$"),
+        ("inner:\n  kind: c\n", [], "inner.kind: must be 'a' or 'b', not \"c\"$"),
+        ("inner: 3\n", [], "inner: must be 'key: value' lines, not 3$"),
+        ("path: [1]\n", [], r"path: must be a text, not \[1\]$"),
+        ("count: 3\n", ["count=null"], "^--set count=null: count: must be a whole number, not null$"),
+        ("urls: 3\n", [], "urls: must be a text or a list, not 3$"),
+        ("limit: 0\n", [], "limit: must be 'all' or at least 1, not 0$"),
+        ("some: []\n", [], r"some: must be a list of 1 or more, not \[\]$"),
+        ("some: [a, 1]\n", [], "some.1: must be a text, not 1$"),
+        ("parts:\n  a: {}\n  b: {dta: 1}\n", [], "line 3: unknown key 'parts.b.dta'; did you mean 'parts.b.data'?"),
+        ("parts: {a: {nothing: 1}}\n", [], "unknown key 'parts.a.nothing'; known keys: parts.a.data, parts.a.ok$"),
+        ("parts: {a: {}}\n", ["parts.a.dta=x"], "^--set parts.a.dta=x: unknown key 'parts.a.dta'; did you mean"),
+        ("parts:\n  a:\n    data: x\n    ok: hm\n", [], 'line 4: parts.a.ok: must be true or false, not "hm"$'),
+        ("parts:\n  a: {ok: true}\n", [], "c.yaml: parts.a.data: is missing; give it a value$"),
+        ("parts: {Bad Name: {data: x}}\n", [], r"parts.Bad Name: must be a name of the form \^\[a-z\]\+\$, not "),
+        ("checked: {value: 2}\n", [], "line 1: checked: value 2 is no power of three; give 1, 3, 9$"),
         ("- 1\n", [], "expected 'key: value' lines"),
         ("a: [\n", [], "not YAML"),
         ("", ["count"], "expected key=value"),
         ("", ["count=["], "not YAML"),
+        ("", ["count=2024-13-45"], "not YAML"),
+        ("count: 2024-13-45\n", [], "not YAML: month must be in"),
+        ("count: " + "9" * 5000 + "\n", [], "not YAML: Exceeds the limit"),
+        ("count: !!float abc\n", [], "not YAML: could not convert"),
+        ("count: !!int ''\n", [], "not YAML"),
+        ("count: !!bool x\n", [], "not YAML"),
+        ("path: &a [*a]\n", [], "nested too deeply, or holds itself"),
+        ("path: " + "[" * 3000 + "\n", [], "nested too deeply, or holds itself"),
     ],
 )
 def test_mistakes_get_one_line(tmp_path, text, overrides, message):

@@ -208,13 +208,14 @@ def test_the_index_names_every_page(root):
 
 
 def records():
-    from builders.codedpo.pairs import CodePair
+    from builders.codedpo.pairs_of_tests import PairOfTests
+    from builders.codedpo.training_columns import ListenedPair
     from builders.codeflow.pairs import LabelledVersion, RepairPair
     from builders.dstc.answers import AnswerPair, LabelledAnswer
     from codepref.records import Exclusion
 
     return [
-        ("### CodeDPO", CodePair), ("### CodeFlow", RepairPair), ("### CodeFlow", LabelledVersion),
+        ("### CodeDPO", ListenedPair), ("### CodeDPO", PairOfTests), ("### CodeFlow", RepairPair), ("### CodeFlow", LabelledVersion),
         ("### DSTC", AnswerPair), ("### DSTC", LabelledAnswer), ("## exclusions.jsonl", Exclusion),
     ]  # fmt: skip
 

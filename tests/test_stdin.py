@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 
 import pytest
 
@@ -90,6 +91,27 @@ def test_whole_numbers_are_exact_whatever_the_tolerance() -> None:
     assert one("-7", 1e-9).difference("7")
     assert one("2", 1e-6).difference("2.0000001") == ""
     assert one("2000000", 1e-6).difference("2000000.5")
+
+
+def test_a_number_too_large_for_a_float_is_not_every_number() -> None:
+    huge = f"1{'0' * 400}.5"
+    assert one(huge, 1e-3).difference("5")
+    assert one(huge, 1e-3).difference(huge[:-2]) == ""
+    assert one("1e400", 1e-3).difference("7e401")
+    assert one("100000000000000001", 1e-9).difference("1e17")
+    assert one("1.5", 1e-9).difference("1e999999999999999999")
+    assert one("1.5", 1e-9).difference("1e9999999999999999999")
+
+
+def test_what_is_printed_beyond_the_right_output_is_not_taken_apart() -> None:
+    """Millions of numbers, on a line or on lines of their own, are not held one by one beside the one expected."""
+    for printed in ("10 " * 1_000_000, "10\n" * 1_000_000):
+        for test in (StdinTest("", ("11",), by_line=True), one("11", 0.5)):
+            tracemalloc.start()
+            assert test.difference(printed).startswith("line 1: expected '11', got '10")
+            _, most = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert most < 40_000_000 or not test.by_line
 
 
 def test_a_word_that_goes_on_for_ever_is_no_number() -> None:

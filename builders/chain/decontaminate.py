@@ -27,8 +27,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from codepref import overlap
-from codepref.benchmarks import DECONTAMINABLE, Family, HubData
+from codepref import overlap, reach
+from codepref.benchmarks import DECONTAMINABLE, Family
 from codepref.errors import CodeprefError
 from codepref.files import SUFFIXES, file_hash, read_rows
 from codepref.overlap import Hashes
@@ -116,7 +116,7 @@ def _found(name: str, folder: str | None) -> tuple[str, str, Any]:
     known = DECONTAMINABLE[name]
     if folder is None:
         assert known.data is not None and known.data.revision is not None
-        return known.title, f"{known.data.hub}@{known.data.revision[:12]}", partial(_from_hub, known.title, known.data)
+        return known.title, f"{known.data.hub}@{known.data.revision[:12]}", partial(_from_hub, name, known)
     taken = _files_of(known, Path(folder))
     if not taken:
         raise CodeprefError(f"{folder}: no file of {known.title}; put {name}.jsonl there, or leave benchmarks_dir out")
@@ -155,16 +155,21 @@ def _from_files(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _from_hub(title: str, data: HubData) -> Iterator[dict[str, Any]]:
+def _from_hub(key: str, known: Family) -> Iterator[dict[str, Any]]:
     import datasets
 
+    data = known.data
+    assert data is not None
     try:
         for name, split in data.parts:
-            yield from datasets.load_dataset(data.hub, name, split=split, revision=data.revision)
+            with reach.quick_to_fail(data.hub):
+                rows = datasets.load_dataset(data.hub, name, split=split, revision=data.revision)
+            yield from rows
     except (OSError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         raise CodeprefError(
-            f"{title}: can not be read from the Hub ({said}); give benchmarks_dir, or decontaminate without it"
+            f"{known.title}: can not be read from the Hub ({said}); write benchmarks_dir: FOLDER, with {key}.jsonl in "
+            f"it, or take {key} out of decontaminate (decontaminate: [] checks against nothing)"
         ) from None
 
 

@@ -19,6 +19,8 @@ Where the paper is silent, or we depart from it:
 - `confidence` is ours: the estimated probability that the chosen code is right and the rejected one wrong, from the
   pair's matrix and the run it is in (`builders.chain.confidence`). It means the same whichever ranking chose the pair.
 - `ranking` may name another ranking than the paper's (`builders.chain.ranking`).
+- `test_pairs` adds pairs of tests (`builders/codedpo/pairs_of_tests.py`), `training_columns` what other trainings ask
+  of a pair (`builders/codedpo/training_columns.py`). Both are of the same matrix; nothing more is run.
 """
 
 import json
@@ -39,6 +41,8 @@ from builders.chain.scoring import Ranking, score_matrices
 from builders.chain.source import SampledSource
 from builders.codedpo.efficiency import Efficiency, EfficiencyPair, Measurement, measure_efficiency, most_executions
 from builders.codedpo.pairs import CodePair, CodePairRule, pair_extremes, run_share
+from builders.codedpo.pairs_of_tests import PairOfTests, TestsRule, pair_tests, rule_for_tests
+from builders.codedpo.training_columns import ListenedPair, add_training_columns
 from codepref.config import load
 from codepref.errors import CodeprefError
 from codepref.inspection import run as inspection
@@ -56,6 +60,14 @@ CITATION = """@inproceedings{zhang2025codedpo,
   year      = {2025},
   note      = {arXiv:2410.05605}
 }"""
+
+CONFIGS: Mapping[str, tuple[str, type]] = {
+    "pairs": ("correctness", CodePair),
+    "training_columns": ("correctness", ListenedPair),
+    "test_pairs": ("tests", PairOfTests),
+    "efficiency": ("efficiency", EfficiencyPair),
+}
+"""Stage -> the dataset config it holds the rows of, and their record class; of two for one config the later counts."""
 
 SUMMARY = """Preference pairs for code models, made as CodeDPO makes them: a model's codes were run on the same \
 model's tests, codes and tests were ranked by each other, and the best code of each prompt is preferred to the worst."""
@@ -88,6 +100,10 @@ class Config(SampledSource):
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     pairs_per_prompt: Count = 1
     """At most; pairs after the first come from the codes that are left, and are less certain."""
+    test_pairs: bool = False
+    """Whether the dataset has a config `tests`: pairs of right over wrong tests."""
+    training_columns: bool = False
+    """Whether `correctness` has the columns that Con-DPO and AP2O train by."""
     pretty_name: str = "CodeDPO preference pairs"
 
 
@@ -119,8 +135,7 @@ def _publish(store: Store, config: Mapping[str, Any], chain: Sequence[Stage]) ->
         tags=("dpo", "preference", "code", "synthetic", "codedpo"),
         sections=_expectation(chain),
     )
-    rows = {"pairs": ("correctness", CodePair), "efficiency": ("efficiency", EfficiencyPair)}
-    parts = {rows[stage.name][0]: (stage, rows[stage.name][1]) for stage in chain if stage.name in rows}
+    parts = {CONFIGS[stage.name][0]: (stage, CONFIGS[stage.name][1]) for stage in chain if stage.name in CONFIGS}
     return dataset.publish_locally(store, "codedpo", config, chain, card, parts)
 
 
@@ -179,37 +194,63 @@ def rerank(run: inspection.Run, name: str, overrides: Sequence[str] = (), out: P
     choice = load(Choice, None, [*kept, f"ranking.name={json.dumps(name)}", *overrides])
     if out is not None and out.resolve() == run.root.resolve():
         raise CodeprefError(f"{out}: this is the run itself; give another --out")
+    listened = config.get("training_columns", False)
     before = run.stage("pairs")
     ready, ran, ranked = run.inputs(before)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(out or Path(folder))
         with store.lock():
             runner = Runner(store, quiet=True)
-            ranked, chosen = _ranked(choice, runner, ready, ran)
+            ranked, chosen, *more = _ranked(choice, runner, ready, ran, _stored_rule(run), listened)
             if out is not None:
                 whole = {**config, **asdict(choice), "efficiency": {**config["efficiency"], "enabled": False}}
-                first = [stage for stage in run.stages if stage.name not in ("scores", "pairs", "efficiency")]
-                _publish(store, whole, [*first, ranked, chosen])
+                first = [stage for stage in run.stages if stage.name not in ("scores", *CONFIGS)]
+                _publish(store, whole, [*first, ranked, chosen, *more])
             text = inspection.agreement(before, chosen)
     where = [] if out is None else [f"written to {out}, without efficiency pairs: those need runs"]
     return "\n".join([f"{run.root} ranked with {choice.ranking.name}; nothing was executed", text, *where])
 
 
-def _ranked(choice: Config | Choice, runner: Runner, ready: Stage, ran: Stage) -> tuple[Stage, Stage]:
-    """Stages `scores` and `pairs`."""
+def _stored_rule(run: inspection.Run) -> TestsRule | None:
+    """The rule by which a finished run has paired tests, if it has."""
+    if run.manifest is None or not run.manifest["config"].get("test_pairs", False):
+        return None
+    return TestsRule(**run.stage("test_pairs").summary()["depends"]["settings"])
+
+
+def _ranked(
+    choice: Config | Choice, runner: Runner, ready: Stage, ran: Stage, tests: TestsRule | None, listened: bool
+) -> tuple[Stage, ...]:
+    """Stages `scores` and `pairs`, and what else is made of the same matrices.
+
+    Args:
+        choice: Ranking and pairs.
+        runner: Who does the work.
+        ready: Codes and tests.
+        ran: Their matrices.
+        tests: How tests are paired, if they are.
+        listened: Whether pairs get the columns that trainings listen to.
+    """
     ranked = runner.map("scores", score_matrices, choice.ranking, [ready, ran])
     rule = CodePairRule(choice.seed, choice.min_confidence, choice.pairs_per_prompt)
     rule = replace(rule, right_share=run_share(rule, ready, ran, ranked))
-    return ranked, runner.map("pairs", pair_extremes, rule, [ready, ran, ranked])
+    stages = [ranked, runner.map("pairs", pair_extremes, rule, [ready, ran, ranked])]
+    if listened:
+        stages.append(runner.map("training_columns", add_training_columns, None, [stages[-1], ran]))
+    if tests is not None:
+        rule_of_tests = replace(tests, seed=choice.seed, most=choice.pairs_per_prompt)
+        stages.append(runner.map("test_pairs", pair_tests, rule_of_tests, [ready, ran, ranked]))
+    return tuple(stages)
 
 
 def _chain(config: Config, runner: Runner, skip_bad: bool) -> tuple[Stage, ...]:
     vacuous_tests = source.gates_of(config, source.recordings_of(config)).vacuous_tests
     stages = source.outcome_stages(config, runner, Execution(config.limits), vacuous_tests, skip_bad)
     ready, ran = stages[-2:]
-    ranked, chosen = _ranked(config, runner, ready, ran)
+    tests = rule_for_tests(config.seed, config.pairs_per_prompt, config.generation) if config.test_pairs else None
+    made = _ranked(config, runner, ready, ran, tests, config.training_columns)
     if not config.efficiency.enabled:
-        return *stages, ranked, chosen
+        return *stages, *made
     settings = Measurement(config.efficiency, config.limits)
-    timed = runner.map("efficiency", measure_efficiency, settings, [ready, ran, ranked])
-    return *stages, ranked, chosen, timed
+    timed = runner.map("efficiency", measure_efficiency, settings, [ready, ran, made[0]])
+    return *stages, *made, timed

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codepref.commands.options import (
     CONFIGS,
@@ -9,18 +10,24 @@ from codepref.commands.options import (
     builder,
     cluster,
     config_file,
+    config_names,
     cores,
     methods,
+    offer,
     positive,
     shipped_configs,
 )
 from codepref.errors import CodeprefError
 
+if TYPE_CHECKING:
+    from codepref.store import Store
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("method", choices=methods(), help="what to build")
-    parser.add_argument("--config", metavar="FILE_OR_NAME", help="YAML file, or the name of a shipped one")
+    chosen = parser.add_argument("--config", metavar="FILE_OR_NAME", help="YAML file, or the name of a shipped one")
+    offer(chosen, lambda typed: config_names(CONFIGS / typed.method))
     parser.add_argument("--configs", action="store_true", help="list the shipped configurations and stop")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--out", metavar="DIR", type=Path, help="the run's folder")
@@ -43,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from builders.chain import estimate
     from codepref import config, stages
     from codepref.publish import hub, release
+    from codepref.publish.dataset import NoRows
 
     if arguments.configs:
         print(shipped_configs(CONFIGS / arguments.method))
@@ -68,7 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
         )  # a build may take days: what would keep it from being published is said before it begins
     workers = arguments.workers or cores()
     with stages.locked_runner(arguments.out, workers, arguments.quiet, ray, arguments.store) as runner:
-        manifest = method.build(settings, runner, skip_bad=arguments.skip_bad)
+        try:
+            manifest = method.build(settings, runner, skip_bad=arguments.skip_bad)
+        except NoRows:
+            _explain_missing(runner.store, arguments.quiet)
+            raise
+        _explain_missing(runner.store, arguments.quiet)
     if not arguments.quiet:
         for name, part in manifest["dataset"].items():
             if part["rows"]:
@@ -77,6 +90,21 @@ def run(arguments: argparse.Namespace) -> int:
     if where:
         hub.publish(release.dataset_release(arguments.out, where.repo_id), where, _silent if arguments.quiet else print)
     return 0
+
+
+def _explain_missing(store: "Store", quiet: bool) -> None:
+    """Says how many codes do not define their entry point, where that is so.
+
+    Raises:
+        CodeprefError: none of all codes does.
+    """
+    from codepref.commands.entry_points import count_defined
+
+    found = count_defined(store)
+    if found.none:
+        raise CodeprefError(f"{store.root}: {found}")
+    if found.missing and not quiet:
+        print(f"note: {found}")
 
 
 def _take_address(arguments: argparse.Namespace) -> None:

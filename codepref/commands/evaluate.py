@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from codepref.commands.options import add_runner, cluster, cores
+from codepref.commands.options import add_runner, cluster, cores, offer, shipped_folder
 from codepref.errors import CodeprefError
 from evaluation.ask import BACKENDS, AskedModel
 from evaluation.benchmark import CACHE
@@ -14,7 +14,8 @@ from evaluation.window import read_window
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("benchmarks", nargs="?", metavar="BENCHMARK[,...]", help=f"one or more of {', '.join(NAMES)}")
+    named = f"one or more of {', '.join(NAMES)}"
+    offer(parser.add_argument("benchmarks", nargs="?", metavar="BENCHMARK[,...]", help=named), lambda _: NAMES)
     parser.add_argument(
         "--samples", type=Path, metavar="FILE", help="saved samples: JSON lines of EvalPlus or BigCodeBench"
     )
@@ -157,7 +158,7 @@ def _options(args: argparse.Namespace) -> Any:
     model = None
     if args.model:
         model = AskedModel(
-            args.model,
+            shipped_folder(args.model),
             args.backend,
             args.adapter,
             args.base_url,

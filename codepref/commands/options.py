@@ -3,9 +3,10 @@
 import argparse
 import importlib
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codepref.errors import CodeprefError
 
@@ -35,8 +36,24 @@ def config_file(given: str, folder: Path) -> str:
         return given
     if shipped.is_file():
         return near(shipped)
-    names = ", ".join(str(path.relative_to(folder).with_suffix("")) for path in _shipped(folder))
+    names = ", ".join(config_names(folder))
     raise CodeprefError(f"--config {given}: no such file, and none of the shipped ones: {names}")
+
+
+def config_names(folder: Path) -> list[str]:
+    """Names of the shipped configurations of a folder."""
+    return [str(path.relative_to(folder).with_suffix("")) for path in _shipped(folder)]
+
+
+def offer(action: argparse.Action, names: Callable[[argparse.Namespace], Iterable[str]]) -> None:
+    """What the shell offers for an option beside files: names, by what was typed before."""
+
+    def complete(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+        from argcomplete.completers import FilesCompleter
+
+        return [*names(parsed_args), *FilesCompleter()(prefix)]
+
+    action.completer = complete  # type: ignore[attr-defined] # where argcomplete looks for it
 
 
 def _shipped(folder: Path) -> list[Path]:
@@ -62,6 +79,13 @@ def near(path: Path) -> str:
     """A path as it is typed: from here, if it lies below."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def shipped_folder(path: str) -> str:
+    """A folder of codepref (`codepref/generate/tiny/checkpoint`) where it is installed; other paths as they are."""
+    installed = _PACKAGE.parent / path
+    ours = Path(path).parts[:1] == (_PACKAGE.name,) and not Path(path).exists()
+    return str(installed) if ours and installed.is_dir() else path
 
 
 def cores() -> int:

@@ -6,16 +6,20 @@ import sys
 from pathlib import Path
 
 from codepref.commands.child import finished
-from codepref.commands.options import RECIPES, config_file, shipped_configs
+from codepref.commands.options import RECIPES, config_file, config_names, offer, shipped_configs, shipped_folder
 from codepref.errors import CodeprefError
 
 TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
+MISSING = "train: the training libraries are missing; pip install 'codepref[train,tracking]'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("method", nargs="?", choices=TRAINERS, help="recipe to run")
-    parser.add_argument("--config", metavar="FILE_OR_NAME", help="YAML file, or a shipped one: MODEL/METHOD_qlora")
+    chosen = parser.add_argument(
+        "--config", metavar="FILE_OR_NAME", help="YAML file, or a shipped one: MODEL/METHOD_qlora"
+    )
+    offer(chosen, lambda _: config_names(RECIPES))
     parser.add_argument("--configs", action="store_true", help="list the shipped configurations and stop")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--skip-bad", action="store_true", help="leave out and count rows that can not be trained on")
@@ -36,12 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     if bool(arguments.merge) == bool(arguments.method):
         raise CodeprefError(f"train: give one of {', '.join(TRAINERS)}, or --merge ADAPTER --out DIR")
     if importlib.util.find_spec("trl") is None:
-        raise CodeprefError("train: the training libraries are missing; pip install 'codepref[train,tracking]'")
+        raise CodeprefError(MISSING)
     if arguments.config:
         arguments.config = config_file(arguments.config, RECIPES)
     if arguments.merge and not arguments.out:
         raise CodeprefError("train: give --out DIR, the folder of the merged model")
-    command = _command(arguments)
+    command = command_of(arguments)
     if not arguments.push:
         return finished(command)
     from codepref.publish import hub, release
@@ -54,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _command(arguments: argparse.Namespace) -> list[str]:
+def command_of(arguments: argparse.Namespace) -> list[str]:
     """The command of a recipe, or of merging."""
     if arguments.merge:
         options = {
@@ -67,7 +71,7 @@ def _command(arguments: argparse.Namespace) -> list[str]:
         return [sys.executable, str(RECIPES / "merge.py"), arguments.merge, *words]
     launch = [str(RECIPES / "launch.py"), "--config_file", arguments.accelerate]
     command = [sys.executable, *(launch if arguments.accelerate else ()), str(RECIPES / f"{arguments.method}.py")]
-    command += ["--config", arguments.config] if arguments.config else []
+    command += ["--config", arguments.config, *_shipped_model(arguments.config)] if arguments.config else []
     for item in arguments.set:
         key, equals, value = item.partition("=")
         if not equals:
@@ -75,6 +79,18 @@ def _command(arguments: argparse.Namespace) -> list[str]:
         command += [f"--{key}", *(_values(value) if key != "prompt_template" else [value])]
     command += ["--skip_bad", "true"] if arguments.skip_bad else []
     return command
+
+
+def _shipped_model(config: str) -> list[str]:
+    """Words for a recipe's model that comes with codepref, where its file names it from another folder than this."""
+    import yaml
+
+    try:
+        stated = yaml.safe_load(Path(config).read_text(encoding="utf-8"))["model_name_or_path"]
+        found = shipped_folder(stated)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        return []  # the recipe says what is wrong with its file
+    return [] if found == stated else ["--model_name_or_path", found]
 
 
 def _values(text: str) -> list[str]:

@@ -253,6 +253,10 @@ class Fleet:
         left = sum(not one.served.aside for one in self.servers)
         if all(one.strikes > self.max_retries for one in self.servers) and not trouble.own:
             self.stop(_all_down(self.servers))
+        elif len(self.servers) == 1:
+            if server.strikes == ASIDE:
+                tries = f"it is asked again until {self.max_retries + 1} tries have failed"
+                self.say(f"{server.served.endpoint} gives no answer: {trouble}; {tries}; see whether the server runs")
         elif server.strikes == ASIDE or (server.served.aside and not left):
             others = f"{left} of {len(self.servers)} servers go on" if left else "no other server answers"
             self.say(f"{server.served.endpoint} is set aside for {pause:.3g} s: {trouble}; {others}")

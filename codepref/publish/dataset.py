@@ -34,6 +34,10 @@ PRIVATE = {"base_url", "api_key_env", "max_cost", "gpu_tokens_per_second"}
 """Keys that no manifest and no card holds: addresses, and what cost is judged by or limited to."""
 
 
+class NoRows(CodeprefError):
+    """A build made not one row; its manifest and exclusions are written and say why."""
+
+
 def publish_locally(
     store: Store,
     method: str,
@@ -57,7 +61,7 @@ def publish_locally(
         The manifest.
 
     Raises:
-        CodeprefError: there is not one row; manifest and exclusions say why.
+        NoRows: there is not one row; manifest and exclusions say why.
         TypeError: a record class lacks a column that every dataset has (`cards.NEEDED`).
     """
     for name, (_, record) in parts.items():
@@ -79,9 +83,7 @@ def publish_locally(
     write_whole(store.root / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
     if not filled:
         rules = "; ".join(stage_line(stage.summary()) for stage in chain)
-        raise CodeprefError(
-            f"{store.root}: not one row came out, so there is no dataset; {rules}; see exclusions.jsonl"
-        )
+        raise NoRows(f"{store.root}: not one row came out, so there is no dataset; {rules}; see exclusions.jsonl")
     text = cards.dataset_card(store.root, manifest, card, filled)
     write_whole(store.root / "README.md", text.encode())
     return manifest

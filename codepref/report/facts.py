@@ -176,7 +176,7 @@ def _solved(run: Run) -> Iterator[Yield]:
 def _pairs(run: Run, stages: Sequence[Stage], config: str) -> Iterator[Yield]:
     """Prompts that give a pair, pairs that stay, and prompts that give an efficiency pair."""
     built = run.manifest["dataset"] if run.manifest else {}
-    chain = [stage for stage in stages if stage.name != "efficiency"]
+    chain = [stage for stage in stages if stage.name not in ("efficiency", "test_pairs")]
     if config in built and chain:
         excluded = [item for stage in chain for item in stage.excluded()]
         kept = len({row["prompt_id"] for row in dataset_rows(run, config, "prompt_id")})

@@ -60,12 +60,34 @@ def prepare(name: str, cache: Path) -> str:
     return str(path)
 
 
-def _corpora(path: Path, pins: Path) -> None:
-    """Fetches the NLTK data that some tasks read; without a network those fail, and the reference gate says so."""
+def _corpora(path: Path, pins: Path, index: str | None = None) -> None:
+    """Fetches the NLTK data that some tasks read, or says which of it could not be had, and what comes of that.
+
+    Args:
+        path: The interpreter, which has nltk.
+        pins: File whose comment names the data.
+        index: Address of the list of data; None: NLTK's own.
+    """
     wanted = re.search(r"^# nltk (.+)$", pins.read_text(encoding="utf-8"), re.MULTILINE)
-    if wanted:
-        target = next((path.parent.parent / "lib").glob("python*/site-packages")) / "nltk_data"
-        _run([str(path), "-m", "nltk.downloader", "-d", str(target), *wanted[1].split()], "", check=False)
+    if not wanted:
+        return
+    target = next((path.parent.parent / "lib").glob("python*/site-packages")) / "nltk_data"
+    names = missing_corpora(target, wanted[1].split())
+    if names:
+        where = ["-u", index] if index else []
+        _run([str(path), "-m", "nltk.downloader", *where, "-d", str(target), *names], "", check=False)
+    missing = missing_corpora(target, names)
+    if missing:
+        print(
+            f"{pins.stem}: NLTK data {', '.join(missing)} could not be fetched; tasks that read it will fail, "
+            f"their references are excused. With a network, run `codepref evaluate --prepare {pins.stem}` again.",
+            file=sys.stderr,
+        )
+
+
+def missing_corpora(folder: Path, names: list[str]) -> list[str]:
+    """The names whose data is not in the folder, unpacked or as NLTK's archive."""
+    return [name for name in names if not any((*folder.glob(f"*/{name}"), *folder.glob(f"*/{name}.zip")))]
 
 
 def find_python(version: str) -> str | None:

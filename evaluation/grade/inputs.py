@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from codepref.errors import CodeprefError
+from codepref.extract import shape
 from codepref.files import write_whole
 from codepref.sandbox import Limits, Verdict
 from codepref.sandbox.calls import OPAQUE, Caller, Calls, Comparison, Returned, callers, is_digest, pack
@@ -36,7 +37,7 @@ Finding = tuple[Verdict, str]
 """Verdict and error of a group."""
 LONG_S, FIRST = 0.05, 16
 """Where the reference takes so many CPU seconds for all added inputs, only so many of them are looked at first."""
-LOOK_S, LOOK_FACTOR, LOOK_GROUP = 0.05, 4.0, 5.0
+LOOK_S, LOOK_FACTOR, LOOK_GROUP = 0.05, 4.0, 10.0
 """CPU seconds of a call in a first look, or so many times the reference's; and of a group, in such calls."""
 
 
@@ -142,11 +143,12 @@ def grade_inputs(work: Work, settings: Settings) -> Iterator[list[Graded]]:
 def _grade(
     caller: Caller, problem: Problem, programs: Sequence[str], right: Expected, settings: Settings
 ) -> Iterator[Graded]:
-    """Equal programs are run once, and the reference not again: its values are there."""
+    """Programs that differ in layout and comments alone are run once, and the reference not again."""
+    shapes = [shape(program) for program in programs] if len(programs) > 1 else list(programs)
     calls = calls_of(problem, max(settings.cpu_s, settings.factor * right.slowest_s))
     known: dict[str, Graded] = {}
-    for program in programs:
-        if program not in known:
+    for key, program in zip(shapes, programs, strict=True):
+        if key not in known:
             judges = [_Judge(caller, problem, program, calls, right, place) for place in (0, 1)]
             if program == problem.row["program"]:
                 pairs = zip(right.values, right.totals_s, strict=True)
@@ -154,32 +156,44 @@ def _grade(
                 found = [judge.verdict(group) for judge, group in zip(judges, groups, strict=True)]
             else:
                 found, groups = _run(caller, problem, program, calls, judges)
-            known[program] = _graded(problem, found, sum(sum(group.cpu_s) for group in groups))
-        yield known[program]
+            known[key] = _graded(problem, found, sum(sum(group.cpu_s) for group in groups))
+        yield known[key]
 
 
 def _run(
     caller: Caller, problem: Problem, program: str, calls: Calls, judges: Sequence["_Judge"]
 ) -> tuple[list[Finding], list[Returned]]:
-    """What a program returns, and the verdict on it, group by group.
+    """What a program returns, and the verdict on it, group by group; of the original inputs alone where those decide.
 
     A cheap look comes first, with the first added inputs only where all calls take long: most programs are done with
-    it, and one that is wrong early is not run on. What it leaves open is run again whole, with the full limits.
+    it, and one that is wrong early is not run on. What it leaves open is run again with the full limits, the first
+    added inputs alone before all of them. Added inputs that the look leaves open stay so where the original ones have
+    failed: no score depends on them then, and a call that does not end would cost its whole limit.
     """
     right = judges[0].right
-    seen = FIRST if right.totals_s[1] >= LONG_S else calls.counts[1]
-    counts = calls.counts[0], min(seen, calls.counts[1])
-    packed = calls.groups if counts == calls.counts else (calls.groups[0], pack(problem.row["plus_input"][:seen]))
-    look_s = min(calls.cpu_s, max(LOOK_S, LOOK_FACTOR * right.slowest_s))
-    groups = caller.look(
-        program, replace(calls, groups=packed, counts=counts, cpu_s=look_s, group_s=LOOK_GROUP * look_s)
-    )
+    first, look_s = calls, min(calls.cpu_s, max(LOOK_S, LOOK_FACTOR * right.slowest_s))
+    if right.totals_s[1] >= LONG_S:
+        head = problem.row["plus_input"][:FIRST]
+        first, look_s = (
+            replace(calls, groups=(calls.groups[0], pack(head)), counts=(calls.counts[0], len(head))),
+            LOOK_S,
+        )
+    groups = caller.look(program, replace(first, cpu_s=look_s, group_s=LOOK_GROUP * look_s))
     found = [judge.verdict(group) for judge, group in zip(judges, groups, strict=True)]
-    for place, (verdict, _) in enumerate(found):
-        if verdict == "unjudged" or (verdict == "passed" and counts[place] < calls.counts[place]):
-            (groups[place],) = caller.call(program, only(calls, place))
-            found[place] = judges[place].verdict(groups[place])
+    for place, judge in enumerate(judges):
+        for part in (first, calls):
+            if not _is_open(found[place], groups[place], part.counts[place]):
+                continue
+            if found[0][0] not in ("passed", "unjudged"):
+                return found[:1], groups
+            (groups[place],) = caller.call(program, only(part, place))
+            found[place] = judge.verdict(groups[place])
     return found, groups
+
+
+def _is_open(found: Finding, group: Returned, count: int) -> bool:
+    """Whether nothing is decided on these inputs: the run stopped early, or saw only the first of them."""
+    return found[0] == "unjudged" or (found[0] == "passed" and len(group.values) < count)
 
 
 def only(calls: Calls, place: int) -> Calls:
@@ -192,10 +206,11 @@ def _wrong(index: int) -> Finding:
 
 
 def _graded(problem: Problem, found: Sequence[Finding], cpu_s: float) -> Graded:
-    (base, base_error), (plus, plus_error) = found
-    verdict = base if base != "passed" else plus
-    known = len(problem.row["base_input"]) > 0
-    return Graded(verdict, "plain", base if known else None, plus, base_error or plus_error, cpu_s)
+    """`found`: on the original inputs, and on the added ones where they were decided."""
+    base = found[0][0] if problem.row["base_input"] else None
+    plus = found[1][0] if len(found) > 1 else None
+    verdict, error = next((finding for finding in found if finding[0] != "passed"), found[-1])
+    return Graded(verdict, "plain", base, plus, error, cpu_s)
 
 
 @dataclass(frozen=True)

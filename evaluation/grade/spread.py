@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from codepref import cluster
 from codepref.errors import CodeprefError
 from evaluation.benchmark import Benchmark, Graded, Problem, Settings, Work
+
+if TYPE_CHECKING:
+    from codepref.cluster import Cluster
 
 PROBLEMS = 8
 """A task: a sandbox is started for each, and a lost worker takes so many with it."""
@@ -24,7 +27,7 @@ class _Grading:
 
 
 def grade_spread(
-    benchmark: Benchmark, work: Work, settings: Settings, on: cluster.Cluster | None = None
+    benchmark: Benchmark, work: Work, settings: Settings, on: "Cluster | None" = None
 ) -> Iterator[list[Graded]]:
     """Verdicts on programs, problem by problem, in order.
 
@@ -37,6 +40,8 @@ def grade_spread(
     if on is None:
         yield from benchmark.grade(work, settings)
         return
+    from codepref import cluster  # here: it loads pyarrow, which most runs can do without
+
     whole = list(work)
     parts = [whole[start : start + PROBLEMS] for start in range(0, len(whole), PROBLEMS)]
     done = dict[int, list[list[Graded]]]()

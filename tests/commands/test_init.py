@@ -83,6 +83,8 @@ def test_an_experiment_is_accepted(tmp_path, more):
     check(experiment)
     steps = list(planned_steps(dataclasses.replace(experiment, chat=True), tmp_path, 1))
     assert len(steps) == 7
+    assert "tests_per_prompt" not in experiment.datasets["codedpo"].settings  # a chat model puts several into an answer
+    assert experiment.datasets["codedpo"].settings["test_answers"] == 4
     assert (experiment.server is None) == ("--server" not in more)
 
 
@@ -103,11 +105,17 @@ def test_seeds_and_a_server(tmp_path):
         (["--samples", "gone.jsonl"], "gone.jsonl: No such file"),
         (["--samples", "empty.jsonl"], "holds no lines"),
         (["--samples", "s.jsonl"], "s.jsonl:1: neither 'codes' nor 'versions'"),
+        (["--samples", "later.jsonl"], "later.jsonl:3: missing key 'tests'; every line needs"),
+        (["--samples", "list.json"], "list.json: a JSON list, not JSON lines; write one object a line"),
     ],
 )
 def test_what_does_not_go_together(tmp_path, words, complaint):
     (tmp_path / "s.jsonl").write_text('{"prompt_id": "a"}\n')
     (tmp_path / "empty.jsonl").write_text("\n")
+    good = {"prompt_id": "a", "prompt": "Write a().", "entry_point": "a", "codes": ["x = 1"], "tests": ["assert a()"]}
+    rows = [good, {**good, "prompt_id": "b"}, {key: good[key] for key in good if key != "tests"}]
+    (tmp_path / "later.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "list.json").write_text(json.dumps([good], indent=1))
     result = run("init", "mine", *words)
     assert result.returncode == 2
     assert complaint in result.stderr

@@ -1,11 +1,13 @@
 """Shipped configurations are found by name, from any folder."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from codepref.cli import main
-from codepref.commands.options import CONFIGS, RECIPES, config_file
+from codepref.commands import train
+from codepref.commands.options import CONFIGS, RECIPES, config_file, shipped_folder
 from codepref.errors import CodeprefError
 
 
@@ -16,6 +18,21 @@ def test_a_file_comes_before_a_shipped_one(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "recorded").write_text("seed: 3\n")
     assert config_file("recorded", folder) == "recorded"
     assert config_file("tiny/dpo_lora", RECIPES) == str(RECIPES / "tiny" / "dpo_lora.yaml")
+
+
+def test_the_tiny_model_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "codepref/generate/tiny/checkpoint"
+    monkeypatch.chdir(RECIPES.parent)
+    assert shipped_folder(name) == name
+    monkeypatch.chdir(tmp_path)
+    found = shipped_folder(name)
+    assert (Path(found) / "model.safetensors").exists()
+    assert [shipped_folder(other) for other in ("codepref/nothing", "org/name")] == [
+        "codepref/nothing", "org/name",
+    ]  # fmt: skip
+    config = str(RECIPES / "tiny" / "dpo_lora.yaml")
+    arguments = argparse.Namespace(merge=None, accelerate=None, method="dpo", config=config, set=[], skip_bad=False)
+    assert train.command_of(arguments)[2:] == ["--config", config, "--model_name_or_path", found]
 
 
 def test_a_name_that_is_none_is_answered_with_those_that_are() -> None:

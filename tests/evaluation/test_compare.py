@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
-from evaluation.compare import comparison_text, mcnemar, paired_interval
+from codepref.errors import CodeprefError
+from evaluation.compare import compare_runs, comparison_text, mcnemar, paired_interval
 from evaluation.efficiency import efficiency_summary, ratio
 
 
@@ -21,10 +24,14 @@ def test_efficiency_metrics():
 
 def test_the_comparison_in_words():
     found = {
-        "benchmark": "mbpp_plus", "problems": 3, "pass@1": [33.3, 66.7], "difference": 33.3, "low": 0.0, "high": 66.7,
+        "benchmark": "mbpp_plus", "problems": 3, "problems_of_each": [3, 3], "pass@1": [33.3, 66.7], "difference": 33.3, "low": 0.0, "high": 66.7,
         "mcnemar_p": 1.0, "wins": ["Mbpp/2"], "losses": [], "same_fingerprint": False,
     }  # fmt: skip
     text = comparison_text(found)
+    assert text.startswith("mbpp_plus, 3 problems: A 33.3")
+    assert "mbpp_plus, 3 problems that both have (A 3, B 5): A" in comparison_text(
+        {**found, "problems_of_each": [3, 5]}
+    )
     assert "B - A = +33.3 [+0.0, +66.7] points, McNemar p = 1" in text
     assert "B wins 1: Mbpp/2" in text
     assert "fingerprints differ" in text
@@ -39,3 +46,39 @@ def test_a_few_equal_differences_are_not_certain():
     mean, low, high = paired_interval([1.0] * 3 + [-1.0] + [0.0] * 6)
     half = 1.959963984540054 * ((6 / 12 - (2 / 12) ** 2) / 12) ** 0.5
     assert (mean, low, high) == pytest.approx((0.2, 2 / 12 - half, 2 / 12 + half))
+
+
+def written(folder, tasks, right, text="prompt"):
+    """A run of a benchmark, as far as a comparison reads it."""
+    folder.mkdir()
+    hashes = {task: f"{text} {task}" for task in tasks}
+    found = {
+        "benchmark": "b", "fingerprint": {"id": "i", "dataset": repr(hashes)}, "task_hashes": hashes,
+    }  # fmt: skip
+    (folder / "results.json").write_text(json.dumps(found))
+    rows = [{"task_id": t, "sample": 0, "verdict": "passed" if t in right else "failed"} for t in tasks]
+    (folder / "verdicts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_a_part_is_compared_with_a_whole_run(tmp_path):
+    part = written(tmp_path / "part", ["t0", "t1"], {"t0", "t1"})
+    whole = written(tmp_path / "whole", ["t0", "t1", "t2", "t3"], {"t0"})
+    found = compare_runs(part, whole)
+    assert (found["problems"], found["problems_of_each"], found["losses"]) == (2, [2, 4], ["t1"])
+    assert "2 problems that both have (A 2, B 4)" in comparison_text(found)
+    assert "fingerprints differ" not in comparison_text(found)
+
+
+def test_other_data_is_refused(tmp_path):
+    part = written(tmp_path / "part", ["t0", "t1"], {"t0"})
+    other = written(tmp_path / "other", ["t0", "t1", "t2"], {"t0"}, "another prompt")
+    with pytest.raises(CodeprefError, match=r"different versions of the data \(e\.g\. t0\); grade one of them again"):
+        compare_runs(part, other)
+    with pytest.raises(CodeprefError, match="no problem in common"):
+        compare_runs(part, written(tmp_path / "apart", ["t8"], {"t8"}))
+    results = json.loads((part / "results.json").read_text())
+    del results["task_hashes"]  # of an earlier version: nobody knows
+    (part / "results.json").write_text(json.dumps(results))
+    with pytest.raises(CodeprefError, match="different versions of the data; grade"):
+        compare_runs(part, written(tmp_path / "whole", ["t0", "t1", "t2"], {"t0"}))

@@ -61,12 +61,17 @@ OUTPUTS = [
     ("2 or 1", "failed"),
     ("2, 'x'", "failed"),
     ("2\nprint()", "failed"),
+    ("def predicted():\n    return 2\n", "passed"),
+    ("def predicted():\n    return 3\n", "failed"),
+    ("1 + " * 600 + "1", "failed"),
+    ("-" * 600 + "2", "failed"),
     ("type('Yes', (), {'__eq__': lambda self, other: True})()", "failed"),
 ]
 INPUTS = [
     ("f(1)", "passed"),
     ("assert f(1) == 2", "passed"),
     ("assert f(a=1) == 2", "passed"),
+    ("def predicted():\n    return f(1)\n", "passed"),
     ("f(True)", "passed"),
     ("f(2)", "failed"),
     ("2", "failed"),
@@ -100,6 +105,18 @@ def test_a_row_of_something_else_is_told(tmp_path):
         benchmark("cruxeval_output").load(write_lines(tmp_path / "a.jsonl", [{"id": "sample_0"}]))
     with pytest.raises(CodeprefError, match=r"row 1: id, code, input, output have to be texts"):
         benchmark("cruxeval_output").load(write_lines(tmp_path / "b.jsonl", [{**ROWS[0], "output": 2}]))
+    with pytest.raises(
+        CodeprefError, match=r"twice\.jsonl, row 2: task 'sample_0' is there twice; keep one of the rows"
+    ):
+        benchmark("cruxeval_output").load(write_lines(tmp_path / "twice.jsonl", [ROWS[0], ROWS[0]]))
+    with pytest.raises(CodeprefError, match=r"empty\.jsonl: no tasks"):
+        benchmark("cruxeval_output").load(write_lines(tmp_path / "empty.jsonl", []))
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_answer_that_python_warns_of_is_graded_without_a_word(data):
+    (problem, *_) = benchmark("cruxeval_output").load(data)
+    assert benchmark("cruxeval_output").program(problem, r"'\d'").endswith("return '\\\\d'\n")
 
 
 @pytest.mark.parametrize("kind", ["output", "input"])

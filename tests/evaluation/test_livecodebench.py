@@ -87,6 +87,7 @@ STDIN = [
     ("print(reduce(add, map(int, stdin.readline().split())))", "passed"),
     ("def down(n):\n    return n and down(n - 1)\n\ndown(20000)\nprint(sum(map(int, input().split())))", "passed"),
     ("print(sum(map(int, input().split())))\nexit()", "passed"),
+    ("len(str(10**5000))\nprint(sum(map(int, input().split())))", "passed"),
     ("print(3)", "failed"),
     ("print(sum(map(int, input().split())))\n1 / 0", "failed"),
     ("print(sum(map(int, input().split()))", "failed"),
@@ -95,6 +96,8 @@ CALLS = [
     (RIGHT["9001"], "passed"),
     ("class Solution:\n    def pair(self, values: List[int], name):\n        return tuple(values[::-1])", "passed"),
     ("def pair(values, name):\n    return values[::-1]", "passed"),
+    ("list = tuple = isinstance = 1\n\ndef pair(values, name):\n    return values[::-1]", "passed"),
+    ("list = [1]\n\ndef pair(values, name):\n    return (*values[::-1],)", "passed"),
     ("class Solution:\n    def pair(self, values, name):\n        return [float(v) for v in values[::-1]]", "passed"),
     ("class Solution:\n    def pair(self, values, name):\n        return values", "failed"),
     ("class Solution:\n    def pair(self, values, name):\n        return reversed(values)", "failed"),
@@ -150,6 +153,8 @@ def test_a_program_that_has_failed_is_run_no_further(data, monkeypatch):
         (fenced("x = 1"), "x = 1"),
         ("```python\nx = 1\n```\nbetter:\n```\nx = 2\n```", "x = 2"),
         ("x = 1", "x = 1"),
+        (" x = 1\ny = 2\n", "x = 1\ny = 2"),
+        ('x = """\n```\n1\n```\n"""', 'x = """\n```\n1\n```\n"""'),
         ("<think>\n```\nx = 1\n```\n</think>\n```python\nx = 2\n```", "x = 2"),
         ("<think>never ended", ""),
         ("", ""),
@@ -196,6 +201,9 @@ class Harm:
         ({"public_test_cases": '[{"input": "1"}]'}, "output of a test is null"),
         ({"metadata": '{"func_name": "pair"}'}, "an argument or value of a test is no JSON"),
         ({"metadata": "[]"}, "metadata no JSON object"),
+        ({"metadata": '{"func_name": "f() or g"}'}, "metadata no JSON object of a func_name"),
+        ({"metadata": '{"func_name": 5}'}, "metadata no JSON object of a func_name"),
+        ({"private_test_cases": ""}, "private_test_cases is empty"),
         ({"contest_date": "soon"}, "contest_date is no date"),
         ({"difficulty": None}, "difficulty is null"),
     ],
@@ -219,7 +227,9 @@ def test_files_that_are_none_of_it(tmp_path, data):
     assert "give a .jsonl file of the Hub as it is" in refused(tmp_path / "test.parquet")
     assert "No such file" in refused(tmp_path / "none.jsonl")
     assert ":1: no 'question_title'" in refused(write_lines(tmp_path / "other.jsonl", [{"task_id": "1"}]))
-    assert "1 tasks are there twice" in refused(write_lines(tmp_path / "twice.jsonl", [ROWS[0], ROWS[0]]))
+    twice = write_lines(tmp_path / "twice.jsonl", [ROWS[0], ROWS[1], ROWS[0]])
+    assert refused(twice) == f"{twice}:3: task 'abc900_a' stands in {twice}:1 too; keep one of the rows"
+    assert "empty.jsonl: no tasks" in refused(write_lines(tmp_path / "empty.jsonl", []))
 
 
 def test_a_release_is_all_files_so_far_or_the_new_one(tmp_path):

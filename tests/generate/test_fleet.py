@@ -181,6 +181,16 @@ def test_all_down_is_waited_for(servers, cache):
     assert texts(generator(two, cache, say=say).generate(REQUESTS)) == EXPECTED
 
 
+def test_one_server_that_is_dead_is_told_once(cache):
+    said = []
+    away = gone()
+    with pytest.raises(GenerationError, match=rf"^{away}: no answer after 4 tries .*; see whether the server runs"):
+        generator([away], cache, max_retries=3, say=said.append).generate(REQUESTS)
+    (line,) = said
+    assert line.startswith(f"{away} gives no answer: ")
+    assert line.endswith("; it is asked again until 4 tries have failed; see whether the server runs")
+
+
 def test_all_down_for_good_ends_with_one_line_and_loses_nothing(servers, cache):
     # one answers all it will ever answer, then both are gone
     dying = servers(lambda k, body: Fault(status=503, headers=QUICK) if k >= 10 else None)

@@ -121,6 +121,21 @@ def test_message_lists_ten_and_counts_the_rest(tmp_path):
     assert len(read_recordings(path, skip_bad=True)[1]) == 13
 
 
+@pytest.mark.parametrize(
+    ("indent", "wrap", "words"),
+    [(None, True, "a JSON list"), (2, True, "a JSON list"), (2, False, "JSON over several lines")],
+)
+def test_json_in_place_of_json_lines_is_one_line(tmp_path, indent, wrap, words):
+    path = tmp_path / "r.json"
+    entry = row()
+    path.write_text(json.dumps([entry, entry] if wrap else entry, indent=indent))
+    with pytest.raises(
+        RecordingError, match=rf"{words}, not JSON lines; write one object a line, e\.g\. jq -c"
+    ) as error:
+        read_recordings(path, skip_bad=True)
+    assert "\n" not in str(error.value)
+
+
 def test_not_utf8_names_the_byte(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_bytes(json.dumps(ROW).encode() + b"\n" + b'{"prompt_id": "caf\xe9"}\n')

@@ -8,17 +8,21 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codepref.commands.chain import Chain, Step, Way, typed
 from codepref.commands.experiment.file import DEFAULT, Experiment, check
-from codepref.commands.experiment.steps import FILE, planned_steps, share_answers
+from codepref.commands.experiment.settings import check_datasets, check_trainings
+from codepref.commands.experiment.steps import FILE, check_parts, planned_steps, share_answers
 from codepref.commands.options import cores, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
 from codepref.store import locked
+
+if TYPE_CHECKING:
+    from codepref.commands.experiment.outlay import Outlay
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     given = {"model": arguments.model, "prompts": arguments.prompts}
     words = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-    experiment = load(Experiment, arguments.experiment or DEFAULT, [*words, *arguments.set])
+    path, overrides = Path(arguments.experiment or DEFAULT), [*words, *arguments.set]
+    experiment = load(Experiment, path, overrides)
     check(experiment)
+    check_parts(experiment)
+    check_datasets(experiment, path, overrides)
     out = arguments.out or Path("runs") / Path(arguments.experiment or experiment.model).stem
     planned = list(planned_steps(experiment, out, arguments.workers))
+    check_trainings(experiment, planned, path, overrides)
     if arguments.dry_run:
         return _dry_run(experiment, planned)
     if experiment.budget.hours is not None and not (out / FILE).exists():
@@ -63,22 +71,31 @@ def _dry_run(experiment: Experiment, planned: list[Step]) -> int:
     """The commands, and what they take."""
     from codepref.commands.experiment import outlay
 
+    found = outlay.outlays(experiment)  # reads all input: what is wrong with it is said before anything is printed
     for number, step in enumerate(planned, 1):
         print(f"[{number}/{len(planned)}] {step.name}" + (f"\n  {typed(step.words)}" if step.words else ""))
-    print("\n" + outlay.table(outlay.outlays(experiment), outlay.rates(experiment)))
+    print("\n" + outlay.table(found, outlay.rates(experiment)))
+    hours = experiment.budget.hours
+    if hours is not None:
+        print(_too_little(found, hours) or f"budget.hours: {hours:g}, which is enough by this estimate")
     return 0
+
+
+def _too_little(found: Sequence["Outlay"], hours: float) -> str:
+    """What is to be said where the estimate is above the budget; empty where it is not."""
+    needed = sum(item.hours for item in found)
+    if needed <= hours:
+        return ""
+    return f"budget.hours: {hours:g}, and the experiment is estimated to take {needed:.1f}: it is refused"
 
 
 def _afford(experiment: Experiment, hours: float) -> None:
     """Raises `CodeprefError` where the estimate is above the budget."""
     from codepref.commands.experiment import outlay
 
-    needed = sum(item.hours for item in outlay.outlays(experiment))
-    if needed > hours:
-        raise CodeprefError(
-            f"budget.hours: {hours:g}, and the experiment is estimated to take {needed:.1f}; --dry-run says where they "
-            "go. Nothing was done"
-        )
+    said = _too_little(outlay.outlays(experiment), hours)
+    if said:
+        raise CodeprefError(f"{said}; --dry-run says where the hours go. Nothing was done")
 
 
 def _closing(told: Mapping[str, Any], root: Path) -> str:

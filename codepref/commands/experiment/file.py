@@ -16,6 +16,8 @@ DEFAULT = Path(__file__).parent / "default.yaml"
 Recipe = Literal["dpo", "focal_dpo", "kto", "sft"]
 BASE = "base"
 """What the untrained model is called in folders and tables."""
+TAKEN = ("evaluation", "logs")
+"""Other folders of a run."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Names are folders."""
 
@@ -63,7 +65,7 @@ class Evaluation:
 
     benchmarks: Annotated[tuple[str, ...], Field(min_length=1)]
     n: Annotated[int, Field(ge=1)] = 1
-    temperature: Annotated[float, Field(ge=0)] = 0.0
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     limit: Annotated[int, Field(ge=1)] | None = None
     """Only the first problems: marked as a part everywhere."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -167,8 +169,12 @@ def check(experiment: Experiment) -> None:
         if training.data not in experiment.datasets:
             known = ", ".join(experiment.datasets)
             raise CodeprefError(f"trainings.{name}: no dataset {training.data!r} in this experiment; it has {known}")
-        if name in experiment.datasets or name in (BASE, "evaluation", "logs"):
+        if name in experiment.datasets or name in (BASE, *TAKEN):
             raise CodeprefError(f"trainings.{name}: this name is taken; give the adapter another one")
+    for name in {*experiment.datasets, *experiment.trained()}:
+        owner = name.removesuffix("-merged")
+        if name in TAKEN or (experiment.backend == "tiny" and owner != name and owner in experiment.trained()):
+            raise CodeprefError(f"{name}: this name is taken by a folder of the run; give another one")
     _check_graded(experiment)
 
 
@@ -176,10 +182,18 @@ def _check_graded(experiment: Experiment) -> None:
     from evaluation.catalogue import benchmark
 
     graded = {name for evaluation in experiment.evaluations.values() for name in evaluation.benchmarks}
-    for name in experiment.data:
+    for name, path in experiment.data.items():
         if name not in graded:
             raise CodeprefError(f"data.{name}: not graded in this experiment; it grades {', '.join(sorted(graded))}")
+        if not Path(path).exists():
+            raise CodeprefError(f"data.{name}: {path}: no such file")
     for way, evaluation in experiment.evaluations.items():
+        if evaluation.n > 1 and evaluation.temperature == 0:
+            raise CodeprefError(
+                f"evaluations.{way}: n above 1 needs a temperature above 0: greedy samples are all the same"
+            )
+        if len(set(evaluation.benchmarks)) < len(evaluation.benchmarks):
+            raise CodeprefError(f"evaluations.{way}: a benchmark is named twice; keep it once")
         for name in evaluation.benchmarks:
             try:
                 benchmark(name)

@@ -8,6 +8,8 @@ from typing import Any
 from codepref.commands.experiment.file import BASE
 from codepref.commands.options import cores
 from codepref.errors import CodeprefError
+from codepref.files import LineError, good_lines
+from codepref.stdin import text_of
 
 CPU_S, MEMORY_MB = 2.0, 1024
 """Limits of a program on the hidden tests."""
@@ -20,19 +22,20 @@ def read_truth(path: Path) -> dict[str, tuple[str, ...]]:
         CodeprefError: a line is not so.
     """
     found: dict[str, tuple[str, ...]] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CodeprefError(f"{path}: can not be read ({error})") from None
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            name, tests = str(row["prompt_id"]), tuple(map(str, row["tests"]))
-        except (ValueError, KeyError, TypeError):
-            raise CodeprefError(f'{path}, line {number}: not {{"prompt_id": TEXT, "tests": [TEXT, ...]}}') from None
+    for number, row in good_lines(path):
+        name, tests = str(row.get("prompt_id", "")), row.get("tests")
+        if not name or not isinstance(tests, list):
+            raise CodeprefError(f'{path}:{number}: not {{"prompt_id": TEXT, "tests": [TEST, ...]}}; write it so')
         if not tests:
-            raise CodeprefError(f"{path}, line {number}: no tests for {name}; leave the line out")
-        found[name] = tests
+            raise CodeprefError(f"{path}:{number}: no tests for {name}; leave the line out")
+        if name in found:
+            raise CodeprefError(f"{path}:{number}: tests for {name} stand above already; put all into one line")
+        try:
+            found[name] = tuple(text_of(test, "a test") for test in tests)
+        except LineError as error:
+            raise CodeprefError(f"{path}:{number}: {error.problem}; {error.remedy}") from None
+    if not found:
+        raise CodeprefError(f"{path}: no tests; leave truth out")
     return found
 
 
@@ -80,7 +83,7 @@ def judged_pairs(rows: Sequence[dict[str, Any]], hidden: Mapping[str, tuple[str,
     from codepref.sandbox import Job, Limits, execute
 
     jobs = [
-        Job(str(number), tuple(dict.fromkeys(_programs(row))), hidden[row["prompt_id"]], row["entry_point"])
+        Job(str(number), tuple(dict.fromkeys(_programs(row))), hidden[row["prompt_id"]], row.get("entry_point"))
         for number, row in enumerate(rows)
     ]
     found = []

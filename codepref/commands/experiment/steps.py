@@ -10,7 +10,7 @@ from typing import Any
 from codepref.commands.chain import Step
 from codepref.commands.experiment import measured
 from codepref.commands.experiment.file import BASE, Evaluation, Experiment, Training
-from codepref.commands.options import CONFIGS, RECIPES, gpus, near
+from codepref.commands.options import CONFIGS, RECIPES, config_file, gpus, near
 from codepref.errors import CodeprefError
 
 FILE = "experiment.json"
@@ -49,6 +49,20 @@ def planned_steps(experiment: Experiment, out: Path, workers: int) -> Iterator[S
     yield Step(SCORES, None, call=count, again=True)
 
 
+def check_parts(experiment: Experiment) -> None:
+    """Whether the files that later steps read can be used, before the first one takes hours.
+
+    Raises:
+        CodeprefError: one can not; it is named.
+    """
+    if experiment.truth is not None:
+        measured.read_truth(Path(experiment.truth))
+    for name, training in experiment.trained().items():
+        config = training.config and config_file(training.config, RECIPES)
+        if config and not Path(config).is_file():
+            raise CodeprefError(f"trainings.{name}.config: {config}: no such file")
+
+
 def share_answers(root: Path, step: Step) -> None:
     """What was answered for one dataset is not drawn again for the next: equal questions have equal answers."""
     kept = sorted(root.glob("*/requests.sqlite"))
@@ -73,7 +87,7 @@ def build_settings(experiment: Experiment, name: str) -> tuple[str, list[str]]:
         given["generation.local.model"] = experiment.model
         given |= {} if experiment.chat is None else {"generation.local.chat": experiment.chat}
     given["decontaminate"] = _graded_on(experiment)
-    given |= _dotted(dataset.settings)
+    given |= dotted(dataset.settings)
     config = dataset.config or near(CONFIGS / experiment.method(name) / ("tiny.yaml" if tiny else "best.yaml"))
     return config, _items(given)
 
@@ -99,11 +113,11 @@ def _build(experiment: Experiment, name: str, out: Path, workers: int) -> tuple[
     return ("build", experiment.method(name), "--config", config, *_flags(items), *where)
 
 
-def _dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested keys with dots, so that they do not replace their neighbours."""
     found: dict[str, Any] = {}
     for key, value in values.items():
-        found |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        found |= dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return found
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from codepref import templates
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, json_lines, write_whole
+from codepref.generate.recorded import CODES, VERSIONS, read_recordings
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples.jsonl"
@@ -118,10 +119,10 @@ def _example_prompts() -> str:
 
 
 def _holds_trajectories(path: Path) -> bool:
-    """Whether the first line of a file has `versions` in place of `codes`; the build looks at all lines.
+    """Whether a file has `versions` in place of `codes`. Every line is looked at, as the build does.
 
     Raises:
-        CodeprefError: the file can not be read, or its first line is neither.
+        CodeprefError: the file can not be read, or lines can not be used.
     """
     try:
         number, row = next(json_lines(path))
@@ -129,6 +130,8 @@ def _holds_trajectories(path: Path) -> bool:
         raise CodeprefError(f"{path}: holds no lines; write one JSON object per prompt (docs/formats.md)") from None
     if isinstance(row, BadLine):
         raise CodeprefError(str(row))
-    if "versions" not in row and "codes" not in row:
+    if VERSIONS not in row and CODES not in row:
         raise CodeprefError(f"{path}:{number}: neither 'codes' nor 'versions'; see docs/formats.md for the keys")
-    return "versions" in row
+    codes = VERSIONS if VERSIONS in row else CODES
+    read_recordings(path, codes=codes)
+    return codes == VERSIONS

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from codepref.generate.base import GenerationError
+from codepref.reach import quick_to_fail
 
 CONTENT = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"}
 """Files of a model folder that its texts depend on, by suffix."""
@@ -65,7 +66,8 @@ def _content(where: str, revision: str | None, needed: str) -> str:
 
     try:
         # the files of a commit lie in a folder of its name
-        return Path(huggingface_hub.hf_hub_download(where, needed, revision=revision)).parent.name
+        with quick_to_fail(where):
+            return Path(huggingface_hub.hf_hub_download(where, needed, revision=revision)).parent.name
     except (OSError, ValueError, huggingface_hub.errors.EntryNotFoundError) as error:
         raise GenerationError(
             f"{where}: no such folder, and not to be had from the Hub ({one_line(error)}); "

@@ -6,6 +6,7 @@ from typing import Any
 
 from codepref.generate.base import GenerationError
 from codepref.generate.local.config import one_line
+from codepref.reach import quick_to_fail
 
 _PLACE = "[[the-answer-goes-on-here]]"
 
@@ -16,7 +17,8 @@ def _tokenizer(model: str, adapter: str | None) -> Any:
 
     for name in [adapter, model] if adapter else [model]:
         try:
-            return AutoTokenizer.from_pretrained(name)
+            with quick_to_fail(name):
+                return AutoTokenizer.from_pretrained(name)
         except (OSError, ValueError) as error:
             problem = f"{name}: no tokenizer to be had ({one_line(error)}); name a model's folder or ORG/NAME"
     raise GenerationError(problem)

@@ -48,7 +48,9 @@ _MODULES: dict[str, Any] = {
     "typing": words("""List Dict Tuple Set FrozenSet Optional Union Any Callable Iterable Iterator Sequence Mapping
         Generator Type Text Deque DefaultDict Counter Hashable Collection Literal MutableMapping NoReturn"""),
     "fractions": words("Fraction"),
-    "statistics": words("mean median mode stdev variance pstdev pvariance median_low median_high fmean multimode"),
+    "statistics": words("mean median mode stdev variance pstdev pvariance median_low median_high fmean multimode")
+    # since 3.12 itertools.count is a name of this module, and a list's method is called so, too
+    | words("count" if sys.version_info >= (3, 12) else ""),
     "datetime": words("date datetime timedelta time"),
     "hashlib": words("md5 sha1 sha224 sha256 sha384 sha512"),
     "json": words("loads dumps JSONDecodeError"),

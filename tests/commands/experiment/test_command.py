@@ -121,6 +121,56 @@ def test_a_dry_run_says_what_it_takes(capsys: pytest.CaptureFixture[str], tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dry_run_says_whether_the_budget_reaches(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, experiment: Path
+) -> None:
+    for hours, words in (("0.0001", "is estimated to take"), ("1000", "which is enough by this estimate")):
+        settings = ["--set", f"budget.hours={hours}", "--set", "budget.tokens_per_second=1"]
+        assert main(["run", str(experiment), "--out", str(tmp_path / "run"), "--dry-run", *settings]) == 0
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last.startswith(f"budget.hours: {hours}") and words in last
+
+
+WRONG_SETTINGS = [
+    ("datasets.codedpo.settings.codes_per_promt=3", "unknown key 'codes_per_promt'; did you mean 'codes_per_prompt'?"),
+    ("datasets.codedpo.settings.limits.cpu_s=soon", 'limits.cpu_s: must be a number, not "soon"'),
+    ("datasets.codedpo.config=nowhere.yaml", "datasets.codedpo: nowhere.yaml: No such file or directory"),
+    ("prompts={folder}/bad.jsonl", "bad.jsonl:1: "),
+]
+
+
+@pytest.mark.parametrize(("setting", "words"), WRONG_SETTINGS)
+def test_what_is_wrong_is_said_before_anything_is_printed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, experiment: Path, setting: str, words: str
+) -> None:
+    (tmp_path / "bad.jsonl").write_text("[]\n")
+    setting = setting.format(folder=tmp_path)
+    capsys.readouterr()
+    assert main(["run", str(experiment), "--out", str(tmp_path / "run"), "--dry-run", "--set", setting]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert words in said.err and len(said.err.splitlines()) == 1
+
+
+def test_a_setting_that_the_recipe_does_not_take_is_named_with_its_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, experiment: Path
+) -> None:
+    pytest.importorskip("trl", reason="the training libraries are not installed")
+    trainings = "trainings:\n  a: {{data: codedpo, settings: {{learning_rate: 1e-5}}}}\n  b:\n    data: codedpo\n    settings:\n"
+    text = experiment.read_text() + trainings.replace("{{", "{").replace("}}", "}")
+    line = len(text.splitlines()) + 1
+    for setting, words in (
+        ("lerning_rate: 1e-4", "trainings.b.settings: unknown key 'lerning_rate'; did you mean 'learning_rate'?"),
+        ("num_train_epochs: many", "trainings.b.settings: num_train_epochs: not a float: 'many'"),
+    ):
+        experiment.write_text(f"{text}      {setting}\n")
+        capsys.readouterr()
+        assert main(["run", str(experiment), "--out", str(tmp_path / "run"), "--dry-run"]) == 2
+        said = capsys.readouterr()
+        assert said.err == f"codepref: error: {experiment}, line {line}: {words}\n"
+        assert not said.out
+
+
 def test_a_budget_that_does_not_reach_stops_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, experiment: Path
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from codepref.commands.experiment.file import Dataset, Evaluation, Experiment, Server, Training, check
-from codepref.commands.experiment.steps import planned_steps
+from codepref.commands.experiment.steps import check_parts, planned_steps
 from codepref.errors import CodeprefError
 
 CODEDPO = {"codedpo": Dataset()}
@@ -74,6 +74,13 @@ def test_local_copies_are_graded_on_and_kept_out_of_the_prompts(tmp_path: Path) 
             {"model": "tiny/chekpoint", "backend": "tiny"},
             "model: tiny/chekpoint: no such folder; name one, or ORG/NAME",
         ),
+        ({"datasets": {"logs": Dataset("codedpo")}}, "logs: this name is taken by a folder of the run"),
+        ({"evaluations": {"a": Evaluation(("mbpp",), n=5)}}, r"evaluations\.a: n above 1 needs a temperature above 0"),
+        ({"evaluations": {"a": Evaluation(("mbpp", "mbpp"))}}, r"evaluations\.a: a benchmark is named twice"),
+        (
+            {"evaluations": {"a": Evaluation(("mbpp",))}, "data": {"mbpp": "no.jsonl"}},
+            r"data\.mbpp: no\.jsonl: no such file",
+        ),
         ({"model": "../models/mine"}, r"model: \.\./models/mine: no such folder"),
     ],
 )
@@ -82,3 +89,16 @@ def test_parts_that_do_not_fit_are_named(tmp_path: Path, keys: dict[str, object]
     prompts.write_text("")
     with pytest.raises(CodeprefError, match=said):
         check(Experiment(**{"model": "m", "prompts": str(prompts), "datasets": CODEDPO, **keys}))  # type: ignore[arg-type]
+
+
+def test_what_later_steps_read_is_looked_at_before_the_first(tmp_path: Path) -> None:
+    truth = tmp_path / "truth.jsonl"
+    truth.write_text("{}\n")
+    wrong: dict[str, dict[str, object]] = {
+        r"truth\.jsonl:1: not .* write it so": {"truth": str(truth)},
+        r"trainings\.a\.config: no\.yaml: no such file": {"trainings": {"a": Training("codedpo", config="no.yaml")}},
+    }
+    for said, keys in wrong.items():
+        experiment = Experiment(**{"model": "m", "prompts": "p", "datasets": CODEDPO, "chat": False, **keys})  # type: ignore[arg-type]
+        with pytest.raises(CodeprefError, match=said):
+            check_parts(experiment)

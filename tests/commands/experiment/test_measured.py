@@ -30,11 +30,23 @@ def test_of_an_answer_with_a_test_the_code_is_judged() -> None:
     assert judged_pairs([answer | {"chosen_code_index": 0, "rejected_code_index": 0}], HIDDEN) == [(False, False)]
 
 
-@pytest.mark.parametrize("line", ["no json", '{"prompt_id": "p"}', '{"prompt_id": "p", "tests": []}'])
+def test_programs_that_read_input_are_judged_by_inputs_and_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "truth.jsonl"
+    path.write_text('{"prompt_id": "p", "tests": [{"input": "1\\n", "output": "2\\n"}]}\n', encoding="utf-8")
+    right, wrong = "print(int(input()) + 1)", "print(int(input()) - 1)"
+    rows = [{"prompt_id": "p", "chosen": right, "rejected": wrong}]
+    assert judged_pairs(rows, read_truth(path)) == [(True, False)]
+
+
+BAD = ["no json", '{"prompt_id": "p"}', '{"prompt_id": "p", "tests": []}', '{"prompt_id": "p", "tests": "assert f()"}']
+BAD += ['{"prompt_id": "p", "tests": [1]}', '{"prompt_id": "a", "tests": ["assert f()"]}']
+
+
+@pytest.mark.parametrize("line", BAD)
 def test_a_line_of_hidden_tests_that_is_none_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "truth.jsonl"
     path.write_text('{"prompt_id": "a", "tests": ["assert f()"]}\n' + line + "\n")
-    with pytest.raises(CodeprefError, match=r"truth\.jsonl, line 2: "):
+    with pytest.raises(CodeprefError, match=r"truth\.jsonl:2: "):
         read_truth(path)
 
 

@@ -38,3 +38,20 @@ def test_pins_are_exact():
         assert all(line.count("==") == 1 for line in lines), path
         assert len({line.lower() for line in lines}) == len(lines)
     assert "numpy" in environment.pinned("ds1000")
+
+
+def test_nltk_data_that_can_not_be_fetched_is_named(tmp_path, capfd):
+    pins = tmp_path / "small.txt"
+    pins.write_text("# nltk punkt stopwords\n")
+    folder = tmp_path / "lib" / "python3.10" / "site-packages" / "nltk_data"
+    (folder / "tokenizers").mkdir(parents=True)
+    (folder / "tokenizers" / "punkt.zip").write_bytes(b"")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    environment._corpora(tmp_path / "bin" / "python", pins, "http://127.0.0.1:9/index.xml")
+    errors = capfd.readouterr().err
+    assert "small: NLTK data stopwords could not be fetched" in errors
+    assert "codepref evaluate --prepare small" in errors
+    (folder / "corpora" / "stopwords").mkdir(parents=True)
+    environment._corpora(tmp_path / "bin" / "python", pins, "http://127.0.0.1:9/index.xml")
+    assert "could not" not in capfd.readouterr().err

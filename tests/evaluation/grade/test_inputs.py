@@ -136,3 +136,50 @@ def test_one_and_two_workers_agree(problems, settings):
     strip = [[(g.verdict, g.base_verdict, g.plus_verdict, g.error) for g in row] for row in one]
     assert strip == [[(g.verdict, g.base_verdict, g.plus_verdict, g.error) for g in row] for row in two]
     assert len(PROBLEMS) == len(strip)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Counts the looks and the runs under full limits that grading makes."""
+    counted = {"look": 0, "call": 0}
+
+    def counting(name, method):
+        def run(self, *args, **named):
+            counted[name] += 1
+            return method(self, *args, **named)
+
+        return run
+
+    for name in counted:
+        monkeypatch.setattr(inputs.Caller, name, counting(name, getattr(inputs.Caller, name)))
+    return counted
+
+
+def test_programs_that_differ_in_layout_alone_run_once(problems, settings, runs):
+    verdicts(problems[0], RIGHT[:1], settings)  # so that the reference's values are there
+    runs.update(look=0, call=0)
+    programs = ["def add(a, b):\n    return b + a\n", "def add(a, b):  # any order\n\n    return (b + a)\n"]
+    assert verdicts(problems[0], programs, settings) == [("passed", "passed")] * 2
+    assert runs == {"look": 1, "call": 0}
+
+
+def test_added_inputs_stay_open_where_the_original_ones_have_failed_and_they_do_not_end(problems, settings, runs):
+    verdicts(problems[0], RIGHT[:1], settings)
+    runs.update(look=0, call=0)
+    shown = problems[0].row["base_input"]
+    endless = f"def add(a, b):\n    while [a, b] not in {shown!r}:\n        pass\n    return None\n"
+    (found,) = inputs.grade_inputs([(problems[0], [endless])], settings)
+    assert [(g.verdict, g.base_verdict, g.plus_verdict) for g in found] == [("failed", "failed", None)]
+    assert runs == {"look": 1, "call": 0}
+
+
+def test_a_call_that_does_not_end_costs_its_full_limit_once(settings, runs):
+    slow = "def slow(n):\n    for _ in range(n):\n        pass\n    return n\n"
+    problem = mbpp(1, "slow", slow, [[1]], [[300_000 + i] for i in range(40)])
+    inputs.expected([problem], settings)
+    assert inputs.expected([problem], settings)["Mbpp/1"].totals_s[1] >= inputs.LONG_S
+    runs.update(look=0, call=0)
+    endless = "def slow(n):\n    while n > 300_004:\n        pass\n    return n\n"
+    late = "def slow(n):\n    return n if n < 300_020 else 0\n"
+    assert verdicts(problem, [endless, late], settings) == [("passed", "timeout"), ("passed", "failed")]
+    assert runs == {"look": 2, "call": 2}
