@@ -1,9 +1,10 @@
 """Matrices with known truth: published generations run on each other once, kept in a file for `label_quality`.
 
     python -m benchmarks.label_matrix CACHE.parquet [--set codet|agentcoder] [--data ../shared/data] [--workers 2]
-        [--samples 40] [--most-tests 40]
+        [--samples 40] [--first 5] [--most-tests 40]
 
---samples takes the first samples of each task only and --most-tests the first distinct tests: fewer executions.
+--samples takes the first samples of each task only, --first the first asserts of each answer and --most-tests the first
+distinct tests of what is left: fewer executions.
 
 Sets: `codet` is 100 codes of CodeGen-Mono-16B per HumanEval task and all distinct tests out of 100 answers (Chen et
 al., arXiv 2207.10397; MIT); `agentcoder` is 5 codes and 5 answers with tests of gpt-3.5-turbo-1106 (Huang et al., arXiv
@@ -13,7 +14,7 @@ al., arXiv 2207.10397; MIT); `agentcoder` is 5 codes and 5 answers with tests of
 import argparse
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def _asserts(answer: str, entry_point: str) -> list[str]:
     return extract.tests("\n".join(f"assert {chunk}" for chunk in chunks), entry_point)[0]
 
 
-def earliest(answers: Iterable[Iterable[str]], most: int | None = None) -> dict[str, int]:
+def earliest(answers: Iterable[Sequence[str]], most: int | None = None) -> dict[str, int]:
     """Distinct tests in order of first appearance, and the earliest place each has in an answer; the first `most`."""
     places: dict[str, int] = {}
     for answer in answers:
@@ -126,11 +127,20 @@ def earliest(answers: Iterable[Iterable[str]], most: int | None = None) -> dict[
     return dict(itertools.islice(places.items(), most))
 
 
-def run(generations: Iterable[Generations], workers: int, most_tests: int | None = None) -> Iterator[Task]:
-    """Every distinct program of a task on every distinct test (the first `most_tests`), in the sandbox."""
+def run(
+    generations: Iterable[Generations], workers: int, first: int | None = None, most_tests: int | None = None
+) -> Iterator[Task]:
+    """Every distinct program of a task on every distinct test, in the sandbox.
+
+    Args:
+        generations: The tasks.
+        workers: Sandboxes.
+        first: Only the first so many tests of an answer.
+        most_tests: Only the first so many distinct tests of a task.
+    """
     items = list(generations)
     programs = [tuple(dict.fromkeys(program for program in item.programs if program)) for item in items]
-    tests = [earliest(item.answers, most_tests) for item in items]
+    tests = [earliest((answer[:first] for answer in item.answers), most_tests) for item in items]
     jobs = (
         Job(item.task_id, mine, tuple(theirs), item.entry_point)
         for item, mine, theirs in zip(items, programs, tests, strict=True)
@@ -173,10 +183,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--samples", type=int, help="only the first N codes and answers of a task")
+    parser.add_argument("--first", type=int, help="only the first N asserts of an answer")
     parser.add_argument("--most-tests", type=int, help="only the first N distinct tests of a task")
     arguments = parser.parse_args()
     source = codet if arguments.set == "codet" else agentcoder
-    tasks = list(run(source(arguments.data, arguments.samples), arguments.workers, arguments.most_tests))
+    tasks = list(
+        run(source(arguments.data, arguments.samples), arguments.workers, arguments.first, arguments.most_tests)
+    )
     pq.write_table(to_table(tasks, Task), arguments.cache, compression="zstd")
     cells = sum(len(task.programs) * len(task.tests) for task in tasks)
     print(f"{len(tasks)} tasks, {cells} cells -> {arguments.cache}")

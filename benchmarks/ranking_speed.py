@@ -77,7 +77,7 @@ def measure(folder: Path, name: ranking.Name, prompts: int) -> dict[str, Any]:
     return {
         "ranking": name,
         "prompts": shards * SHARD,
-        "pairs": kept,
+        "pairs_made": kept,
         **seconds,
         "mb_tenth": early,
         "mb_end": peak_mb(),

@@ -118,4 +118,6 @@ def test_draws_are_repeatable():
 
 
 def test_the_earliest_place_of_a_test():
-    assert label_matrix.earliest([["a", "b", "c"], ["c", "a"], []]) == {"a": 0, "b": 1, "c": 0}
+    answers = [["a", "b", "c"], ["c", "a"], []]
+    assert label_matrix.earliest(answers) == {"a": 0, "b": 1, "c": 0}
+    assert label_matrix.earliest(answers, most=2) == {"a": 0, "b": 1}
