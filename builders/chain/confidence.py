@@ -111,12 +111,6 @@ def _probability(found: Floats, share: float, learnt_share: float) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-found - shift)))
 
 
-def sampled_shards(rows: Iterable[int]) -> list[int]:
-    """Which shards to look at for the share of right pairs: all of a small run, else evenly spread ones.
-
-    Args:
-        rows: Number of prompts of each shard.
-    """
-    counts = list(rows)
-    step = max(1, -(-sum(counts) // SAMPLED))
-    return list(range(0, len(counts), step))
+def sampling_step(prompts: int) -> int:
+    """How many prompts apart those are that a run of this size is judged by: 1 in a small run."""
+    return max(1, -(-prompts // SAMPLED))

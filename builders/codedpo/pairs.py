@@ -3,13 +3,14 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from builders.chain import confidence, evidence
@@ -125,10 +126,28 @@ def _distance(seed: int, row: Candidates, length: int, index: int) -> tuple[int,
 
 
 def run_share(rule: CodePairRule, candidates: Stage, outcomes: Stage, scores: Stage) -> float:
-    """Share of the run's pairs that are right, estimated from the first pair of each prompt of up to 2,000 prompts."""
-    stages = (candidates, outcomes, scores)
-    shards = confidence.sampled_shards(candidates.rows(index) for index in range(candidates.summary()["shards"]))
-    return confidence.right_share(_first_odds(rule, *(stage.read(index) for stage in stages)) for index in shards)
+    """Share of the run's pairs that are right, estimated from the first pairs of up to 2,000 prompts, evenly spread.
+
+    Which prompts these are depends on their place in the run alone, so shards of another size change nothing.
+    """
+    return confidence.right_share(_sampled_odds(rule, candidates, outcomes, scores))
+
+
+def _sampled_odds(rule: CodePairRule, candidates: Stage, outcomes: Stage, scores: Stage) -> Iterator[confidence.Floats]:
+    counts = [candidates.rows(index) for index in range(candidates.summary()["shards"])]
+    step = confidence.sampling_step(sum(counts))
+    start = 0
+    for index, count in enumerate(counts):
+        places = np.arange(-start % step, count, step)
+        start += count
+        if not len(places):
+            continue
+        kept = candidates.read(index).take(places)
+        # A later stage may have left out some prompts: theirs are found by name, not by place.
+        others = (stage.read(index) for stage in (outcomes, scores))
+        yield _first_odds(
+            rule, kept, *(table.filter(pc.is_in(table["prompt_id"], kept["prompt_id"])) for table in others)
+        )
 
 
 def _first_odds(rule: CodePairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> confidence.Floats:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from building import build_in
 
-from builders.chain import ranking
+from builders.chain import confidence, ranking
 from builders.chain.scoring import Ranking, score_matrices
 from builders.codedpo import method as codedpo
 from builders.codedpo.method import Config
@@ -190,19 +190,22 @@ def test_other_settings_reuse_what_they_do_not_touch(built, tmp_path):
     assert len(datasets.load_dataset(str(out), split="train")) == manifest["dataset"]["correctness"]["rows"]
 
 
-def test_confidence_is_that_of_the_whole_run_whatever_its_shards(built, tmp_path):
+def share_of(manifest):
+    (settings,) = [stage["depends"]["settings"] for stage in manifest["stages"] if stage["stage"] == "pairs"]
+    return settings["right_share"]
+
+
+def test_confidence_is_that_of_the_run_whatever_its_shards(built, tmp_path, monkeypatch):
     folder, manifest = built
     recordings = folder.parent / "generations.jsonl"
-    other = build(recordings, tmp_path / "run", shard_size=7)
-    shares = {
-        stage["depends"]["settings"]["right_share"]
-        for made in (manifest, other)
-        for stage in made["stages"]
-        if stage["stage"] == "pairs"
-    }
+    monkeypatch.setattr(confidence, "SAMPLED", 2)  # of a large run only some prompts are looked at
+    shares = {share_of(build(recordings, tmp_path / str(size), shard_size=size)) for size in (1, 2, 7)}
     assert len(shares) == 1
-    rows = [datasets.load_dataset(str(place), split="train") for place in (folder, tmp_path / "run")]
-    assert rows[0]["confidence"] == rows[1]["confidence"]
+    assert shares != {share_of(manifest)}
+    sampled, whole = (
+        datasets.load_dataset(str(place), split="train")["confidence"] for place in (tmp_path / "7", folder)
+    )
+    assert all((one < other) == (sampled[0] < whole[0]) for one, other in zip(sampled, whole, strict=True))
 
 
 def test_the_card_says_how_many_pairs_are_expected_to_be_right(built):
