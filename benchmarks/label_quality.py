@@ -1,9 +1,11 @@
 """How good the labels are: every ranking on published generations whose truth is known.
 
-    python -m benchmarks.label_quality CACHE.parquet [--tasks held] [--truth plus] [--set agentcoder] [--fit]
+    python -m benchmarks.label_quality CACHE.parquet [--tasks held] [--truth plus] [--set agentcoder]
 
 CACHE is the file of matrices (`label_matrix`); where it does not exist it is made from --data: 530,000 executions.
-What DSTC picks from the same draws is measured by `benchmarks/dstc_quality.py`.
+Other caches: `label_runs` (finished runs whose truth is known). Numbers of codes and tests against each other:
+`label_surface`. How confidence was learnt, and its reliability curves: `label_confidence`. What DSTC picks from the
+same draws: `dstc_quality`.
 
 Protocol. A draw is --codes codes and --tests tests of a task, both at random without replacement, out of the codes that
 compile and the distinct tests among the first five asserts of each answer (CodeT's rule; --first changes it). A draw is
@@ -11,8 +13,9 @@ compile and the distinct tests among the first five asserts of each answer (Code
 draws whose chosen code is truly right and whose rejected code is truly wrong; `chosen` and `rejected` are its two
 halves. `p75`, `p50`, `p25` are the same for the most confident 75, 50 and 25 % of these pairs. `all` is the share of
 right pairs over all draws, mixed or not; AUC and ECE (ten bins) of confidence are over all of them too, since a builder
-does not know which prompts are mixed. `yield` is the share of draws that give a pair. Of equally scored codes one is
-drawn by lot (--ties). Intervals: 95 %, bootstrap over tasks.
+does not know which prompts are mixed. For confidence the first draws of all tasks are one run, the second draws
+another one, and so on, each with the share of right pairs that is estimated from it. `yield` is the share of draws
+that give a pair. Of equally scored codes one is drawn by lot (--ties). Intervals: 95 %, bootstrap over tasks.
 
 Tasks are split by a hash of their name: the half `tuned` is for choosing forms, constants and weights, the half `held`
 for reporting. What was compared on which half, and how often, is in `benchmarks/results/label_quality.md`.
@@ -31,7 +34,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks import label_matrix
-from builders.chain import ranking
+from builders.chain import confidence, ranking
 from builders.chain.evidence import EXCEPTIONS, NOTHING, MatrixStack
 from codepref import extract
 from codepref.records import to_table
@@ -41,7 +44,6 @@ YIELDS = (0.75, 0.5, 0.25)
 COLUMNS = ("yield", "chosen", "rejected", "pair", "p75", "p50", "p25", "all", "auc", "auc mixed", "ece")
 WITH_INTERVAL = ("pair", "p75", "p50", "p25", "auc", "ece")
 TIES = ("lot", "shortest", "median")
-RIDGE = 0.01
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Draws:
     """Names of the codes."""
     task: NDArray[np.int64]
     """Number of the task, shape (draws,)."""
+    run: NDArray[np.int64]
+    """Which draw of its task it is, shape (draws,): together the first draws of all tasks are like one run."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,13 @@ class Pairs:
     """One row a pair."""
 
     features: Floats
-    confidence: Floats
     chosen: NDArray[np.bool_]
     """Whether the chosen code is right."""
     rejected: NDArray[np.bool_]
     """Whether the rejected code is wrong."""
     mixed: NDArray[np.bool_]
     task: NDArray[np.int64]
+    run: NDArray[np.int64]
     draws: int
     """Number of draws the pairs come from."""
 
@@ -78,6 +82,15 @@ class Pairs:
     def right(self) -> NDArray[np.bool_]:
         """Whether the pair is right."""
         return self.chosen & self.rejected
+
+    def confidence(self) -> Floats:
+        """The builders' confidence, every run with the share of right pairs that is estimated from it."""
+        log_odds = confidence.log_odds(self.features)
+        result = np.zeros(len(log_odds))
+        for number in np.unique(self.run):
+            mine = self.run == number
+            result[mine] = confidence.probability(log_odds[mine], confidence.right_share([log_odds[mine]]))
+        return result
 
 
 def is_held(task_id: str) -> bool:
@@ -96,15 +109,21 @@ def matrix(task: label_matrix.Task) -> tuple[NDArray[np.bool_], NDArray[np.int64
     return np.array(task.verdicts).reshape(shape) == "passed", outputs.astype(np.int64)
 
 
-def drawn(task: label_matrix.Task, arguments: argparse.Namespace) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """The draws of one task: numbers of its samples, and columns of its matrix."""
+def drawn(
+    task: label_matrix.Task, arguments: argparse.Namespace, shape: tuple[int, int] | None = None
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """The draws of one task: numbers of its samples, and columns of its matrix.
+
+    `shape` is how many codes and tests there are in a draw, in place of what `arguments` say.
+    """
+    codes_wanted, tests_wanted = shape or (arguments.codes, arguments.tests)
     usable = np.flatnonzero(np.array(task.rows) >= 0)
     early = np.flatnonzero(np.array(task.places) < arguments.first)
     key = int(hashlib.sha256(task.task_id.encode()).hexdigest()[:8], 16)
     for index in range(arguments.draws if len(early) and len(usable) > 1 else 0):
         rng = np.random.default_rng([arguments.seed, index, key])
-        codes = rng.permutation(usable)[: arguments.codes]
-        yield codes, rng.permutation(early)[: arguments.tests]
+        codes = rng.permutation(usable)[:codes_wanted]
+        yield codes, rng.permutation(early)[:tests_wanted]
 
 
 def truth(task: label_matrix.Task, arguments: argparse.Namespace) -> NDArray[np.bool_]:
@@ -112,25 +131,28 @@ def truth(task: label_matrix.Task, arguments: argparse.Namespace) -> NDArray[np.
     return np.array(task.plus if arguments.truth == "plus" else task.passed)
 
 
-def draw(tasks: Sequence[label_matrix.Task], arguments: argparse.Namespace) -> list[Draws]:
-    """All draws, grouped by shape."""
+def draw(
+    tasks: Sequence[label_matrix.Task], arguments: argparse.Namespace, shapes: Sequence[tuple[int, int]] = ()
+) -> list[Draws]:
+    """All draws, grouped by shape; of `shapes` (codes, tests) where there are some, else of the one in `arguments`."""
     groups: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
     for number, task in enumerate(tasks):
         passed, outputs = matrix(task)
         nodes = np.array([extract.node_count(program) for program in task.programs])
         right = truth(task, arguments)
-        for codes, tests in drawn(task, arguments):
-            rows = np.array(task.rows)[codes]
-            cells = np.ix_(rows, tests)
-            item = (passed[cells], outputs[cells], right[codes], nodes[rows], list(map(str, codes)), number)
-            groups.setdefault(item[0].shape, []).append(item)
+        for wanted in shapes or ((arguments.codes, arguments.tests),):
+            for run, (codes, tests) in enumerate(drawn(task, arguments, wanted)):
+                rows = np.array(task.rows)[codes]
+                cells = np.ix_(rows, tests)
+                item = (passed[cells], outputs[cells], right[codes], nodes[rows], list(map(str, codes)), number, run)
+                groups.setdefault(item[0].shape, []).append(item)
     return [_draws(items) for items in groups.values()]
 
 
 def _draws(items: list[tuple[Any, ...]]) -> Draws:
-    passed, outputs, right, nodes, ids, task = zip(*items, strict=True)
+    passed, outputs, right, nodes, ids, task, run = zip(*items, strict=True)
     evidence = MatrixStack(np.array(passed), np.array(outputs))
-    return Draws(evidence, np.array(right), np.array(nodes), list(ids), np.array(task))
+    return Draws(evidence, np.array(right), np.array(nodes), list(ids), np.array(task), np.array(run))
 
 
 def pairs(name: ranking.Name, draws: Sequence[Draws], seed: int, ties: str) -> Pairs:
@@ -143,12 +165,12 @@ def pairs(name: ranking.Name, draws: Sequence[Draws], seed: int, ties: str) -> P
         evidence, right, at = group.evidence.of(kept), group.right[kept], np.arange(len(kept))
         parts.append(
             (
-                ranking.features(evidence, chosen, rejected),
-                ranking.confidence(name, evidence, chosen, rejected),
+                confidence.features(evidence, chosen, rejected),
                 right[at, chosen],
                 ~right[at, rejected],
                 right.any(axis=1) & ~right.all(axis=1),
                 group.task[kept],
+                group.run[kept],
             )
         )
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -169,20 +191,20 @@ def extremes(scores: Floats, nodes: NDArray[np.int64], ties: str) -> tuple[NDArr
     return chosen, np.where(worst, np.abs(nodes - length), np.inf).argmin(axis=1)
 
 
-def measure(found: Pairs, confidence: Floats, weights: Floats) -> dict[str, float]:
+def measure(found: Pairs, sure: Floats, weights: Floats) -> dict[str, float]:
     """All figures; `weights` says how often each pair counts (the bootstrap's resampled tasks)."""
-    shuffled = np.random.default_rng(0).permutation(len(confidence))  # pairs of equal confidence in random order
-    order = shuffled[np.argsort(-confidence[shuffled], kind="stable")]
-    right, confidence, weights = found.right[order], confidence[order], weights[order]
+    shuffled = np.random.default_rng(0).permutation(len(sure))  # pairs of equal confidence in random order
+    order = shuffled[np.argsort(-sure[shuffled], kind="stable")]
+    right, sure, weights = found.right[order], sure[order], weights[order]
     mixed = np.where(found.mixed[order], weights, 0.0)
     result = {
         "chosen": _mean(found.chosen[order], mixed),
         "rejected": _mean(found.rejected[order], mixed),
         "pair": _mean(right, mixed),
         "all": _mean(right, weights),
-        "auc": _auc(right, weights),
-        "auc mixed": _auc(right, mixed),
-        "ece": _calibration_error(right, confidence, weights),
+        "auc": area(right, weights),
+        "auc mixed": area(right, mixed),
+        "ece": calibration_error(right, sure, weights),
     }
     reached = np.cumsum(mixed) / max(mixed.sum(), 1.0)
     return result | {f"p{share * 100:.0f}": _mean(right, mixed * (reached <= share + 1e-9)) for share in YIELDS}
@@ -192,24 +214,25 @@ def _mean(values: NDArray[Any], weights: Floats) -> float:
     return float((values * weights).sum() / weights.sum()) if weights.sum() else float("nan")
 
 
-def _auc(right: NDArray[np.bool_], weights: Floats) -> float:
+def area(right: NDArray[np.bool_], weights: Floats) -> float:
     """Probability that a right pair comes before a wrong one, in the order given."""
     wrong_after = (~right * weights).sum() - np.cumsum(~right * weights)
     total = (right * weights).sum() * (~right * weights).sum()
     return float((right * weights * wrong_after).sum() / total) if total else float("nan")
 
 
-def _calibration_error(right: NDArray[np.bool_], confidence: Floats, weights: Floats) -> float:
-    bins = np.minimum((confidence * 10).astype(int), 9)
-    gaps = [abs(((right - confidence) * weights)[bins == number].sum()) for number in range(10)]
+def calibration_error(right: NDArray[np.bool_], sure: Floats, weights: Floats) -> float:
+    """How far ten equal bins of confidence are from the share of right pairs in them, on average over pairs."""
+    bins = np.minimum((sure * 10).astype(int), 9)
+    gaps = [abs(((right - sure) * weights)[bins == number].sum()) for number in range(10)]
     return float(sum(gaps) / weights.sum()) if weights.sum() else float("nan")
 
 
-def intervals(found: Pairs, confidence: Floats, tasks: int, rounds: int = 500) -> dict[str, tuple[float, float]]:
+def intervals(found: Pairs, sure: Floats, tasks: int, rounds: int = 500) -> dict[str, tuple[float, float]]:
     """95 % intervals of all figures: tasks are drawn again with replacement."""
     rng = np.random.default_rng(1)
     counts = (rng.multinomial(tasks, np.full(tasks, 1 / tasks)) for _ in range(rounds))
-    results = [measure(found, confidence, count[found.task].astype(np.float64)) for count in counts]
+    results = [measure(found, sure, count[found.task].astype(np.float64)) for count in counts]
     return {key: _span([row[key] for row in results]) for key in results[0]}
 
 
@@ -219,46 +242,15 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def logistic(features: Floats, right: NDArray[np.bool_]) -> Floats:
-    """Intercept and weights of a ridge logistic model, by Newton's method on standardised features."""
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
-    x = np.column_stack([np.ones(len(features)), (features - mean) / spread])
-    ridge = np.eye(x.shape[1]) * RIDGE * len(x)
-    ridge[0, 0] = 0.0
-    beta = np.zeros(x.shape[1])
-    for _ in range(30):
-        p = 1 / (1 + np.exp(-x @ beta))
-        beta -= np.linalg.solve(x.T @ (x * (p * (1 - p))[:, None]) + ridge, x.T @ (p - right) + ridge @ beta)
-    weights = beta[1:] / spread
-    return np.array([beta[0] - (mean * weights).sum(), *weights])
-
-
-def apply(weights: Floats, features: Floats) -> Floats:
-    """Probabilities of a logistic model."""
-    return np.asarray(1 / (1 + np.exp(-weights[0] - features @ weights[1:])))
-
-
-def cross_validated(found: Pairs, tasks: int, folds: int = 8) -> Floats:
-    """Confidence of every pair from a model fitted on the tasks of the other folds."""
-    fold = np.random.default_rng(3).permutation(tasks)[found.task] % folds
-    result = np.zeros(len(fold))
-    for number in np.unique(fold):
-        mine = fold == number
-        result[mine] = apply(logistic(found.features[~mine], found.right[~mine]), found.features[mine])
-    return result
-
-
 def report(tasks: Sequence[label_matrix.Task], arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row a ranking."""
     draws = draw(tasks, arguments)
     for name in arguments.rankings.split(","):
         found = pairs(name, draws, arguments.seed, arguments.ties)
-        confidence = cross_validated(found, len(tasks)) if arguments.fit else found.confidence
+        sure = found.confidence()
         row: dict[str, Any] = {"ranking": name, "yield": len(found.task) / found.draws, "mixed": int(found.mixed.sum())}
-        row |= measure(found, confidence, np.ones(len(confidence)))
-        row["intervals"] = intervals(found, confidence, len(tasks))
-        if arguments.fit:
-            row["weights"] = [round(float(weight), 3) for weight in logistic(found.features, found.right)]
+        row |= measure(found, sure, np.ones(len(sure)))
+        row["intervals"] = intervals(found, sure, len(tasks))
         yield row
 
 
@@ -306,7 +298,6 @@ def main() -> None:
     parser = parser_of((__doc__ or "").splitlines()[0])
     parser.add_argument("--ties", choices=TIES, default="lot", help="which of equally scored codes")
     parser.add_argument("--rankings", default=",".join(ranking.NAMES))
-    parser.add_argument("--fit", action="store_true", help="fit confidence; print weights and cross-validated figures")
     arguments = parser.parse_args()
     tasks = tasks_of(arguments)
     rows = list(report(tasks, arguments))
@@ -315,8 +306,6 @@ def main() -> None:
     print("| ranking | " + " | ".join(COLUMNS) + " |\n|" + "---|" * (len(COLUMNS) + 1))
     for row in rows:
         print(line(row))
-        if arguments.fit:
-            print(f'    "{row["ranking"]}": {tuple(row["weights"])},')
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()}
     print(json.dumps(settings | {"rows": rows}).replace("NaN", "null"))
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from builders.chain import ranking, scoring
-from builders.codedpo import method as codedpo
+from builders.codedpo.pairs import CodePairRule, pair_extremes
 from codepref.records import Candidate, Candidates, Outcomes, Test, to_table
 
 CODES = TESTS = 15
@@ -71,13 +71,13 @@ def measure(folder: Path, name: ranking.Name, prompts: int) -> dict[str, Any]:
         which = index % SHARDS
         ready, ran = (timed(seconds, "read", pq.read_table, folder / f"{which}.{part}") for part in ("ready", "ran"))
         ranked = timed(seconds, "scores", scoring.score_matrices, scoring.Ranking(name=name), ready, ran).table
-        rows = timed(seconds, "pairs", codedpo.pairs, codedpo.PairRule(by=name), ready, ran, ranked).table
+        rows = timed(seconds, "pairs", pair_extremes, CodePairRule(), ready, ran, ranked).table
         kept += rows.num_rows
         early = peak_mb() if index == max(0, shards // 10 - 1) else early
     return {
         "ranking": name,
         "prompts": shards * SHARD,
-        "pairs": kept,
+        "pairs_made": kept,
         **seconds,
         "mb_tenth": early,
         "mb_end": peak_mb(),

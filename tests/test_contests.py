@@ -3,6 +3,7 @@
 import base64
 import json
 import pickle
+import time
 import zlib
 
 import pytest
@@ -134,6 +135,14 @@ def test_a_pickle_of_anything_else_is_refused_and_never_run(
     with pytest.raises(LineError, match="private_test_cases can not be read"):
         lcb(lcb_row(packed(value, protocol)))
     assert capsys.readouterr().out == ""
+
+
+def test_a_pickle_that_goes_on_without_an_end_is_refused_at_once() -> None:
+    endless = b"\x80\x04" + b"\x94" * 50_000_000
+    start = time.monotonic()
+    with pytest.raises(LineError, match="a pickle that is more than a text: MEMOIZE"):
+        lcb(lcb_row(base64.b64encode(zlib.compress(endless, 1)).decode()))
+    assert time.monotonic() - start < 20
 
 
 def test_what_is_cut_off_or_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

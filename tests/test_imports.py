@@ -20,8 +20,11 @@ HEAVY = {"torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "
 HEAVY_ALLOWED = (
     "recipes/", "codepref/generate/local", "codepref/generate/tiny", "codepref/cluster.py", "builders/offline",
 )  # fmt: skip
-BY_NAME = {"codepref.cli._parser", "codepref.commands.options.builder", "evaluation.catalogue.benchmarks_of"}
-"""Functions that import a module by a name that is made at run time: a command, a method, a benchmark."""
+BY_NAME = {
+    "codepref.cli._parser", "codepref.commands.options.builder", "evaluation.catalogue.benchmarks_of",
+    "codepref.commands.experiment.parse_only.main", "codepref.commands.experiment.parse_only._problem",
+}  # fmt: skip
+"""Functions that import a module by a name that is made at run time: a command, a method, a benchmark, a recipe."""
 
 
 def is_roof(module):
@@ -130,7 +133,7 @@ def test_no_circles(root):
     assert module_circles(all_imports(root)) == ()
 
 
-def test_modules_are_imported_by_a_made_up_name_in_three_functions_only(root):
+def test_modules_are_imported_by_a_made_up_name_in_few_functions_only(root):
     found = set()
     for name, path in module_files(root).items():
         for function in ast.walk(syntax_tree(path)):

@@ -17,8 +17,8 @@ aces_c, aces_o        tests passed, each test weighed by how well the others agr
 srank                 tests passed by codes with like values; these four in `builders.chain.published`
 ====================  ==============================================================================================
 
-Scores order the codes of one prompt and mean nothing else. What a pair is worth is its confidence: the estimated
-probability that the chosen code is right and the rejected one wrong, comparable between prompts.
+Scores order the codes of one prompt and mean nothing else. What a pair is worth is its confidence
+(`builders.chain.confidence`), whichever ranking chose it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +27,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from builders.chain.confidence import constant
 from builders.chain.evidence import NOTHING, MatrixStack, shared_labels
 from builders.chain.published import aces_c, aces_o, b4, srank
 from codepref.lots import fraction
@@ -128,12 +129,6 @@ def output_consensus(evidence: MatrixStack) -> Floats:
     return np.asarray(shared.sum(axis=2) - np.diagonal(shared, axis1=1, axis2=2), dtype=np.float64)
 
 
-def _constant(evidence: MatrixStack) -> NDArray[np.bool_]:
-    """Whether a code computed no two different values over all tests, shape (prompts, codes)."""
-    lowest = np.where(evidence.outputs == NOTHING, np.iinfo(np.int64).max, evidence.outputs).min(axis=2)
-    return np.asarray(lowest >= evidence.outputs.max(axis=2))
-
-
 def combined(evidence: MatrixStack) -> Floats:
     """Agreement on values, squared, times the self-validation score; codes that give one value for all tests lose.
 
@@ -150,7 +145,7 @@ def combined(evidence: MatrixStack) -> Floats:
     agreement = (output_consensus(evidence) + 0.5 * tests) / (codes * tests)
     mutual, _ = self_validation(evidence.passed)
     mutual = mutual / mutual.max(axis=1, keepdims=True)
-    return np.asarray(agreement * agreement * (mutual + 0.1) * np.where(_constant(evidence), 0.1, 1.0))
+    return np.asarray(agreement * agreement * (mutual + 0.1) * np.where(constant(evidence), 0.1, 1.0))
 
 
 SCORES: Mapping[str, Callable[[MatrixStack], Floats]] = {
@@ -178,56 +173,3 @@ def rank(name: Name, evidence: MatrixStack) -> tuple[Floats, Floats]:
     if name == "self_validation":
         return self_validation(evidence.passed)
     return with_tests(evidence, SCORES[name](evidence))
-
-
-FEATURES = ("cluster", "lead", "shared", "constant")
-"""What confidence looks at, each in [0, 1] but `lead`, which is in [-1, 1]:
-
-cluster: share of the codes that gave the same value as the chosen one on every test, itself included;
-lead: how much more of the other codes' values the chosen code shares than the rejected one does;
-shared: share of the tests for which chosen and rejected gave the same value;
-constant: 1 where the chosen code gave no two different values.
-"""
-
-# Intercept, then a weight for each of FEATURES: a logistic model of "chosen right and rejected wrong", fitted on the
-# tuning half of CodeT's samples by:  python -m benchmarks.label_quality CACHE --fit --draws 100 --seed 1
-WEIGHTS: Mapping[str, tuple[float, ...]] = {
-    "self_validation": (-1.959, 3.374, 2.019, -1.515, -1.408),
-    "pass_count": (-2.335, 4.09, 2.191, -1.548, -1.41),
-    "all_pass": (-2.335, 4.09, 2.191, -1.548, -1.41),  # too few of its pairs to fit: those of pass_count
-    "random": (-2.43, 1.007, 3.363, -0.361, -2.32),
-    "dual_agreement": (-2.16, 3.839, 1.952, -1.629, -1.745),
-    "output_consensus": (-1.721, 3.416, 1.096, -2.729, -3.823),
-    "combined": (-1.852, 3.14, 1.938, -2.008, -4.065),
-    # not fitted yet: those of dual_agreement
-    "b4": (-2.16, 3.839, 1.952, -1.629, -1.745),
-    "aces_c": (-2.16, 3.839, 1.952, -1.629, -1.745),
-    "aces_o": (-2.16, 3.839, 1.952, -1.629, -1.745),
-    "srank": (-2.16, 3.839, 1.952, -1.629, -1.745),
-}
-
-
-def features(evidence: MatrixStack, chosen: NDArray[np.int64], rejected: NDArray[np.int64]) -> Floats:
-    """`FEATURES` of one pair a prompt, shape (prompts, 4); `chosen` and `rejected` are rows, shape (prompts,)."""
-    prompts = np.arange(len(chosen))
-    codes, tests = evidence.passed.shape[1:]
-    own = evidence.outputs[prompts, chosen]
-    equal = (evidence.outputs == own[:, None, :]).all(axis=2).sum(axis=1)
-    company = output_consensus(evidence) / (max(codes - 1, 1) * tests)
-    shared = ((own == evidence.outputs[prompts, rejected]) & (own != NOTHING)).sum(axis=1)
-    lead = company[prompts, chosen] - company[prompts, rejected]
-    constant = _constant(evidence)[prompts, chosen]
-    return np.stack([equal / codes, lead, shared / tests, constant.astype(np.float64)], axis=1)
-
-
-def confidence(name: Name, evidence: MatrixStack, chosen: NDArray[np.int64], rejected: NDArray[np.int64]) -> Floats:
-    """Estimated probability that the chosen code is right and the rejected one wrong, shape (prompts,).
-
-    Calibrated for 15 codes x 15 tests of one model; on other shapes and models it orders pairs, and its level is a
-    guess. Six decimals, so that it is the same on every machine.
-    """
-    intercept, *weights = WEIGHTS[name]
-    logit = np.full(len(chosen), intercept)
-    for weight, feature in zip(weights, features(evidence, chosen, rejected).T, strict=True):
-        logit += weight * feature
-    return np.asarray(np.round(1.0 / (1.0 + np.exp(-logit)), 6))

@@ -3,19 +3,20 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
-from builders.chain import evidence, ranking
+from builders.chain import confidence, evidence
 from codepref.lots import lot
 from codepref.records import Candidates, Exclusion, Scores, VerdictCounts, from_table, to_table
-from codepref.store import Shard
+from codepref.store import Shard, Stage
 
 Places = tuple[int, int]
 """Rows of the chosen and of the rejected code in the matrix."""
@@ -27,10 +28,10 @@ class CodePairRule:
 
     seed: int = 0
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
-    by: ranking.Name = "self_validation"
-    """The ranking that made the scores: confidence is calibrated for each."""
     most: int = 1
     """Pairs of one prompt at most."""
+    right_share: float = confidence.LEARNT_SHARE
+    """Share of the run's pairs that are right, as estimated from the run itself (`run_share`)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ def pair_extremes(config: CodePairRule, candidates: pa.Table, outcomes: pa.Table
     ran = dict(zip(outcomes.column("prompt_id").to_pylist(), outcomes.column("verdicts").to_pylist(), strict=True))
     ranked = {row.prompt_id: row for row in from_table(scores, Scores)}
     chosen = {name: extremes(config.seed, codes[name], row, config.most) for name, row in ranked.items()}
-    confidences = _confidences(config.by, outcomes, chosen)
+    odds = _log_odds(outcomes, chosen)
+    confidences = {
+        name: confidence.probability(np.array(mine), config.right_share).tolist() for name, mine in odds.items()
+    }
     rows, excluded = [], list[Exclusion]()
     for name, row in ranked.items():
         if not chosen[name]:
@@ -121,10 +125,40 @@ def _distance(seed: int, row: Candidates, length: int, index: int) -> tuple[int,
     return abs(code.nodes - length), lot(seed, code.code_id), index
 
 
-def _confidences(
-    name: ranking.Name, outcomes: pa.Table, chosen: Mapping[str, Sequence[Places]]
-) -> dict[str, list[float]]:
-    """Confidence of every pair of every prompt, by prompt id."""
+def run_share(rule: CodePairRule, candidates: Stage, outcomes: Stage, scores: Stage) -> float:
+    """Share of the run's pairs that are right, estimated from the first pairs of up to 2,000 prompts, evenly spread.
+
+    Which prompts these are depends on their place in the run alone, so shards of another size change nothing.
+    """
+    return confidence.right_share(_sampled_odds(rule, candidates, outcomes, scores))
+
+
+def _sampled_odds(rule: CodePairRule, candidates: Stage, outcomes: Stage, scores: Stage) -> Iterator[confidence.Floats]:
+    counts = [candidates.rows(index) for index in range(candidates.summary()["shards"])]
+    step = confidence.sampling_step(sum(counts))
+    start = 0
+    for index, count in enumerate(counts):
+        places = np.arange(-start % step, count, step)
+        start += count
+        if not len(places):
+            continue
+        kept = candidates.read(index).take(places)
+        # A later stage may have left out some prompts: theirs are found by name, not by place.
+        others = (stage.read(index) for stage in (outcomes, scores))
+        yield _first_odds(
+            rule, kept, *(table.filter(pc.is_in(table["prompt_id"], kept["prompt_id"])) for table in others)
+        )
+
+
+def _first_odds(rule: CodePairRule, candidates: pa.Table, outcomes: pa.Table, scores: pa.Table) -> confidence.Floats:
+    codes = {row.prompt_id: row for row in from_table(candidates, Candidates)}
+    ranked = from_table(scores, Scores)
+    chosen = {row.prompt_id: extremes(rule.seed, codes[row.prompt_id], row) for row in ranked}
+    return np.array([value for mine in _log_odds(outcomes, chosen).values() for value in mine])
+
+
+def _log_odds(outcomes: pa.Table, chosen: Mapping[str, Sequence[Places]]) -> dict[str, list[float]]:
+    """What the evidence says of every pair of every prompt, by prompt id."""
     names = outcomes.column("prompt_id").to_pylist()
     result = {prompt: list[float]() for prompt in chosen}
     for group in evidence.read_stacks(outcomes):
@@ -138,14 +172,14 @@ def _confidences(
         # Codes with unjudged cells are not in the group's arrays: a code's number there is how many are kept before it.
         kept_before = np.cumsum(group.kept) - 1
         chosen_index, rejected_index = kept_before[np.array(places)].T
-        confidences = ranking.confidence(name, group.evidence.of(members), chosen_index, rejected_index)
-        for member, value in zip(members, confidences.tolist(), strict=True):
+        found = confidence.features(group.evidence.of(members), chosen_index, rejected_index)
+        for member, value in zip(members, confidence.log_odds(found).tolist(), strict=True):
             result[names[group.rows[member]]].append(value)
     return result
 
 
 def _pair(
-    row: Candidates, verdicts: list[list[str]], scores: Scores, chosen: int, rejected: int, confidence: float
+    row: Candidates, verdicts: list[list[str]], scores: Scores, chosen: int, rejected: int, sure: float
 ) -> CodePair:
     passed = tuple(tuple(cell == "passed" for cell in cells) for cells in verdicts)
     counts = Counter(verdict for line in verdicts for verdict in line)
@@ -154,7 +188,7 @@ def _pair(
         chosen=row.codes[chosen].code,
         rejected=row.codes[rejected].code,
         prompt_id=row.prompt_id,
-        confidence=confidence,
+        confidence=sure,
         entry_point=row.entry_point,
         chosen_id=row.codes[chosen].code_id,
         rejected_id=row.codes[rejected].code_id,

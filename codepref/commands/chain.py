@@ -51,7 +51,7 @@ class Chain:
 
     def __init__(self, root: Path, file: str, about: Mapping[str, Any], way: Way = Way()) -> None:
         self.root, self.path, self.way = root, root / file, way
-        self.known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+        self.known = _read(self.path) if self.path.exists() else {}
         self.same = all(self.known.get(key) == value for key, value in about.items())
         """Whether the run was told the same before."""
         self.before = {step["name"]: step for step in self.known.get("steps", []) if "told" in step}
@@ -138,6 +138,24 @@ class Chain:
                 f"step '{step.name}' failed with exit code {code}; what was finished is kept. To go on: codepref "
                 f"{again}; the step alone: {typed(step.words)}"
             )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What an earlier call left there.
+
+    Raises:
+        CodeprefError: it is not the file of a run.
+    """
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        known = None
+    steps = known.get("steps", []) if isinstance(known, dict) else None
+    if not isinstance(steps, list) or not all(isinstance(step, dict) and "name" in step for step in steps):
+        raise CodeprefError(
+            f"{path}: not the file of a run; remove it (what its steps made is found again), or choose another --out"
+        )
+    return dict(known)
 
 
 def _inputs(step: Step) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import argparse
+import dataclasses
 import itertools
 import json
 import subprocess
@@ -14,19 +15,20 @@ from codepref.errors import CodeprefError
 from codepref.records import to_table
 
 
-def pairs(right, confidence, mixed=None, task=None):
+def pairs(right, mixed=None, task=None):
     right = np.array(right, dtype=bool)
     mixed = np.ones(len(right), dtype=bool) if mixed is None else np.array(mixed)
     task = np.zeros(len(right), dtype=int) if task is None else np.array(task)
-    return Pairs(np.zeros((len(right), 4)), np.array(confidence), right, np.ones_like(right), mixed, task, len(right))
+    none = np.zeros(len(right), dtype=int)
+    return Pairs(np.zeros((len(right), 8)), right, np.ones_like(right), mixed, task, none, len(right))
 
 
-def figures(found):
-    return measure(found, found.confidence, np.ones(len(found.confidence)))
+def figures(right, confidence, **options):
+    return measure(pairs(right, **options), np.array(confidence), np.ones(len(right)))
 
 
 def test_figures_by_hand():
-    found = figures(pairs([1, 1, 0, 1, 0, 0, 0, 0], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2]))
+    found = figures([1, 1, 0, 1, 0, 0, 0, 0], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2])
     assert found["pair"] == found["chosen"] == found["all"] == 3 / 8
     assert (found["p75"], found["p50"], found["p25"]) == (3 / 6, 3 / 4, 2 / 2)
     assert found["auc"] == pytest.approx(14 / 15)  # 15 pairs of a right and a wrong one, one of them upside down
@@ -34,13 +36,13 @@ def test_figures_by_hand():
 
 
 def test_only_mixed_draws_count_for_pairs():
-    found = figures(pairs([1, 0, 0], [0.9, 0.5, 0.1], mixed=[True, True, False]))
+    found = figures([1, 0, 0], [0.9, 0.5, 0.1], mixed=[True, True, False])
     assert found["pair"] == 1 / 2
     assert found["all"] == pytest.approx(1 / 3)
 
 
 def test_equal_confidence_says_nothing():
-    found = figures(pairs([1] * 400 + [0] * 400, [0.5] * 800))
+    found = figures([1] * 400 + [0] * 400, [0.5] * 800)
     assert found["p50"] == pytest.approx(0.5, abs=0.06)
     assert found["auc"] == pytest.approx(0.5, abs=0.06)
 
@@ -48,19 +50,24 @@ def test_equal_confidence_says_nothing():
 def test_intervals_hold_the_figure_and_grow_with_fewer_tasks():
     rng = np.random.default_rng(0)
     right, confidence, task = rng.random(400) < 0.6, rng.random(400), np.arange(400) % 40
-    found = pairs(right, confidence, task=task)
+    found = pairs(right, task=task)
     low, high = label_quality.intervals(found, confidence, 40, rounds=100)["pair"]
     assert low < right.mean() < high
-    few = pairs(right, confidence, task=task % 4)
+    few = pairs(right, task=task % 4)
     assert np.ptp(label_quality.intervals(few, confidence, 4, rounds=100)["auc"]) > 0
 
 
-def test_a_fitted_model_is_calibrated():
+def test_every_run_finds_its_own_share_of_right_pairs():
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(20_000, 4))
-    truth = 1 / (1 + np.exp(-(0.5 + features @ [1.0, -1.0, 0.0, 0.5])))
-    weights = label_quality.logistic(features, rng.random(20_000) < truth)
-    np.testing.assert_allclose(weights, [0.5, 1.0, -1.0, 0.0, 0.5], atol=0.12)
+    found = pairs(np.ones(600))
+    features = np.zeros((600, 8))
+    features[:300, 0], features[300:, 0] = 0.0, -1.0  # large groups in one run, small ones in the other
+    run = np.repeat([0, 1], 300)
+    shuffled = rng.permutation(600)
+    apart = dataclasses.replace(found, features=features[shuffled], run=run[shuffled]).confidence()
+    together = dataclasses.replace(found, features=features[shuffled]).confidence()
+    first = run[shuffled] == 0
+    assert apart[first].mean() > together[first].mean() > together[~first].mean() > apart[~first].mean()
 
 
 @pytest.mark.parametrize(("ties", "expected"), [("lot", (0, 3)), ("shortest", (1, 3)), ("median", (2, 4))])
@@ -111,4 +118,6 @@ def test_draws_are_repeatable():
 
 
 def test_the_earliest_place_of_a_test():
-    assert label_matrix.earliest([["a", "b", "c"], ["c", "a"], []]) == {"a": 0, "b": 1, "c": 0}
+    answers = [["a", "b", "c"], ["c", "a"], []]
+    assert label_matrix.earliest(answers) == {"a": 0, "b": 1, "c": 0}
+    assert label_matrix.earliest(answers, most=2) == {"a": 0, "b": 1}

@@ -15,7 +15,7 @@ from codepref.records import Candidates, Outcomes, from_table
 from codepref.stages import stage_line
 from codepref.store import Stage
 
-SHA256 = "b7f131f7d41f59806f50683dc1e64f172b2f8aecd88287b7d5944c2dc929506c"
+SHA256 = "c1718f495a053771b0864734263754ea54a4fdcde9f22ce6b9629322eb47d3f8"
 
 
 def settings(root):

@@ -142,3 +142,10 @@ def test_a_step_in_an_older_form_is_done_again(tmp_path: Path, truth: Path) -> N
     done: list[str] = []
     run(tmp_path, steps(done, truth))
     assert done == ["a", "b", "labels", "adapter", "sum"]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "", '{"steps": null}', '{"steps": [1]}', "\ufeff"])
+def test_what_is_not_the_file_of_a_run_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(CodeprefError, match=f"{FILE}: not the file of a run; remove it"):
+        Chain(tmp_path, FILE, {})

@@ -58,9 +58,9 @@ def check_parts(experiment: Experiment) -> None:
     if experiment.truth is not None:
         measured.read_truth(Path(experiment.truth))
     for name, training in experiment.trained().items():
-        config = training.config and config_file(training.config, RECIPES)
-        if config and not Path(config).is_file():
-            raise CodeprefError(f"trainings.{name}.config: {config}: no such file")
+        recipe = config_file(training.config, RECIPES) if training.config is not None else None
+        if recipe is not None and not Path(recipe).is_file():
+            raise CodeprefError(f"trainings.{name}.config: {recipe}: no such file")
 
 
 def share_answers(root: Path, step: Step) -> None:

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from builders.chain import ranking
 from builders.chain.evidence import NOTHING, MatrixStack
-from builders.chain.ranking import FEATURES, WEIGHTS, confidence, convergence, features, self_validation
+from builders.chain.ranking import convergence, self_validation
 
 FOUR_CODES = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 0, 0]], dtype=bool)
 TWO_CODES = np.array([[1, 1], [0, 1]], dtype=bool)
@@ -194,14 +194,11 @@ def test_new_names_for_the_outputs_change_nothing(name, case):
 @given(case=cases(prompts=3))
 def test_every_ranking_of_a_batch_equals_its_items(name, case):
     codes, tests = ranking.rank(name, case)
-    chosen, rejected = codes.argmax(axis=1), codes.argmin(axis=1)
-    sure = confidence(name, case, chosen, rejected)
     for k in range(3):
         item = case.of([k])
         one_codes, one_tests = ranking.rank(name, item)
         assert (one_codes[0] == codes[k]).all()
         assert (one_tests[0] == tests[k]).all()
-        assert confidence(name, item, chosen[[k]], rejected[[k]])[0] == sure[k]
 
 
 @pytest.mark.parametrize("name", RANKED)
@@ -212,37 +209,3 @@ def test_equal_evidence_has_equal_scores(name, case):
         for k in range(i):
             if (case.outputs[0, i] == case.outputs[0, k]).all():
                 assert codes[i] == codes[k]
-
-
-@pytest.mark.parametrize("name", ranking.NAMES)
-@given(case=cases())
-def test_confidence_is_a_probability(name, case):
-    for chosen in range(case.passed.shape[1]):
-        sure = confidence(name, case, np.array([chosen]), np.array([0]))
-        assert 0.0 < sure[0] < 1.0
-
-
-def test_features_by_hand():
-    found = features(WRONG_TEST, np.array([0]), np.array([3]))[0]
-    # 3 of 5 codes give the same; 6 of 12 cells of the others shared, against 1; nothing shared; not constant
-    np.testing.assert_allclose(found, [3 / 5, 6 / 12 - 1 / 12, 0, 0])
-    assert features(STUBS, np.array([2]), np.array([0]))[0].tolist()[2:] == [0, 1]
-    assert len(found) == len(FEATURES)
-    assert all(len(weights) == 1 + len(FEATURES) for weights in WEIGHTS.values())
-
-
-def surety(outputs, expected=(1, 2)):
-    case = evidence(outputs, expected)
-    codes = ranking.rank("combined", case)[0]
-    return confidence("combined", case, codes.argmax(axis=1), codes.argmin(axis=1))[0]
-
-
-def test_confidence_grows_with_agreement():
-    wrong = [[3, 4], [5, 6], [7, 8], [9, 10]]
-    sure = [surety([[1, 2]] * right + wrong[right - 1 :]) for right in range(1, 5)]
-    assert sure == sorted(sure)
-    assert sure[0] < 0.4 < sure[-1]
-
-
-def test_confidence_falls_when_the_pair_is_alike():
-    assert surety([[1, 2], [1, 2], [1, 5]]) < surety([[1, 2], [1, 2], [4, 5]])

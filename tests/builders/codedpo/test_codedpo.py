@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from building import build_in
 
-from builders.chain import ranking
+from builders.chain import confidence, ranking
 from builders.chain.scoring import Ranking, score_matrices
 from builders.codedpo import method as codedpo
 from builders.codedpo.method import Config
@@ -182,12 +182,38 @@ def test_other_settings_reuse_what_they_do_not_touch(built, tmp_path):
     recordings, out = folder.parent / "generations.jsonl", tmp_path / "run"
     build(recordings, out)
     written = {path: path.stat().st_mtime_ns for path in out.glob("stages/outcomes-*/*.parquet")}
-    manifest = build(recordings, out, min_confidence=0.5)
+    manifest = build(recordings, out, min_confidence=0.8)
     assert {path: path.stat().st_mtime_ns for path in out.glob("stages/outcomes-*/*.parquet")} == written
     assert manifest["dataset"]["correctness"]["rows"] < 4
     rules = {(item["kind"], item["rule"]) for stage in manifest["stages"] for item in stage["excluded"]}
     assert ("prompt", "low confidence") in rules
     assert len(datasets.load_dataset(str(out), split="train")) == manifest["dataset"]["correctness"]["rows"]
+
+
+def share_of(manifest):
+    (settings,) = [stage["depends"]["settings"] for stage in manifest["stages"] if stage["stage"] == "pairs"]
+    return settings["right_share"]
+
+
+def test_confidence_is_that_of_the_run_whatever_its_shards(built, tmp_path, monkeypatch):
+    folder, manifest = built
+    recordings = folder.parent / "generations.jsonl"
+    monkeypatch.setattr(confidence, "SAMPLED", 2)  # of a large run only some prompts are looked at
+    shares = {share_of(build(recordings, tmp_path / str(size), shard_size=size)) for size in (1, 2, 7)}
+    assert len(shares) == 1
+    assert shares != {share_of(manifest)}
+    sampled, whole = (
+        datasets.load_dataset(str(place), split="train")["confidence"] for place in (tmp_path / "7", folder)
+    )
+    assert all((one < other) == (sampled[0] < whole[0]) for one, other in zip(sampled, whole, strict=True))
+
+
+def test_the_card_says_how_many_pairs_are_expected_to_be_right(built):
+    folder, _ = built
+    sure = datasets.load_dataset(str(folder), split="train")["confidence"]
+    text = (folder / "README.md").read_text()
+    assert f"About {sum(sure) / len(sure):.0%} of the 4 pairs of `correctness` are expected to be right" in text
+    assert "How that was checked" in text
 
 
 def test_a_build_without_pairs_says_why(tmp_path):
