@@ -74,8 +74,8 @@ def _corpora(path: Path, pins: Path, index: str | None = None) -> None:
     target = next((path.parent.parent / "lib").glob("python*/site-packages")) / "nltk_data"
     names = missing_corpora(target, wanted[1].split())
     if names:
-        where = ["-u", index] if index else []
-        _run([str(path), "-m", "nltk.downloader", *where, "-d", str(target), *names], "", check=False)
+        where = ["-u", index] if index else []  # quietly: else it asks on the terminal whether to try again
+        _run([str(path), "-m", "nltk.downloader", "-q", *where, "-d", str(target), *names], "", check=False)
     missing = missing_corpora(target, names)
     if missing:
         print(
