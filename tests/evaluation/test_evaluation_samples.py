@@ -55,7 +55,7 @@ def test_bigcodebench_solutions_are_framed(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("{", "s.jsonl:1: not JSON"),
+        ("{", "s.jsonl: JSON over several lines, not JSON lines"),
         ("[]", "s.jsonl:1: the line is a list"),
         ({"task_id": "HumanEval/7", "solution": ""}, ":1: 'HumanEval/7' is no task of humaneval_plus"),
         ({"task_id": "HumanEval/0"}, ":1: neither 'solution' nor 'completion'"),

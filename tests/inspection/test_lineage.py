@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from codepref import cli
+from codepref import __version__, cli
 from codepref.errors import CodeprefError
 from codepref.inspection.lineage import lineage_text, trace_lineage
 
@@ -49,7 +49,7 @@ def test_from_the_hub_to_the_code(published):
     assert dataset.facts["manifest"] == f"{published} (the one it was trained on)"
     assert dataset.facts["rows of correctness"] == "3"
     assert (generator.name, generator.facts["seed"], generator.facts["temperature"]) == ("org/teacher", "7", "1.5")
-    assert code.name == "codepref 0.1.0"
+    assert code.name == f"codepref {__version__}"
     assert "pyarrow" in code.facts["versions"]
     text = lineage_text([model, base])
     assert text.startswith("model      org/adapter\n")

@@ -315,7 +315,7 @@ def test_push_at_the_end_of_training(remote, tmp_path, monkeypatch, capsys):
             releases.adapter(tmp_path / "out")
         return codes.pop(0)
 
-    monkeypatch.setattr("codepref.commands.train._finished", train)
+    monkeypatch.setattr("codepref.commands.train.finished", train)
     (tmp_path / "dpo.yaml").write_text("output_dir: elsewhere\nbeta: 0.1\n")
     words = ["train", "dpo", "--config", str(tmp_path / "dpo.yaml"), "--push", "org/adapter@v1"]
     assert cli.main([*words, "--set", f"output_dir={tmp_path / 'out'}"]) == 1

@@ -120,7 +120,9 @@ def test_mistakes_are_named(tmp_path, names, message):
 
 def test_without_the_hub_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(CodeprefError, match="HumanEval: can not be read from the Hub .*; give benchmarks_dir"):
+    with pytest.raises(
+        CodeprefError, match="HumanEval: can not be read from the Hub .*; write benchmarks_dir: FOLDER, with humaneval"
+    ):
         gate(tmp_path, ["humaneval"])
 
 
