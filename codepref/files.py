@@ -1,5 +1,6 @@
 """Files in and out: JSON lines with the place of whatever is wrong, hashes, and writing whole or not at all."""
 
+import fcntl
 import gzip
 import hashlib
 import json
@@ -264,3 +265,27 @@ def write_lines(path: Path, lines: Iterable[str]) -> int:
             count += 1
         file.flush()
     return count
+
+
+@contextmanager
+def locked(folder: Path, problem: str) -> Iterator[int]:
+    """Makes a folder and keeps others out of it; gives the lock's file descriptor, which a program may be handed on.
+
+    Args:
+        folder: The folder.
+        problem: What to say where another process holds the lock, with the remedy.
+
+    Raises:
+        CodeprefError: another process holds the lock, or the folder can not be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise CodeprefError(f"{folder}: {error.strerror}; choose another --out") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CodeprefError(problem) from None
+        yield file.fileno()

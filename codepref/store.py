@@ -20,7 +20,6 @@ Both may also write the same shard; its bytes are the same, but for measurements
 """
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -36,7 +35,7 @@ import pyarrow.parquet as pq
 
 from codepref import __version__
 from codepref.errors import CodeprefError
-from codepref.files import write_whole
+from codepref.files import locked, write_whole
 from codepref.records import Exclusion
 
 URL = "stages.url"
@@ -218,33 +217,11 @@ class Store:
         Raises:
             CodeprefError: another process holds the lock, or the folder or the place of the stages can not be written.
         """
-        with locked(self.root, "build"):
+        with locked(self.root, f"{self.root}: another build is running here; wait for it or choose another --out"):
             if self.url:
                 _try(self.stages)
                 write_whole(self.root / URL, f"{self.url}\n".encode())
             yield
-
-
-@contextmanager
-def locked(folder: Path, what: str) -> Iterator[None]:
-    """Makes a folder and keeps a second `what` (a noun) out of it.
-
-    Raises:
-        CodeprefError: another process holds the lock, or the folder can not be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
-    except OSError as error:
-        raise CodeprefError(f"{folder}: {error.strerror}; choose another --out") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CodeprefError(
-                f"{folder}: another {what} is running here; wait for it or choose another --out"
-            ) from None
-        yield
 
 
 def store(root: Path, url: str | None = None) -> Store:

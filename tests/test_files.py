@@ -44,3 +44,14 @@ def test_bad_files_are_named(tmp_path, name, data, message):
 def test_a_missing_file(tmp_path):
     with pytest.raises(CodeprefError, match=r"none\.jsonl: No such file"):
         list(files.read_rows(tmp_path / "none.jsonl"))
+
+
+def test_a_folder_takes_one_at_a_time(tmp_path):
+    folder = tmp_path / "run"
+    with (
+        files.locked(folder, "another run is here; wait"),
+        pytest.raises(CodeprefError, match="another run is here; wait"),
+    ):
+        files.locked(folder, "another run is here; wait").__enter__()
+    with files.locked(folder, "another run is here; wait"):
+        pass

@@ -5,7 +5,7 @@ import pytest
 
 from codepref.errors import CodeprefError
 from codepref.records import Exclusion
-from codepref.store import Shard, Store, locked, parquet_bytes, write_whole
+from codepref.store import Shard, Store, parquet_bytes, write_whole
 
 TABLE = pa.table({"x": [1, 2]})
 
@@ -60,14 +60,6 @@ def test_two_builds_do_not_share_a_folder(tmp_path):
     with Store(tmp_path).lock(), pytest.raises(CodeprefError, match="another build is running"), Store(tmp_path).lock():
         pass
     with Store(tmp_path).lock():
-        pass
-
-
-def test_a_folder_takes_one_run_at_a_time(tmp_path):
-    folder = tmp_path / "run"
-    with locked(folder, "run"), pytest.raises(CodeprefError, match="another run is running here; wait"):
-        locked(folder, "run").__enter__()
-    with locked(folder, "run"):
         pass
 
 

@@ -9,19 +9,17 @@ The training command is the user's. It runs once a round and is told where the d
 it may also load the adapter into a running server. A round whose training is finished is not trained again.
 """
 
-import fcntl
 import hashlib
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from builders.chain.ask import Generation, rows_of
 from codepref.errors import CodeprefError
-from codepref.files import file_hash, write_lines
+from codepref.files import file_hash, locked, write_lines
 from codepref.records import to_table
 from codepref.stages import Runner
 from codepref.store import Shard, Stage, Store, fingerprint
@@ -126,8 +124,7 @@ def train_round(
     filled = {**places, "dataset": str(root.resolve()), "adapter": str(folder), "round": str(number)}
 
     def made() -> Iterator[Shard]:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder.parent, number) as lock:
+        with locked(folder.parent, _still_training(number)) as lock:
             _run([word.format(**filled) for word in train], number, runner.quiet, lock)
         yield Shard(to_table([Adapter(number, name, _content(folder, number))], Adapter))
 
@@ -148,17 +145,9 @@ def name_of_model(generation: Generation) -> str:
     return generation.server.model if generation.server is not None else ""
 
 
-@contextmanager
-def _alone(folder: Path, number: int) -> Iterator[int]:
-    """A lock that the training command holds too: it may outlive a build that was killed."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CodeprefError(
-                f"round {number}: training that an earlier build started is still running; wait for its end or end it"
-            ) from None
-        yield file.fileno()
+def _still_training(number: int) -> str:
+    """A round's lock is held by its training command too, which may outlive a build that was killed."""
+    return f"round {number}: training that an earlier build started is still running; wait for its end or end it"
 
 
 def _run(words: Sequence[str], number: int, quiet: bool, lock: int) -> None:

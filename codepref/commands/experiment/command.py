@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from codepref.commands.chain import Chain, Step, Way, typed
 from codepref.commands.experiment.file import DEFAULT, Experiment, check
-from codepref.commands.experiment.settings import check_datasets, check_trainings
-from codepref.commands.experiment.steps import FILE, check_parts, planned_steps, share_answers
+from codepref.commands.experiment.settings import check_datasets, check_parts, check_trainings
+from codepref.commands.experiment.steps import FILE, planned_steps, share_answers
 from codepref.commands.options import cores, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
-from codepref.store import locked
+from codepref.files import locked
 
 if TYPE_CHECKING:
     from codepref.commands.experiment.outlay import Outlay
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if experiment.budget.hours is not None and not (out / FILE).exists():
         _afford(experiment, experiment.budget.hours)
     about = {"experiment": json.loads(json.dumps(dataclasses.asdict(experiment)))}
-    with locked(out, "run"):
+    with locked(out, f"{out}: another run is running here; wait for it or choose another --out"):
         chain = Chain(out, FILE, about, Way(before=share_answers))
         chain.run(planned, shlex.join(map(str, sys.argv[1:])))
         write_page(out)

@@ -12,6 +12,7 @@ from typing import Any
 
 from codepref.commands import train
 from codepref.commands.chain import Step
+from codepref.commands.experiment import measured
 from codepref.commands.experiment.file import Experiment
 from codepref.commands.experiment.steps import build_settings, dotted
 from codepref.commands.options import RECIPES, builder, config_file
@@ -21,6 +22,20 @@ from codepref.errors import CodeprefError
 ARGPARSE = re.compile(r"^argument --(\w+)\S*: invalid (\w+) value: ")
 """How argparse words a value of the wrong kind."""
 PARSER = "codepref.commands.experiment.parse_only"
+
+
+def check_parts(experiment: Experiment) -> None:
+    """Whether the files that later steps read can be used, before the first one takes hours.
+
+    Raises:
+        CodeprefError: one can not; it is named.
+    """
+    if experiment.truth is not None:
+        measured.read_truth(Path(experiment.truth))
+    for name, training in experiment.trained().items():
+        recipe = config_file(training.config, RECIPES) if training.config is not None else None
+        if recipe is not None and not Path(recipe).is_file():
+            raise CodeprefError(f"trainings.{name}.config: {recipe}: no such file")
 
 
 def check_datasets(experiment: Experiment, path: Path, overrides: Sequence[str]) -> None:

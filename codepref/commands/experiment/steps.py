@@ -10,7 +10,7 @@ from typing import Any
 from codepref.commands.chain import Step
 from codepref.commands.experiment import measured
 from codepref.commands.experiment.file import BASE, Evaluation, Experiment, Training
-from codepref.commands.options import CONFIGS, RECIPES, config_file, gpus, near
+from codepref.commands.options import CONFIGS, RECIPES, gpus, near
 from codepref.errors import CodeprefError
 
 FILE = "experiment.json"
@@ -47,20 +47,6 @@ def planned_steps(experiment: Experiment, out: Path, workers: int) -> Iterator[S
         yield from _evaluations(experiment, out, name, out / name, workers)
     count = functools.partial(measured.keep_scores, models=(BASE, *experiment.trained()))
     yield Step(SCORES, None, call=count, again=True)
-
-
-def check_parts(experiment: Experiment) -> None:
-    """Whether the files that later steps read can be used, before the first one takes hours.
-
-    Raises:
-        CodeprefError: one can not; it is named.
-    """
-    if experiment.truth is not None:
-        measured.read_truth(Path(experiment.truth))
-    for name, training in experiment.trained().items():
-        recipe = config_file(training.config, RECIPES) if training.config is not None else None
-        if recipe is not None and not Path(recipe).is_file():
-            raise CodeprefError(f"trainings.{name}.config: {recipe}: no such file")
 
 
 def share_answers(root: Path, step: Step) -> None:

@@ -21,7 +21,7 @@ from codepref.commands.experiment.steps import SCORES, planned_steps, share_answ
 from codepref.commands.options import cores, near, positive
 from codepref.config import load
 from codepref.errors import CodeprefError
-from codepref.store import locked
+from codepref.files import locked
 
 EXPERIMENT = Path(__file__).parent / "experiment.yaml"
 TRAININGS = ("dpo", "focal_dpo", "kto")
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     about = {"seed": arguments.seed, "model": {"name": model, "parameters": int(parameters(str(checkpoint)))}}
     # a million weights gain nothing from a second thread, and threads that wait for each other spin
     way = Way(environment={"OMP_NUM_THREADS": "1"}, before=share_answers)
-    with locked(arguments.out, "run"):
+    with locked(arguments.out, f"{arguments.out}: another run is running here; wait for it or choose another --out"):
         chain = Chain(arguments.out, "quickstart.json", about, way)
         chain.run(planned, shlex.join(map(str, sys.argv[1:])))
         write_page(arguments.out)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from codepref.commands.experiment.file import Dataset, Evaluation, Experiment, Server, Training, check
-from codepref.commands.experiment.steps import check_parts, planned_steps
+from codepref.commands.experiment.settings import check_parts
+from codepref.commands.experiment.steps import planned_steps
 from codepref.errors import CodeprefError
 
 CODEDPO = {"codedpo": Dataset()}
