@@ -17,6 +17,8 @@ from codepref.errors import CodeprefError
 
 Config = TypeVar("Config")
 
+DEEPEST = 100
+"""Levels of a value."""
 
 _BROKEN = (yaml.YAMLError, ValueError, KeyError, IndexError)
 """What reading YAML raises: the values of a day, a number or a tag are made by Python, which has errors of its own."""
@@ -153,7 +155,18 @@ class _Twice(yaml.YAMLError):
 
 
 class _OnceEach(yaml.SafeLoader):
-    """Plain YAML, with every key of a mapping once."""
+    """Plain YAML, with every key of a mapping once and no value deeper than `DEEPEST`."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Raises RecursionError of its own accord: Python's limit depends on what else this process has loaded."""
+        if self._depth == DEEPEST:
+            raise RecursionError
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Raises `_Twice`; keys that are merged in (`<<`) may stand in the mapping itself too."""
@@ -200,7 +213,8 @@ def _override(values: dict[str, Any], item: str) -> None:
     if not equals:
         raise CodeprefError(f"--set {item}: expected key=value")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _OnceEach)
+        json.dumps(value, default=str, skipkeys=True)  # ValueError: it holds itself
     except (*_BROKEN, RecursionError):
         raise CodeprefError(f"--set {item}: the value is not YAML; quote it") from None
     *parents, last = key.split(".")

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -89,6 +90,8 @@ def test_an_empty_file_means_the_defaults(tmp_path):
         ("a: [\n", [], "not YAML"),
         ("", ["count"], "expected key=value"),
         ("", ["count=["], "not YAML"),
+        ("", ["path=&a [*a]"], "not YAML"),
+        ("", ["path=" + "[" * 200 + "]" * 200], "not YAML"),
         ("", ["count=2024-13-45"], "not YAML"),
         ("count: 2024-13-45\n", [], "not YAML: month must be in"),
         ("count: " + "9" * 5000 + "\n", [], "not YAML: Exceeds the limit"),
@@ -142,3 +145,13 @@ def test_merged_keys_may_be_given_again(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("a: &a {rate: 0.1, kind: b}\nb: {<<: *a, rate: 0.2}\n")
     assert config.load(Two, path) == Two(Inner(0.1, "b"), Inner(0.2, "b"))
+
+
+def test_a_deep_value_is_refused_whatever_the_recursion_limit_is(tmp_path):
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        with pytest.raises(CodeprefError, match="nested too deeply"):
+            config.load(Outer, write(tmp_path, "path: " + "[" * 101 + "]" * 101 + "\n"))
+    finally:
+        sys.setrecursionlimit(limit)

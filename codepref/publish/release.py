@@ -141,7 +141,7 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
         raise ValueError("no YAML front matter between two lines of ---")
     try:
         data = yaml.safe_load(match[1])
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"front matter is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise ValueError("front matter is not a mapping")
