@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,30 @@ QUARANTINED = "quarantined"
 """Rule under which the prompts of a shard are left out that kills its workers."""
 
 
+class _Workers:
+    """Processes of this machine that work on one stage after the other; they start when there is work for them."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+
+    def pool(self, number: int) -> ProcessPoolExecutor:
+        """At most so many processes."""
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(number, mp_context=context, initializer=_start_worker)
+        return self._pool
+
+    def stop(self, busy: bool = False) -> None:
+        """Ends the processes; busy ones leave what they are at."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        at_work = list((pool._processes or {}).values()) if busy else []  # there is no public way to stop them
+        pool.shutdown(wait=not busy, cancel_futures=True)
+        for process in at_work:
+            process.terminate()
+
+
 @dataclass(frozen=True)
 class Runner:
     """Where and how stages run."""
@@ -45,6 +69,7 @@ class Runner:
     quiet: bool = False
     cluster: Cluster | None = None
     """Ray instead of a process pool."""
+    _workers: _Workers = field(default_factory=_Workers, repr=False, compare=False)
 
     def source(self, name: str, tables: Iterator[Shard], depends: dict[str, Any], total: int) -> Stage:
         """Makes the first stage of a chain from shards that are made here, one after the other.
@@ -129,11 +154,7 @@ class Runner:
         tqdm.write(f"{name}: shard {index} ended {times} workers and is left out: {listed}; {again}", file=sys.stderr)
 
     def _pooled(self, work: "_Work", todo: list[int]) -> Iterator[int]:
-        pool = ProcessPoolExecutor(
-            max_workers=min(self.workers, len(todo)),
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
-        )
+        pool = self._workers.pool(self.workers)
         pending: set[Future[int]] = set()
         queue = iter(todo)
         try:
@@ -151,12 +172,12 @@ class Runner:
             remedy = "finished shards are kept; run the same command with fewer --workers"
             raise CodeprefError(f"{work.stage.name}: a worker process was killed (out of memory?); {remedy}") from None
         finally:
-            in_flight = (
-                list((pool._processes or {}).values()) if pending else []
-            )  # the pool offers no public way to stop them
-            pool.shutdown(wait=not pending, cancel_futures=True)
-            for process in in_flight:
-                process.terminate()
+            if pending:
+                self._workers.stop(busy=True)
+
+    def close(self) -> None:
+        """Ends the processes of the pool, which else end with this one."""
+        self._workers.stop()
 
     def _progress(self, name: str, total: int, initial: int = 0) -> "tqdm[Any]":
         return progress(name, total, "prompt", initial, self.quiet)
@@ -205,7 +226,7 @@ def locked_runner(
         CodeprefError: another build is at work there, or nothing can be written there.
     """
     runner = runner_in(out, workers, quiet, cluster, url)
-    with runner.store.lock():
+    with runner.store.lock(), closing(runner):
         yield runner
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from codepref.errors import CodeprefError
 from codepref.records import Exclusion
-from codepref.stages import Runner, stage_line
+from codepref.stages import Runner, locked_runner, stage_line
 from codepref.store import Shard, Store
 
 from interrupts import started  # isort: skip
@@ -42,6 +42,11 @@ def die(config, table):
     if table["x"][0].as_py() == 30:
         os.kill(os.getpid(), signal.SIGKILL)
     return Shard(table)
+
+
+def where(config, table):
+    time.sleep(0.2)  # so that each of them has something to do
+    return Shard(pa.table({"x": [os.getpid()]}))
 
 
 def build(root, workers, log, sleep=0.0, quiet=True):
@@ -79,6 +84,27 @@ def test_a_failing_shard_leaves_the_others(tmp_path):
     stage = runner.store.stage("fail", {"workers": 1}, [source])
     assert len(stage.shards()) == 3
     assert not stage.done
+
+
+def test_processes_are_started_once_for_all_stages(tmp_path):
+    with locked_runner(tmp_path, 2, quiet=True) as runner:
+        source = runner.source("numbers", (Shard(numbers(i)) for i in range(SHARDS)), {}, 10 * SHARDS)
+        seen = [
+            {stage.read(index)["x"][0].as_py() for index in range(SHARDS)}
+            for stage in (runner.map(name, where, {}, [source]) for name in ("first", "second"))
+        ]
+    assert seen[0] | seen[1] <= seen[0]
+    assert len(seen[0]) == 2
+    assert os.getpid() not in seen[0]
+    assert not any(map(alive, seen[0]))
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_killed_worker_is_reported_in_one_line(tmp_path):
