@@ -11,7 +11,7 @@ def callback(phase, info):
     while frame is not None:
         for name, value in list(frame.f_locals.items()):
             if value == 1 or value is False:
-                frame.f_locals[name] = 2
+                frame.f_locals[name] = 2  # written through since Python 3.13
         frame = frame.f_back
 
 
@@ -20,4 +20,4 @@ gc.set_threshold(1)
 
 
 def f(x):
-    return 1
+    return 7
