@@ -289,7 +289,12 @@ def _shown(values: Sequence[float], signed: bool = False) -> str:
 
 
 def _correlation(bases: Bases) -> str:
-    """Spearman's correlation over rankings of what labels are worth with gain: each base by itself and their mean."""
+    """Spearman's correlation over rankings of what labels are worth with gain: each base by itself and their mean.
+
+    Nothing where a base has less than three rankings.
+    """
+    if any(len(_ranked(bases[base])) < 3 for base in bases):
+        return ""
     worth = {
         "share of right pairs": lambda row: row["right"][0],
         "number of right pairs": lambda row: row["right"][0] * row["pairs"],
@@ -297,11 +302,15 @@ def _correlation(bases: Bases) -> str:
     return "\n".join(_correlated(bases, way, word, value) for word, value in worth.items() for way in WAYS_SHOWN)
 
 
+def _ranked(rows: Mapping[str, Any]) -> list[str]:
+    """The rows of a base that differ in their ranking alone."""
+    return [name for name in (f"DPO+NLL, {ranking}" for ranking in (*RANKINGS, "hidden truth")) if name in rows]
+
+
 def _correlated(bases: Bases, way: str, word: str, value: Callable[[Mapping[str, Any]], float]) -> str:
-    names = [f"DPO+NLL, {name}" for name in (*RANKINGS, "hidden truth")]
     each, resampled = [], []
     for base in bases:
-        there = [name for name in names if name in bases[base]]
+        there = _ranked(bases[base])
         labels_ = np.array([value(bases[base][name]) for name in there])
         gains = np.array([_differences(bases, [base], name, way)[0] for name in there])
         each.append(spearman(labels_, gains.mean(1)))
@@ -322,7 +331,7 @@ def _speeds(folder: Path, bases: Bases) -> str:
                 mean = _shown([float(np.exp(edge)) for edge in _interval(np.log(ratios))])
                 shares = [f"{(ratios >= 1 / 0.9).mean():.2f}", f"{(ratios <= 0.9).mean():.2f}"]
                 rows.append(f"| {' | '.join([name, base, str(len(ratios)), mean, *shares])} |")
-    return "\n".join(rows)
+    return "\n".join(rows) if len(rows) > 2 else ""
 
 
 def speed(folder: Path, name: str) -> np.ndarray:
