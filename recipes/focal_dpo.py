@@ -41,13 +41,23 @@ class Arguments(focal.FocalArguments, arguments.PairArguments):
     """All keys of this recipe beside TRL's."""
 
 
-def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
-    """Trains and saves; returns the trainer."""
+def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
+    """What the words say, checked as far as it can be without model and rows.
+
+    Raises:
+        CodeprefError: they can not be used.
+    """
     script_args, training_args, model_args = arguments.parse(Arguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
     focal.check(script_args, training_args)
     signals.check(script_args, training_args)
     check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
+    return script_args, training_args, model_args
+
+
+def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
+    """Trains and saves; returns the trainer."""
+    script_args, training_args, model_args = settings(argv)
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words = models.tokenizer(model_args)
@@ -60,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     manifest["checks"] |= signals.checks(script_args, fit.rows)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(focal.FocalDPOTrainer)(
-        **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        **recipe.prepare_trainer(training_args, model_args, model),
         settings=script_args,
         label_confidence=script_args.label_confidence,
         packing=script_args.packing,

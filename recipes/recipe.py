@@ -83,9 +83,7 @@ def announce(
         )
 
 
-def prepare_trainer(
-    script_args: DataArguments, training_args: Any, model_args: ModelConfig, model: torch.nn.Module
-) -> dict[str, Any]:
+def prepare_trainer(training_args: Any, model_args: ModelConfig, model: torch.nn.Module) -> dict[str, Any]:
     """The arguments every trainer takes: model by name, configuration, quantisation, adapter.
 
     How the model is to be loaded is put into `training_args`, where TRL looks for it. On a CPU log-probabilities are
@@ -93,7 +91,7 @@ def prepare_trainer(
     system.
 
     Raises:
-        CodeprefError: rows are held out but never evaluated on, or the other way round.
+        CodeprefError: an adapter of modules that the model does not have.
     """
     if training_args.device.type == "cpu":
         trl.trainer.utils._CHUNKED_LOGPROB_CHUNK_SIZE = TILE_WORDS["cpu"]
@@ -104,10 +102,6 @@ def prepare_trainer(
         "dtype": model_args.dtype,
         **(training_args.model_init_kwargs or {}),
     }
-    if script_args.eval_fraction and training_args.eval_strategy == "no":
-        raise CodeprefError("eval_fraction: rows are held out but never used; set eval_strategy: steps or epoch")
-    if not script_args.eval_fraction and training_args.eval_strategy != "no":
-        raise CodeprefError("eval_strategy: nothing to evaluate on; set eval_fraction, such as 0.05")
     return {
         "model": model_args.model_name_or_path,
         "args": training_args,
