@@ -15,7 +15,7 @@ import recipe
 import signals
 from confident import ConfidentPairTrainer
 from packed_trainer import PackedTrainer, check_budget
-from trl import DPOConfig, DPOTrainer
+from trl import DPOConfig, DPOTrainer, ModelConfig
 
 METHOD = recipe.Method(
     "dpo",
@@ -51,6 +51,14 @@ def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
 def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = settings(argv)
+    with recipe.hub_or_copies(script_args, model_args):
+        return train_with(script_args, training_args, model_args)
+
+
+def train_with(
+    script_args: arguments.PairArguments, training_args: DPOConfig, model_args: ModelConfig
+) -> PackedDPOTrainer:
+    """Trains by these settings and saves."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args, seed=training_args.seed)

@@ -20,7 +20,7 @@ import packing
 import recipe
 import signals
 from packed_trainer import check_budget
-from trl import DPOConfig
+from trl import DPOConfig, ModelConfig
 
 METHOD = recipe.Method(
     "focal_dpo",
@@ -58,6 +58,12 @@ def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
 def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = settings(argv)
+    with recipe.hub_or_copies(script_args, model_args):
+        return train_with(script_args, training_args, model_args)
+
+
+def train_with(script_args: Arguments, training_args: DPOConfig, model_args: ModelConfig) -> focal.FocalDPOTrainer:
+    """Trains by these settings and saves."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words = models.tokenizer(model_args)

@@ -18,7 +18,7 @@ import recipe
 import signals
 from confident import ConfidentRowTrainer
 from packed_trainer import PackedTrainer
-from trl import KTOConfig, KTOTrainer
+from trl import KTOConfig, KTOTrainer, ModelConfig
 
 from codepref.errors import CodeprefError
 
@@ -55,6 +55,14 @@ def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
 def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = settings(argv)
+    with recipe.hub_or_copies(script_args, model_args):
+        return train_with(script_args, training_args, model_args)
+
+
+def train_with(
+    script_args: arguments.PreferenceArguments, training_args: KTOConfig, model_args: ModelConfig
+) -> PackedKTOTrainer:
+    """Trains by these settings and saves."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.labelled(script_args, seed=training_args.seed)

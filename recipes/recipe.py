@@ -1,11 +1,12 @@
 """One run, start to end: read the configuration, say what it needs, train, check, save with card and manifest."""
 
+import contextlib
 import dataclasses
 import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from memory import TILE_WORDS, Pass, estimate, return_freed_memory
 from transformers import Trainer
 from trl import ModelConfig, get_quantization_config
 
+from codepref import reach
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
 from codepref.licences import hub_licence
@@ -81,6 +83,25 @@ def announce(
             f"warning: this {name} has {free:.1f} GB free. Set packing, lower per_device_train_batch_size (and raise "
             f"gradient_accumulation_steps) or max_length, set load_in_4bit{remedy}"
         )
+
+
+@contextlib.contextmanager
+def hub_or_copies(script_args: DataArguments, model_args: ModelConfig) -> Iterator[None]:
+    """Inside, nobody waits for a Hub that does not answer: neither at the beginning nor where checkpoints are saved.
+
+    Raises:
+        CodeprefError: the Hub does not answer, and what is needed of it has no copy on this machine.
+    """
+    dataset = str(script_args.dataset_name)
+    at_hub = [name for name in (model_args.model_name_or_path, dataset) if not Path(name).exists()]
+    if not at_hub:
+        yield
+        return
+    try:
+        with reach.quick_to_fail(at_hub[0]):
+            yield
+    except ConnectionError as error:
+        raise CodeprefError(f"{at_hub[0]}: {error}") from None
 
 
 def prepare_trainer(training_args: Any, model_args: ModelConfig, model: torch.nn.Module) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import guards
 import memory
 import models
 import recipe
-from trl import SFTConfig, SFTTrainer
+from trl import ModelConfig, SFTConfig, SFTTrainer
 
 METHOD = recipe.Method(
     "sft",
@@ -34,6 +34,12 @@ def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
 def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     """Trains and saves; returns the trainer."""
     script_args, training_args, model_args = settings(argv)
+    with recipe.hub_or_copies(script_args, model_args):
+        return train_with(script_args, training_args, model_args)
+
+
+def train_with(script_args: data.DataArguments, training_args: SFTConfig, model_args: ModelConfig) -> SFTTrainer:
+    """Trains by these settings and saves."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     words, rows = models.tokenizer(model_args), data.completions(script_args)
     # what is cut into parts, or trained from its first token on, needs no room for an answer

@@ -19,6 +19,7 @@ from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 from huggingface_hub.errors import HFValidationError
 
+from codepref import reach
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, json_lines, json_word
 
@@ -97,7 +98,8 @@ def _dataset(name: str, config: str | None, split: str) -> Dataset:
     repository, _, tag = name.partition("@")
     if is_path(repository):
         raise ValueError(no_folder(repository))
-    return load_dataset(repository, config, split=split, revision=tag or None)
+    with reach.quick_to_fail(repository):
+        return load_dataset(repository, config, split=split, revision=tag or None)
 
 
 def is_path(name: str) -> bool:

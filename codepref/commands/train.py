@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from codepref.commands.child import finished
+from codepref.commands.child import KILLED, ending, finished
 from codepref.commands.options import RECIPES, config_file, config_names, offer, shipped_configs, shipped_folder
 from codepref.errors import CodeprefError
 
 TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
+LESS = "lower per_device_train_batch_size or max_length; checkpoints that were finished are kept"
 MISSING = "train: the training libraries are missing; pip install 'codepref[train,tracking]'"
 
 
@@ -54,14 +55,22 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments)
     command = command_of(arguments)
     if not arguments.push:
-        return finished(command)
+        return _ended(command)
     from codepref.publish import hub, release
 
     folder, where = _trained(arguments), hub.target(arguments.push, "model")
     hub.check_access(where)
-    code = finished(command)
+    code = _ended(command)
     if code == 0:
         hub.publish(release.model_release(folder, where.repo_id), where)
+    return code
+
+
+def _ended(command: Sequence[str]) -> int:
+    """Exit code of a recipe, which has said itself what was wrong, unless it could not."""
+    code = finished(command)
+    if code == KILLED:
+        print(f"codepref: error: train: {Path(command[1]).name} {ending(code)}; {LESS}", file=sys.stderr)
     return code
 
 

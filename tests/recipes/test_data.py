@@ -53,7 +53,6 @@ def test_a_folder_and_its_lineage(data, folder, rows):
         ({"dataset_config": "speed"}, "speed"),
         ({"dataset_name": "absent/folder/deep"}, "no such folder"),
         ({"dataset_name": "./absent"}, "no such folder"),
-        ({"dataset_streaming": True}, "not supported"),
         ({"eval_fraction": 0.0001}, "leaves 12 to train on and 0"),
     ],
 )
