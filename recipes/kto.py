@@ -48,6 +48,12 @@ def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
     script_args, training_args, model_args = arguments.parse(arguments.PreferenceArguments, KTOConfig, argv)
     if training_args.per_device_train_batch_size < 2:
         raise CodeprefError("per_device_train_batch_size: KTO compares the rows of a batch; give 2 or more")
+    weights = training_args.desirable_weight, training_args.undesirable_weight
+    if min(weights) < 0 or not max(weights) > 0:
+        raise CodeprefError(
+            f"desirable_weight and undesirable_weight: {weights[0]} and {weights[1]}; give numbers of 0 or more, one of "
+            "them above 0"
+        )
     signals.check(script_args, training_args)
     return script_args, training_args, model_args
 

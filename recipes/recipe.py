@@ -5,11 +5,13 @@ import dataclasses
 import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import checkpoints
 import models
@@ -24,7 +26,7 @@ from transformers import Trainer
 from trl import ModelConfig, get_quantization_config
 
 from codepref import reach
-from codepref.errors import CodeprefError
+from codepref.errors import CodeprefError, Terminated
 from codepref.files import write_whole
 from codepref.licences import hub_licence
 from codepref.publish import plot
@@ -40,7 +42,7 @@ NOISE = {
 }  # fmt: skip
 TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
 """Keys of the trainer that the card shows whether or not they have their default."""
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 POINTS = 200
 
 
@@ -346,13 +348,24 @@ def group(trainer: Trainer) -> None:
 
 
 def launched(main: Callable[[], Any]) -> None:
-    """Runs a recipe as a program: what the user can mend is one line and exit code 2."""
+    """Runs a recipe as a program: what the user can mend is one line and exit code 2.
+
+    SIGTERM ends it as Ctrl-C does: processes that rows are read with (`dataset_num_proc`) would go on for ever.
+    """
     transformers.logging.set_verbosity_warning()
+    # of several processes one may wait for another one in a call that no handler interrupts
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        signal.signal(signal.SIGTERM, _terminate)
     code = _code_of(main)
     if torch.distributed.is_initialized():  # an error has ended the run: the same order as in `end`
         gc.collect()
         torch.distributed.destroy_process_group()
     sys.exit(code)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # a second one would come in the middle of the cleaning up
+    raise Terminated
 
 
 def _code_of(main: Callable[[], Any]) -> int:
@@ -367,8 +380,9 @@ def _code_of(main: Callable[[], Any]) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         said, code = f"{where}{error.strerror or error}; checkpoints that were finished are kept", USER_ERROR
-    except KeyboardInterrupt:
-        said, code = "interrupted; go on from the last checkpoint with --resume_from_checkpoint last", INTERRUPTED
+    except KeyboardInterrupt as why:
+        word, code = ("stopped", TERMINATED) if isinstance(why, Terminated) else ("interrupted", INTERRUPTED)
+        said = f"{word}; go on from the last checkpoint with --resume_from_checkpoint last"
     else:
         return 0
     if os.environ.get("LOCAL_RANK", "0") == "0" or code != USER_ERROR:  # once a machine, not once a process

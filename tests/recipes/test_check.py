@@ -30,6 +30,8 @@ def test_nothing_is_loaded_or_written(check, configure, tmp_path, recipe):
         ("dpo", {"label_confidence": "soft", "loss_type": ["ipo"], "alpha": 0.0}, "only defined for loss_type sigmoid"),
         ("dpo", {"max_tokens_per_batch": 512}, "set packing: prefix"),
         ("kto", {"per_device_train_batch_size": 1}, "give 2 or more"),
+        ("kto", {"desirable_weight": 0.0, "undesirable_weight": 0.0}, "one of them above 0"),
+        ("kto", {"desirable_weight": -1.0}, "give numbers of 0 or more"),
         ("focal_dpo", {"rejected_focus_weight": [1.0]}, "give three numbers"),
     ],
 )
