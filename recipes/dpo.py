@@ -11,6 +11,7 @@ import guards
 import memory
 import models
 import packing
+import program
 import recipe
 import signals
 from confident import ConfidentPairTrainer
@@ -84,4 +85,4 @@ def train_with(
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

@@ -17,6 +17,7 @@ import guards
 import memory
 import models
 import packing
+import program
 import recipe
 import signals
 from packed_trainer import check_budget
@@ -91,4 +92,4 @@ def train_with(script_args: Arguments, training_args: DPOConfig, model_args: Mod
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

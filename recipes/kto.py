@@ -14,6 +14,7 @@ import guards
 import memory
 import models
 import packing
+import program
 import recipe
 import signals
 from confident import ConfidentRowTrainer
@@ -51,8 +52,8 @@ def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
     weights = training_args.desirable_weight, training_args.undesirable_weight
     if min(weights) < 0 or not max(weights) > 0:
         raise CodeprefError(
-            f"desirable_weight and undesirable_weight: {weights[0]} and {weights[1]}; give numbers of 0 or more, one of "
-            "them above 0"
+            f"desirable_weight and undesirable_weight: {weights[0]} and {weights[1]}; give numbers of 0 or more, one "
+            "of them above 0"
         )
     signals.check(script_args, training_args)
     return script_args, training_args, model_args
@@ -105,4 +106,4 @@ def train_with(
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import models
+import program
 import recipe
 import torch
 from peft import PeftModel
@@ -155,4 +156,4 @@ def _base(name: str, revision: str | None, trained: dict[str, Any] | None, dtype
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

@@ -2,22 +2,16 @@
 
 import contextlib
 import dataclasses
-import gc
 import json
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import checkpoints
 import models
 import psutil
 import torch
-import transformers
 import trl.trainer.utils
 from data import DataArguments, lineage
 from guards import ChosenGuard, Fitting
@@ -26,7 +20,7 @@ from transformers import Trainer
 from trl import ModelConfig, get_quantization_config
 
 from codepref import reach
-from codepref.errors import CodeprefError, Terminated
+from codepref.errors import CodeprefError
 from codepref.files import write_whole
 from codepref.licences import hub_licence
 from codepref.publish import plot
@@ -42,7 +36,6 @@ NOISE = {
 }  # fmt: skip
 TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
 """Keys of the trainer that the card shows whether or not they have their default."""
-USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 POINTS = 200
 
 
@@ -345,46 +338,3 @@ def group(trainer: Trainer) -> None:
     trainer.train_dataset = dataset.add_column(trainer.args.length_column_name, lengths)
     trainer._set_signature_columns_if_needed()
     trainer._signature_columns.append(trainer.args.length_column_name)
-
-
-def launched(main: Callable[[], Any]) -> None:
-    """Runs a recipe as a program: what the user can mend is one line and exit code 2.
-
-    SIGTERM ends it as Ctrl-C does: processes that rows are read with (`dataset_num_proc`) would go on for ever.
-    """
-    transformers.logging.set_verbosity_warning()
-    # of several processes one may wait for another one in a call that no handler interrupts
-    if os.environ.get("WORLD_SIZE", "1") == "1":
-        signal.signal(signal.SIGTERM, _terminate)
-    code = _code_of(main)
-    if torch.distributed.is_initialized():  # an error has ended the run: the same order as in `end`
-        gc.collect()
-        torch.distributed.destroy_process_group()
-    sys.exit(code)
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # a second one would come in the middle of the cleaning up
-    raise Terminated
-
-
-def _code_of(main: Callable[[], Any]) -> int:
-    try:
-        main()
-    except CodeprefError as error:
-        said, code = str(error), USER_ERROR
-    except torch.OutOfMemoryError as error:
-        first = str(error).partition(". ")[0]
-        said = f"{first}; lower per_device_train_batch_size or max_length, or set load_in_4bit"
-        code = USER_ERROR
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        said, code = f"{where}{error.strerror or error}; checkpoints that were finished are kept", USER_ERROR
-    except KeyboardInterrupt as why:
-        word, code = ("stopped", TERMINATED) if isinstance(why, Terminated) else ("interrupted", INTERRUPTED)
-        said = f"{word}; go on from the last checkpoint with --resume_from_checkpoint last"
-    else:
-        return 0
-    if os.environ.get("LOCAL_RANK", "0") == "0" or code != USER_ERROR:  # once a machine, not once a process
-        print(f"{Path(sys.argv[0]).name}: error: {said}", file=sys.stderr)
-    return code

@@ -12,6 +12,7 @@ import data
 import guards
 import memory
 import models
+import program
 import recipe
 from trl import ModelConfig, SFTConfig, SFTTrainer
 
@@ -68,4 +69,4 @@ def train_with(script_args: data.DataArguments, training_args: SFTConfig, model_
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

@@ -48,7 +48,7 @@ WATCHED = """
 import gc, sys
 
 sys.path.insert(0, "recipes")
-import dpo, recipe, torch
+import dpo, program, torch
 
 destroy = torch.distributed.destroy_process_group
 
@@ -62,7 +62,7 @@ def destroyed(group=None):
 
 
 torch.distributed.destroy_process_group = destroyed
-recipe.launched(dpo.main)
+program.launched(dpo.main)
 """
 """dpo.py, which says whether anything but the process group itself still holds the group when it is destroyed."""
 
@@ -132,45 +132,3 @@ def test_the_launcher_ends_with_its_program_and_never_before_it(root, tmp_path, 
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(launcher.pid, signal.SIGKILL)
-
-
-READING = """
-import sys, time
-
-sys.path.insert(0, "recipes")
-import recipe
-from datasets import Dataset
-
-
-def main():
-    print("reading", flush=True)
-    Dataset.from_dict({"number": list(range(40))}).map(lambda row: time.sleep(10) or row, num_proc=2)
-
-
-recipe.launched(main)
-"""
-
-
-def test_processes_that_read_rows_end_with_a_recipe_that_is_stopped(root, tmp_path):
-    (tmp_path / "reading.py").write_text(READING)
-    recipe = subprocess.Popen(
-        [sys.executable, tmp_path / "reading.py"], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env={**os.environ, "PYTHONPATH": str(root), "TQDM_DISABLE": "1"},
-    )  # fmt: skip
-    assert recipe.stdout.readline() == "reading\n"
-    readers = []
-    while len(readers) < 2:
-        assert recipe.poll() is None
-        time.sleep(0.1)
-        readers = psutil.Process(recipe.pid).children(recursive=True)
-    time.sleep(1)
-    try:
-        recipe.send_signal(signal.SIGTERM)
-        said = recipe.communicate(timeout=100)[1]  # what they write goes to the same pipe: all have ended
-        assert recipe.returncode == 143
-        assert said.splitlines()[-1].startswith("reading.py: error: stopped; go on from the last checkpoint")
-        assert "Traceback" not in said
-        assert not psutil.wait_procs(readers, 20)[1]
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(recipe.pid, signal.SIGKILL)
