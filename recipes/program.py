@@ -62,10 +62,19 @@ def code_of(main: Callable[[], Any]) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         said, code = f"{where}{error.strerror or error}; checkpoints that were finished are kept", USER_ERROR
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not _is_interrupted(error):
+            raise
         said, code = f"interrupted; {GO_ON}", INTERRUPTED
     else:
         return 0
     if os.environ.get("LOCAL_RANK", "0") == "0" or code != USER_ERROR:  # once a machine, not once a process
         print(f"{Path(sys.argv[0]).name}: error: {said}", file=sys.stderr)
     return code
+
+
+def _is_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: what cleans up after it may fail in turn, such as a pool that reads rows."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

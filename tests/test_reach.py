@@ -21,6 +21,7 @@ from codepref import reach
 from codepref.benchmarks import DECONTAMINABLE
 from codepref.errors import CodeprefError
 from codepref.generate.local import prefill
+from codepref.inspection import lineage
 from evaluation import benchmark
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
@@ -51,6 +52,10 @@ def read_problems():
     list(benchmark._hub_rows(DECONTAMINABLE["humaneval"].data))
 
 
+def read_lineage():
+    lineage.trace_lineage("org/no-model-of-this-name")
+
+
 def read_model():
     recipes("models").skeleton("org/no-model-of-this-name", None)
 
@@ -77,6 +82,7 @@ def read_template():
         ),
         (read_problems, "pass --data FILE"),
         (read_template, "name a model's folder or ORG/NAME"),
+        (read_lineage, "look at the network, the proxy and HF_ENDPOINT"),
         (read_model, "look at the network, the proxy and HF_ENDPOINT.*give a Hub id or a folder"),
         (read_words, "look at the network, the proxy and HF_ENDPOINT"),
         (read_rows, "look at the network, the proxy and HF_ENDPOINT.*give a folder built by codepref"),

@@ -8,6 +8,7 @@ import sys
 import time
 
 import psutil
+import pytest
 
 from codepref.errors import CodeprefError
 
@@ -74,3 +75,14 @@ def test_trouble_of_a_program_is_one_line(capsys, monkeypatch):
         assert program.code_of(main) == code
         assert said in capsys.readouterr().err
     assert program.code_of(lambda: None) == 0
+
+    def cleans_up():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise TimeoutError  # what datasets' pool does
+
+    assert program.code_of(cleans_up) == 130
+    assert "interrupted" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):
+        program.code_of(lambda: 1 / 0)
