@@ -53,24 +53,31 @@ def code_of(main: Callable[[], Any]) -> int:
     """Exit code of a recipe, which is run; what the user can mend is told in one line."""
     try:
         main()
-    except CodeprefError as error:
-        said, code = str(error), USER_ERROR
-    except torch.OutOfMemoryError as error:
-        first = str(error).partition(". ")[0]
-        said = f"{first}; lower per_device_train_batch_size or max_length, or set load_in_4bit"
-        code = USER_ERROR
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        said, code = f"{where}{error.strerror or error}; checkpoints that were finished are kept", USER_ERROR
     except BaseException as error:
-        if not _is_interrupted(error):
+        told = _told(error)
+        if told is None:
             raise
-        said, code = f"interrupted; {GO_ON}", INTERRUPTED
+        said, code = told
     else:
         return 0
     if os.environ.get("LOCAL_RANK", "0") == "0" or code != USER_ERROR:  # once a machine, not once a process
         print(f"{Path(sys.argv[0]).name}: error: {said}", file=sys.stderr)
     return code
+
+
+def _told(error: BaseException) -> tuple[str, int] | None:
+    """One line and the exit code for what the user has done or can mend; None for anything else."""
+    if _is_interrupted(error):
+        return f"interrupted; {GO_ON}", INTERRUPTED
+    if isinstance(error, CodeprefError):
+        return str(error), USER_ERROR
+    if isinstance(error, torch.OutOfMemoryError):
+        first = str(error).partition(". ")[0]
+        return f"{first}; lower per_device_train_batch_size or max_length, or set load_in_4bit", USER_ERROR
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; checkpoints that were finished are kept", USER_ERROR
+    return None
 
 
 def _is_interrupted(error: BaseException | None) -> bool:
