@@ -96,6 +96,8 @@ def hub_or_copies(script_args: DataArguments, model_args: ModelConfig) -> Iterat
         with reach.quick_to_fail(at_hub[0]):
             yield
     except ConnectionError as error:
+        if error.errno is not None:  # of another connection
+            raise
         raise CodeprefError(f"{at_hub[0]}: {error}") from None
 
 
