@@ -210,7 +210,9 @@ def test_yaml_scientific_numbers_are_numbers(configure, tmp_path):
     from trl import DPOConfig
 
     path = tmp_path / "plain.yaml"
-    path.write_text(yaml.safe_dump({"model_name_or_path": "x/y", "dataset_name": "x/z"}) + "learning_rate: 5e-6\nuse_cpu: true\n")
+    path.write_text(
+        yaml.safe_dump({"model_name_or_path": "x/y", "dataset_name": "x/z"}) + "learning_rate: 5e-6\nuse_cpu: true\n"
+    )
     _, args, _ = arguments.parse(arguments.PairArguments, DPOConfig, ["--config", str(path)])
     assert args.learning_rate == 5e-6
 
