@@ -45,6 +45,7 @@ TRAINING = range(601, 975)
 SOURCE = "MBPP (Austin et al. 2021), training part: for measuring only"
 LICENCE = "CC-BY-4.0"
 LIMITS = Limits(cpu_s=2.0, memory_mb=1024)
+THRESHOLDS = (0, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,11 @@ def table(run: Path, folder: Path) -> Iterator[str]:
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch) / "run"
             codedpo.rerank(inspection.read_run(run), name, ("min_confidence=0",), out)
-            yield _row(name, list(paired_rows(out)), hidden)
+            rows = list(paired_rows(out))
+            yield _row(name, rows, hidden)
+        if name == "combined":
+            combined = rows
+    yield from _kept(combined, hidden)
 
 
 def choices(run: Path, folder: Path) -> Iterator[str]:
@@ -269,6 +274,19 @@ def _row(name: str, rows: list[dict[str, Any]], hidden: Mapping[str, tuple[str, 
         f"{100 * inverted.mean():.0f} %", _percent(bootstrap(right[half])), f"{area(confidence, right):.2f}",
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
+
+
+def _kept(rows: list[dict[str, Any]], hidden: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """What `min_confidence` leaves of one ranking's pairs."""
+    chosen, rejected = np.array(judged_pairs(rows, hidden), dtype=bool).reshape(-1, 2).T
+    confidence = np.array([row["confidence"] for row in rows])
+    yield f"combined: mean confidence {confidence.mean():.2f}"
+    yield "| min_confidence | pairs | right |"
+    yield "|---|---|---|"
+    for least in THRESHOLDS:
+        kept = confidence >= least
+        right = int((chosen & ~rejected)[kept].sum())
+        yield f"| {least} | {kept.sum()} | {right} ({100 * right / max(kept.sum(), 1):.0f} %) |"
 
 
 def _percent(values: Sequence[float]) -> str:

@@ -3,6 +3,7 @@
 import ast
 import sys
 import types
+import unittest
 
 import pytest
 from playing import undisturbed
@@ -23,10 +24,24 @@ def run(test, entry_point="f", **names):
     namespace = sys.modules["__main__"].__dict__
     namespace.update(names, seen=seen, f=lambda x: x + 1)
     tree = ast.parse(test)
-    Runner(namespace, entry_point).run(Outline(tree), compile(tree, TEST_FILE, "exec"))
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (unittest.TestSuite, unittest.TestCase, unittest.TextTestRunner):
+            for name in {"run", "debug"} & set(dir(kind)):
+                patch.setattr(kind, name, getattr(kind, name))  # a sandbox ends after the test, this process does not
+        for name in ("main", "TestProgram"):
+            patch.setattr(unittest, name, getattr(unittest, name))
+        Runner(namespace, entry_point).run(Outline(tree), compile(tree, TEST_FILE, "exec"))
     return seen
 
 
+CASE = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        seen.append(1)\n"
+STARTS = (
+    "unittest.TestLoader().loadTestsFromTestCase(T).run(unittest.TestResult())",
+    "suite = unittest.TestSuite([T('test')])\nsuite(unittest.TestResult())",
+    "T('test').run()",
+    "T('test').debug()",
+)
+"""Ways to start a case oneself."""
 PYTEST = "import pytest\n@pytest.mark.parametrize('x, y', [(1, 2), (3, 4)])\ndef test(x, y):\n    seen.append((x, y))"
 
 
@@ -60,6 +75,9 @@ PYTEST = "import pytest\n@pytest.mark.parametrize('x, y', [(1, 2), (3, 4)])\ndef
             "unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(T))",
             [1],
         ),
+        *((CASE + start, [1]) for start in STARTS),
+        (CASE + "T('test')(unittest.TestResult())\nunittest.TextTestRunner().run(T('test'))", [1, 1]),
+        (CASE + "class Other(T):\n    def test(self):\n        T('test').run()\nOther('test').run()", [1]),
         ("import unittest\nclass T(unittest.IsolatedAsyncioTestCase):\n    async def test(self):\n        seen.append(1)", [1]),
         ("def test_a(x=5):\n    seen.append(x)", [5]),
         ("import sys\nseen.append(1)\nsys.exit(0)", [1]),
@@ -67,6 +85,9 @@ PYTEST = "import pytest\n@pytest.mark.parametrize('x, y', [(1, 2), (3, 4)])\ndef
 )  # fmt: skip
 def test_what_runs(test, seen):
     assert run(test) == seen
+
+
+FAILS = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1), 3)\n"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +98,7 @@ def test_what_runs(test, seen):
         "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1), 3)",
         "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1), 3)\nunittest.main(exit=False)",
         "import unittest\nclass T(unittest.TestCase):\n    @unittest.expectedFailure\n    def test(self):\n        self.assertEqual(f(1), 2)",
+        FAILS + "unittest.TestLoader().loadTestsFromTestCase(T).run(unittest.TestResult())", FAILS + "T('test').run()",
         "import sys\nsys.exit(1)", "def end():\n    raise SystemExit('bad')\nend()", "def test():\n    assert f(1) == 2\ndef test_b():\n    assert 0",
         PYTEST + "\n    assert x == 1", "if __name__ == '__main__':\n    assert f(1) == 3",
     ],

@@ -7,10 +7,11 @@ One and the same module runs a test at the judge and, where a test can not be ta
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import sys
 import types
-from typing import Any, Iterator  # noqa: UP035 - Python 3.8
+from typing import Any, Callable, Iterator  # noqa: UP035 - Python 3.8
 
 _SETUPS, _TEARDOWNS = ("setup_class", "setup_method", "setup"), ("teardown_method", "teardown_class", "teardown")
 _RUNNERS = ("main", "run", "test", "check", "suite", "verify", "all")
@@ -75,6 +76,9 @@ class Runner:
         """`subject` is what `check(candidate)` is given; the global of the entry point if None."""
         self.namespace, self.entry_point, self.subject = namespace, entry_point, subject
         self.suites: list[Any] = []
+        """Results of unittest's suites and cases that the text has started."""
+        self.started = self.within = False
+        """Whether it has started any, and whether one is running."""
         self.ran = 0
 
     def run(self, outline: Outline, code: types.CodeType) -> None:
@@ -93,7 +97,12 @@ class Runner:
         for node in outline.functions():
             self.call(self.namespace[node.name])
         for class_node in outline.classes():
-            self.run_class(self.namespace[class_node.name])
+            kind = self.namespace[class_node.name]
+            derived = (
+                isinstance(kind, type) and outline.has_unittest and issubclass(kind, sys.modules["unittest"].TestCase)
+            )
+            if not derived:
+                self.run_class(kind)
         if outline.has_unittest:
             self.finish_unittest()
         sys.modules["__main__"] = module
@@ -140,14 +149,35 @@ class Runner:
         def run(_: Any, suite: Any) -> Any:
             result = unittest.TestResult()
             suite(result)
-            runner.suites.append(result)
             return result
 
         def main(*_: Any, **__: Any) -> None:
             runner.run_cases()
 
+        for kind in (unittest.TestSuite, unittest.TestCase):
+            for name in ("run", "debug"):
+                setattr(kind, name, self.remembered(inspect.unwrap(getattr(kind, name))))
         unittest.TextTestRunner.run = run  # type: ignore[method-assign, assignment]
         unittest.main = unittest.TestProgram = main  # type: ignore[assignment, misc]
+
+    def remembered(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """A suite's or a case's way to run that keeps what came out, unless a running test has started it."""
+        import unittest
+
+        @functools.wraps(run)
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            if self.within:
+                return run(*arguments, **options)
+            self.started = self.within = True
+            try:
+                result = run(*arguments, **options)
+            finally:
+                self.within = False
+            if isinstance(result, unittest.TestResult) and not any(result is known for known in self.suites):
+                self.suites.append(result)
+            return result
+
+        return wrapped
 
     def run_cases(self) -> None:
         """Every test case that the text defines."""
@@ -157,13 +187,11 @@ class Runner:
         for value in list(self.namespace.values()):
             if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "__main__":
                 suite.addTests(loader.loadTestsFromTestCase(value))
-        result = unittest.TestResult()
-        suite(result)
-        self.suites.append(result)
+        suite(unittest.TestResult())
 
     def finish_unittest(self) -> None:
         """Runs cases that nobody has started, and raises for one that failed."""
-        if not self.suites:
+        if not self.started:
             self.run_cases()
         for result in self.suites:
             self.ran += result.testsRun
