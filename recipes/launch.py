@@ -5,6 +5,7 @@ signal ends the launcher: a training that nobody sees any more and that keeps th
 which passes signals on itself.
 """
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -45,7 +46,8 @@ def _code(returned: int) -> int:
 def _pass_on(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_IGN)  # once is enough
     for program in psutil.Process().children():
-        program.terminate()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            program.terminate()
     _wait_for_all()
     sys.exit(128 + number)
 
@@ -54,7 +56,8 @@ def _wait_for_all() -> None:
     """Until every process that was started here has ended, by force if it takes too long."""
     _, left = psutil.wait_procs(psutil.Process().children(), PATIENCE_S)
     for program in left:
-        program.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            program.kill()
 
 
 if __name__ == "__main__":
