@@ -125,23 +125,8 @@ def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argpa
     mixed = labelled(DataArguments(dataset_name=str(path)), seed=0).train.remove_columns("place")
 
     def arguments(kind: type, **changes: Any) -> Any:
-        values = {
-            "output_dir": str(folder / "out"),
-            "report_to": "none",
-            "save_strategy": "no",
-            "use_cpu": wanted.device == "cpu",
-            "bf16": wanted.device != "cpu",
-            "gradient_checkpointing": False,
-            "per_device_train_batch_size": wanted.batch,
-            "max_steps": wanted.steps,
-            "max_length": 1024,
-            "disable_tqdm": True,
-            "logging_steps": wanted.steps,
-        }
-        if wanted.dtype:
-            values["model_init_kwargs"] = {"dtype": wanted.dtype}
         pair = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 1.0]} if kind is DPOConfig else {}
-        return kind(**{**values, **pair, **changes})
+        return kind(**{**_shared_arguments(folder, wanted), **pair, **changes})
 
     def trainer(kind: type, args: Any, data: Dataset = table, ours: bool = False, **extra: Any) -> Any:
         adapter = LoraConfig(r=16, target_modules="all-linear", lora_dropout=0.0)
@@ -184,8 +169,31 @@ def variants(folder: Path, words: Any, rows: list[dict[str, Any]], wanted: argpa
         Variant("both", "our DPO", dpo(precompute_ref_log_probs=True, train_sampling_strategy="group_by_length")),
         Variant("gradient checkpointing", "our DPO", dpo(gradient_checkpointing=True)),
     ]
-    words_wanted = wanted.only.split(",") if wanted.only else [""]
-    chosen = [variant for variant in every if any(word in variant.name for word in words_wanted)]
+    return _asked_for(every, wanted.only)
+
+
+def _shared_arguments(folder: Path, wanted: argparse.Namespace) -> dict[str, Any]:
+    """What the configurations of all trainers have in common."""
+    values = {
+        "output_dir": str(folder / "out"),
+        "report_to": "none",
+        "save_strategy": "no",
+        "use_cpu": wanted.device == "cpu",
+        "bf16": wanted.device != "cpu",
+        "gradient_checkpointing": False,
+        "per_device_train_batch_size": wanted.batch,
+        "max_steps": wanted.steps,
+        "max_length": 1024,
+        "disable_tqdm": True,
+        "logging_steps": wanted.steps,
+    }
+    return values | ({"model_init_kwargs": {"dtype": wanted.dtype}} if wanted.dtype else {})
+
+
+def _asked_for(every: list[Variant], only: str | None) -> list[Variant]:
+    """The variants with one of the words of `--only` in their names, and those that they are compared with."""
+    words = only.split(",") if only else [""]
+    chosen = [variant for variant in every if any(word in variant.name for word in words)]
     names = {variant.name for variant in chosen} | {variant.base for variant in chosen}
     return [variant for variant in every if variant.name in names]
 

@@ -9,20 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_type_hints
 
+import data
 import yaml
-from data import DataArguments
 from packing import PAIRS, ROWS
 from signals import OrderArguments, SignalArguments
 from trl import ModelConfig, TrlParser
 
 from codepref.errors import CodeprefError
 
+Settings = tuple[Any, Any, ModelConfig]
+"""What a recipe is told: its own keys and the dataset's, the trainer's, the model's."""
 NULLS = {"null", "Null", "NULL", "~"}
 """How YAML writes nothing; `--prompt_template null` takes back what the file says."""
 
 
 @dataclass
-class PreferenceArguments(SignalArguments, DataArguments):
+class PreferenceArguments(SignalArguments, data.DataArguments):
     """What the preference recipes know beside the dataset."""
 
     chosen_guard: str = field(
@@ -71,11 +73,12 @@ def add_nll(training_args: Any, alpha: float) -> None:
         training_args.loss_type = [*training_args.loss_type, "sft"]
 
 
-def parse(arguments: type, config: type, argv: Sequence[str] | None) -> tuple[Any, Any, ModelConfig]:
+def parse(arguments: type, config: type, argv: Sequence[str] | None) -> Settings:
     """Reads `--config FILE` and flags; flags win, and a flag of `null` takes back what the file says.
 
     Raises:
-        CodeprefError: unreadable file, unknown key (the nearest known one is named), a wrong value or no model.
+        CodeprefError: unreadable file, unknown key (the nearest known one is named), a wrong value, no model, no
+            dataset, or keys that say nothing together.
     """
     kinds = (arguments, config, ModelConfig)
     known = {item.name: hint for kind in kinds for item, hint in _fields(kind)}
@@ -106,7 +109,16 @@ def parse(arguments: type, config: type, argv: Sequence[str] | None) -> tuple[An
             raise CodeprefError(
                 f"{where}: {item.name}: {getattr(script_args, item.name)!r}; give {' or '.join(choices)}"
             )
+    data.check(script_args)
+    _check_evaluation(script_args, training_args)
     return script_args, training_args, model_args
+
+
+def _check_evaluation(script_args: data.DataArguments, training_args: Any) -> None:
+    if script_args.eval_fraction and training_args.eval_strategy == "no":
+        raise CodeprefError("eval_fraction: rows are held out but never used; set eval_strategy: steps or epoch")
+    if not script_args.eval_fraction and training_args.eval_strategy != "no":
+        raise CodeprefError("eval_strategy: nothing to evaluate on; set eval_fraction, such as 0.05")
 
 
 def _refuse(message: str) -> NoReturn:

@@ -108,9 +108,14 @@ def completions(arguments: DataArguments) -> Rows:
     return _read(arguments, "completions")
 
 
-def _read(arguments: DataArguments, kind: str, spans: bool = False) -> Rows:
-    name, template = arguments.dataset_name, arguments.prompt_template
-    if not name:
+def check(arguments: DataArguments) -> None:
+    """Refuses keys that say nothing together, before anything is read.
+
+    Raises:
+        CodeprefError: no dataset, two ways to word a prompt, a template without a place for it, or streaming.
+    """
+    template = arguments.prompt_template
+    if not arguments.dataset_name:
         raise CodeprefError(
             "dataset_name: missing; give a folder built by codepref, a file of rows, a Hub id or id@tag"
         )
@@ -120,12 +125,17 @@ def _read(arguments: DataArguments, kind: str, spans: bool = False) -> Rows:
         raise CodeprefError("chat and prompt_template: give one of them; a chat model brings its own template")
     if template and "{prompt}" not in template:
         raise CodeprefError(f"prompt_template: {template!r} has no {{prompt}} in it")
+
+
+def _read(arguments: DataArguments, kind: str, spans: bool = False) -> Rows:
     heard = signals.columns(arguments)
     wanted = rows.COLUMNS | set(heard.values())
+    name = str(arguments.dataset_name)
     found = source.opened(name, arguments.dataset_config, arguments.dataset_train_split, wanted)
     code = [Path(module.__file__ or "").read_bytes() for module in (rows, signals, source)]
     code.append(Path(__file__).read_bytes())
-    settings = [found.key, kind, spans, arguments.chat, arguments.fenced, template, arguments.skip_bad, heard]
+    settings = [found.key, kind, spans, arguments.chat, arguments.fenced]
+    settings += [arguments.prompt_template, arguments.skip_bad, heard]
     if signals.ENTROPY in heard:
         settings += [arguments.max_entropy, arguments.max_crash_rate]  # type: ignore[attr-defined]
     key = hashlib.sha256(b"".join(code) + json.dumps(settings).encode()).hexdigest()[:16]

@@ -11,11 +11,12 @@ import guards
 import memory
 import models
 import packing
+import program
 import recipe
 import signals
 from confident import ConfidentPairTrainer
 from packed_trainer import PackedTrainer, check_budget
-from trl import DPOConfig, DPOTrainer
+from trl import DPOConfig, DPOTrainer, ModelConfig
 
 METHOD = recipe.Method(
     "dpo",
@@ -35,12 +36,30 @@ class PackedDPOTrainer(PackedTrainer, ConfidentPairTrainer, DPOTrainer):
     """TRL's DPO trainer; with `packing` its steps are packed, with `label_confidence` its loss listens to it."""
 
 
-def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
-    """Trains and saves; returns the trainer."""
+def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
+    """What the words say, checked as far as it can be without model and rows.
+
+    Raises:
+        CodeprefError: they can not be used.
+    """
     script_args, training_args, model_args = arguments.parse(arguments.PairArguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
     signals.check(script_args, training_args)
     check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
+    return script_args, training_args, model_args
+
+
+def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
+    """Trains and saves; returns the trainer."""
+    script_args, training_args, model_args = settings(argv)
+    with recipe.hub_or_copies(script_args, model_args):
+        return train_with(script_args, training_args, model_args)
+
+
+def train_with(
+    script_args: arguments.PairArguments, training_args: DPOConfig, model_args: ModelConfig
+) -> PackedDPOTrainer:
+    """Trains by these settings and saves."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.pairs(script_args, seed=training_args.seed)
@@ -53,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
     manifest["checks"] |= signals.checks(script_args, fit.rows)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(PackedDPOTrainer)(
-        **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        **recipe.prepare_trainer(training_args, model_args, model),
         label_confidence=script_args.label_confidence,
         packing=script_args.packing,
         max_tokens=script_args.max_tokens_per_batch,
@@ -66,4 +85,4 @@ def main(argv: Sequence[str] | None = None) -> PackedDPOTrainer:
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

@@ -17,10 +17,11 @@ import guards
 import memory
 import models
 import packing
+import program
 import recipe
 import signals
 from packed_trainer import check_budget
-from trl import DPOConfig
+from trl import DPOConfig, ModelConfig
 
 METHOD = recipe.Method(
     "focal_dpo",
@@ -41,13 +42,29 @@ class Arguments(focal.FocalArguments, arguments.PairArguments):
     """All keys of this recipe beside TRL's."""
 
 
-def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
-    """Trains and saves; returns the trainer."""
+def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
+    """What the words say, checked as far as it can be without model and rows.
+
+    Raises:
+        CodeprefError: they can not be used.
+    """
     script_args, training_args, model_args = arguments.parse(Arguments, DPOConfig, argv)
     arguments.add_nll(training_args, script_args.alpha)
     focal.check(script_args, training_args)
     signals.check(script_args, training_args)
     check_budget(script_args.packing, script_args.max_tokens_per_batch, training_args)
+    return script_args, training_args, model_args
+
+
+def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
+    """Trains and saves; returns the trainer."""
+    script_args, training_args, model_args = settings(argv)
+    with recipe.hub_or_copies(script_args, model_args):
+        return train_with(script_args, training_args, model_args)
+
+
+def train_with(script_args: Arguments, training_args: DPOConfig, model_args: ModelConfig) -> focal.FocalDPOTrainer:
+    """Trains by these settings and saves."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words = models.tokenizer(model_args)
@@ -60,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
     manifest["checks"] |= signals.checks(script_args, fit.rows)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(focal.FocalDPOTrainer)(
-        **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        **recipe.prepare_trainer(training_args, model_args, model),
         settings=script_args,
         label_confidence=script_args.label_confidence,
         packing=script_args.packing,
@@ -75,4 +92,4 @@ def main(argv: Sequence[str] | None = None) -> focal.FocalDPOTrainer:
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

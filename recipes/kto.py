@@ -14,11 +14,12 @@ import guards
 import memory
 import models
 import packing
+import program
 import recipe
 import signals
 from confident import ConfidentRowTrainer
 from packed_trainer import PackedTrainer
-from trl import KTOConfig, KTOTrainer
+from trl import KTOConfig, KTOTrainer, ModelConfig
 
 from codepref.errors import CodeprefError
 
@@ -39,12 +40,36 @@ class PackedKTOTrainer(PackedTrainer, ConfidentRowTrainer, KTOTrainer):
     """TRL's KTO trainer; with `packing` its steps are packed, with `label_confidence` its loss listens to it."""
 
 
-def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
-    """Trains and saves; returns the trainer."""
+def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
+    """What the words say, checked as far as it can be without model and rows.
+
+    Raises:
+        CodeprefError: they can not be used.
+    """
     script_args, training_args, model_args = arguments.parse(arguments.PreferenceArguments, KTOConfig, argv)
     if training_args.per_device_train_batch_size < 2:
         raise CodeprefError("per_device_train_batch_size: KTO compares the rows of a batch; give 2 or more")
+    weights = training_args.desirable_weight, training_args.undesirable_weight
+    if min(weights) < 0 or not max(weights) > 0:
+        raise CodeprefError(
+            f"desirable_weight and undesirable_weight: {weights[0]} and {weights[1]}; give numbers of 0 or more, one "
+            "of them above 0"
+        )
     signals.check(script_args, training_args)
+    return script_args, training_args, model_args
+
+
+def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
+    """Trains and saves; returns the trainer."""
+    script_args, training_args, model_args = settings(argv)
+    with recipe.hub_or_copies(script_args, model_args):
+        return train_with(script_args, training_args, model_args)
+
+
+def train_with(
+    script_args: arguments.PreferenceArguments, training_args: KTOConfig, model_args: ModelConfig
+) -> PackedKTOTrainer:
+    """Trains by these settings and saves."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     packing.check(script_args.packing, model, model_args)
     words, rows = models.tokenizer(model_args), data.labelled(script_args, seed=training_args.seed)
@@ -69,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
             "one row is left out: alone in the last batch it had none to compare with"
         )
     trainer = recipe.own_card(PackedKTOTrainer)(
-        **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        **recipe.prepare_trainer(training_args, model_args, model),
         label_confidence=script_args.label_confidence,
         packing=script_args.packing,
         train_dataset=train,
@@ -81,4 +106,4 @@ def main(argv: Sequence[str] | None = None) -> PackedKTOTrainer:
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import models
+import program
 import recipe
 import torch
 from peft import PeftModel
@@ -27,6 +28,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from codepref import reach
 from codepref.errors import CodeprefError
 
 DTYPES = ("bfloat16", "float16", "float32")
@@ -65,7 +67,8 @@ def merge(adapter: Path, out: Path, dtype: str, into: str, base: str | None = No
     name = base or located_base(adapter, config["base_model_name_or_path"], manifest["base"]["local"])
     quantised = into == "trained" and manifest["base"]["load_in_4bit"]
     try:
-        model = _base(name, config.get("revision"), manifest if quantised else None, dtype)
+        with reach.quick_to_fail(name):
+            model = _base(name, config.get("revision"), manifest if quantised else None, dtype)
         words = AutoTokenizer.from_pretrained(adapter)
         adapted = PeftModel.from_pretrained(model, adapter)
     except (OSError, ValueError, RuntimeError) as error:
@@ -153,4 +156,4 @@ def _base(name: str, revision: str | None, trained: dict[str, Any] | None, dtype
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

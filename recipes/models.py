@@ -13,6 +13,7 @@ from source import is_path, no_folder
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from trl import ModelConfig, get_peft_config
 
+from codepref import reach
 from codepref.errors import CodeprefError
 
 ALL_LINEAR = "all-linear"
@@ -42,7 +43,8 @@ def skeleton(name: str, revision: str | None) -> torch.nn.Module:
     """
     located(name)
     try:
-        config = AutoConfig.from_pretrained(name, revision=revision)
+        with reach.quick_to_fail(name):
+            config = AutoConfig.from_pretrained(name, revision=revision)
         with init_empty_weights():
             model = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError) as error:
@@ -63,13 +65,13 @@ def tokenizer(model_args: ModelConfig) -> PreTrainedTokenizerBase:
     Raises:
         CodeprefError: it has none.
     """
+    name = model_args.model_name_or_path
     try:
-        return AutoTokenizer.from_pretrained(model_args.model_name_or_path, revision=model_args.model_revision)
+        with reach.quick_to_fail(name):
+            return AutoTokenizer.from_pretrained(name, revision=model_args.model_revision)
     except (OSError, ValueError, KeyError, TypeError) as error:
         said = str(error).partition("\n")[0]
-        raise CodeprefError(
-            f"{model_args.model_name_or_path}: no tokenizer ({said}); put the model's tokenizer files into its folder"
-        ) from None
+        raise CodeprefError(f"{name}: no tokenizer ({said}); put the model's tokenizer files into its folder") from None
 
 
 def adapter(model_args: ModelConfig, model: torch.nn.Module) -> Any:

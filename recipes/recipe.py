@@ -1,11 +1,9 @@
 """One run, start to end: read the configuration, say what it needs, train, check, save with card and manifest."""
 
+import contextlib
 import dataclasses
-import gc
 import json
-import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ import checkpoints
 import models
 import psutil
 import torch
-import transformers
 import trl.trainer.utils
 from data import DataArguments, lineage
 from guards import ChosenGuard, Fitting
@@ -22,6 +19,7 @@ from memory import TILE_WORDS, Pass, estimate, return_freed_memory
 from transformers import Trainer
 from trl import ModelConfig, get_quantization_config
 
+from codepref import reach
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
 from codepref.licences import hub_licence
@@ -38,7 +36,6 @@ NOISE = {
 }  # fmt: skip
 TOLD = ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "beta", "optim", "seed")
 """Keys of the trainer that the card shows whether or not they have their default."""
-USER_ERROR, INTERRUPTED = 2, 130
 POINTS = 200
 
 
@@ -83,9 +80,28 @@ def announce(
         )
 
 
-def prepare_trainer(
-    script_args: DataArguments, training_args: Any, model_args: ModelConfig, model: torch.nn.Module
-) -> dict[str, Any]:
+@contextlib.contextmanager
+def hub_or_copies(script_args: DataArguments, model_args: ModelConfig) -> Iterator[None]:
+    """Inside, nobody waits for a Hub that does not answer: neither at the beginning nor where checkpoints are saved.
+
+    Raises:
+        CodeprefError: the Hub does not answer, and what is needed of it has no copy on this machine.
+    """
+    dataset = str(script_args.dataset_name)
+    at_hub = [name for name in (model_args.model_name_or_path, dataset) if not Path(name).exists()]
+    if not at_hub:
+        yield
+        return
+    try:
+        with reach.quick_to_fail(at_hub[0]):
+            yield
+    except ConnectionError as error:
+        if error.errno is not None:  # of another connection
+            raise
+        raise CodeprefError(f"{at_hub[0]}: {error}") from None
+
+
+def prepare_trainer(training_args: Any, model_args: ModelConfig, model: torch.nn.Module) -> dict[str, Any]:
     """The arguments every trainer takes: model by name, configuration, quantisation, adapter.
 
     How the model is to be loaded is put into `training_args`, where TRL looks for it. On a CPU log-probabilities are
@@ -93,7 +109,7 @@ def prepare_trainer(
     system.
 
     Raises:
-        CodeprefError: rows are held out but never evaluated on, or the other way round.
+        CodeprefError: an adapter of modules that the model does not have.
     """
     if training_args.device.type == "cpu":
         trl.trainer.utils._CHUNKED_LOGPROB_CHUNK_SIZE = TILE_WORDS["cpu"]
@@ -104,10 +120,6 @@ def prepare_trainer(
         "dtype": model_args.dtype,
         **(training_args.model_init_kwargs or {}),
     }
-    if script_args.eval_fraction and training_args.eval_strategy == "no":
-        raise CodeprefError("eval_fraction: rows are held out but never used; set eval_strategy: steps or epoch")
-    if not script_args.eval_fraction and training_args.eval_strategy != "no":
-        raise CodeprefError("eval_strategy: nothing to evaluate on; set eval_fraction, such as 0.05")
     return {
         "model": model_args.model_name_or_path,
         "args": training_args,
@@ -328,34 +340,3 @@ def group(trainer: Trainer) -> None:
     trainer.train_dataset = dataset.add_column(trainer.args.length_column_name, lengths)
     trainer._set_signature_columns_if_needed()
     trainer._signature_columns.append(trainer.args.length_column_name)
-
-
-def launched(main: Callable[[], Any]) -> None:
-    """Runs a recipe as a program: what the user can mend is one line and exit code 2."""
-    transformers.logging.set_verbosity_warning()
-    code = _code_of(main)
-    if torch.distributed.is_initialized():  # an error has ended the run: the same order as in `end`
-        gc.collect()
-        torch.distributed.destroy_process_group()
-    sys.exit(code)
-
-
-def _code_of(main: Callable[[], Any]) -> int:
-    try:
-        main()
-    except CodeprefError as error:
-        said, code = str(error), USER_ERROR
-    except torch.OutOfMemoryError as error:
-        first = str(error).partition(". ")[0]
-        said = f"{first}; lower per_device_train_batch_size or max_length, or set load_in_4bit"
-        code = USER_ERROR
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        said, code = f"{where}{error.strerror or error}; checkpoints that were finished are kept", USER_ERROR
-    except KeyboardInterrupt:
-        said, code = "interrupted; go on from the last checkpoint with --resume_from_checkpoint last", INTERRUPTED
-    else:
-        return 0
-    if os.environ.get("LOCAL_RANK", "0") == "0" or code != USER_ERROR:  # once a machine, not once a process
-        print(f"{Path(sys.argv[0]).name}: error: {said}", file=sys.stderr)
-    return code

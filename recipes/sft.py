@@ -12,8 +12,9 @@ import data
 import guards
 import memory
 import models
+import program
 import recipe
-from trl import SFTConfig, SFTTrainer
+from trl import ModelConfig, SFTConfig, SFTTrainer
 
 METHOD = recipe.Method(
     "sft",
@@ -22,9 +23,24 @@ METHOD = recipe.Method(
 SIDES = data.SIDES["completions"]
 
 
+def settings(argv: Sequence[str] | None = None) -> arguments.Settings:
+    """What the words say, checked as far as it can be without model and rows.
+
+    Raises:
+        CodeprefError: they can not be used.
+    """
+    return arguments.parse(data.DataArguments, SFTConfig, argv)
+
+
 def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     """Trains and saves; returns the trainer."""
-    script_args, training_args, model_args = arguments.parse(data.DataArguments, SFTConfig, argv)
+    script_args, training_args, model_args = settings(argv)
+    with recipe.hub_or_copies(script_args, model_args):
+        return train_with(script_args, training_args, model_args)
+
+
+def train_with(script_args: data.DataArguments, training_args: SFTConfig, model_args: ModelConfig) -> SFTTrainer:
+    """Trains by these settings and saves."""
     model = models.skeleton(model_args.model_name_or_path, model_args.model_revision)
     words, rows = models.tokenizer(model_args), data.completions(script_args)
     # what is cut into parts, or trained from its first token on, needs no room for an answer
@@ -44,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> SFTTrainer:
     manifest = recipe.describe(METHOD, script_args, training_args, model_args, fit, rows.report)
     checkpoint = recipe.resume(script_args, training_args, manifest)
     trainer = recipe.own_card(SFTTrainer)(
-        **recipe.prepare_trainer(script_args, training_args, model_args, model),
+        **recipe.prepare_trainer(training_args, model_args, model),
         train_dataset=fit.rows,
         eval_dataset=held,
         processing_class=words,
@@ -53,4 +69,4 @@ def main(argv: Sequence[str] | None = None) -> SFTTrainer:
 
 
 if __name__ == "__main__":
-    recipe.launched(main)
+    program.launched(main)

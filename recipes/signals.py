@@ -6,6 +6,7 @@ columns of the same names.
 """
 
 import math
+import reprlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,12 +69,17 @@ def check(settings: SignalArguments, training_args: Any) -> None:
     """Refuses what a confidence is not defined for, and has rows read in their order where that is what counts.
 
     Raises:
-        CodeprefError: soft labels without pairs, another loss, limits that nothing can keep to, two orders at once.
+        CodeprefError: soft labels without pairs, another loss, limits that nothing can keep to, two orders at once, a
+            key that does nothing without another one.
     """
     if settings.max_entropy is not None and not settings.max_entropy > 0:
         raise CodeprefError(f"max_entropy: {settings.max_entropy} leaves no row; give bits above 0, such as 0.3")
     if not 0 < settings.max_crash_rate <= 1:
         raise CodeprefError(f"max_crash_rate: {settings.max_crash_rate}; give a share above 0, at most 1")
+    if settings.max_entropy is None and settings.max_crash_rate != SignalArguments.max_crash_rate:
+        raise CodeprefError("max_crash_rate: does nothing by itself; set max_entropy too, such as 0.3")
+    if settings.label_confidence == "none" and settings.confidence_column != CONFIDENCE:
+        raise CodeprefError("confidence_column: does nothing by itself; set label_confidence to weights or soft too")
     if settings.label_confidence != "none":
         _check_loss(settings.label_confidence, training_args)
     if _has_order(settings):
@@ -144,13 +150,13 @@ def _number(value: Any, name: str, wanted: str) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or value < 0 or (wanted != ENTROPY and value > 1):
         limits = "0 or more" if wanted == ENTROPY else "0 to 1"
-        raise BadRow(f"{name} is {value!r}; give a number, {limits}")
+        raise BadRow(f"{name} is {reprlib.repr(value)}; give a number, {limits}")
     return float(value)
 
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
-        raise BadRow(f"{name} is {value!r}; give the name of an error")
+        raise BadRow(f"{name} is {reprlib.repr(value)}; give the name of an error")
     return value
 
 
@@ -167,10 +173,19 @@ def ordered(dataset: Dataset, settings: Any, seed: int) -> Dataset:
 
 
 def checks(settings: SignalArguments, dataset: Dataset) -> dict[str, Any]:
-    """What the manifest says of the rows' signals: the confidences' mean and range, the errors in their order."""
+    """What the manifest says of the rows' signals: the confidences' mean and range, the errors in their order.
+
+    Raises:
+        CodeprefError: rows are weighed, and each by 0.
+    """
     found: dict[str, Any] = {}
     if settings.label_confidence != "none":
         values = np.array(dataset[CONFIDENCE][:])
+        if settings.label_confidence == "weights" and not values.any():
+            raise CodeprefError(
+                f"label_confidence: {settings.confidence_column} is 0 in all {len(values)} rows, so nothing would be "
+                "learnt; leave it out, or name another confidence_column"
+            )
         numbers = {"mean": values.mean(), "lowest": values.min(), "highest": values.max()}
         found["label confidence"] = {name: round(float(value), 4) for name, value in numbers.items()}
     if _has_order(settings):

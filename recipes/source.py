@@ -19,6 +19,7 @@ from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 from huggingface_hub.errors import HFValidationError
 
+from codepref import reach
 from codepref.errors import CodeprefError
 from codepref.files import BadLine, json_lines, json_word
 
@@ -71,7 +72,11 @@ def opened(name: str, config: str | None, split: str, wanted: frozenset[str]) ->
     try:
         dataset = _dataset(name, config, split)
     except (DatasetsError, HFValidationError, OSError, RuntimeError, ValueError) as error:
-        raise CodeprefError(f"{name}: {str(error).partition(chr(10))[0]}; {GIVE}") from None
+        said = str(error).partition("\n")
+        if config is None and "available configs" in said[2]:  # what there is stands in the lines behind the first one
+            among = said[2].partition("[")[2].partition("]")[0].replace("'", "")
+            raise CodeprefError(f"{name}: has several configs; give dataset_config, one of {among}") from None
+        raise CodeprefError(f"{name}: {said[0]}; {GIVE}") from None
     there = dataset.column_names
     shown = [column for column in there if column in wanted]
     label = Path(name).name if path.is_dir() else name
@@ -97,7 +102,8 @@ def _dataset(name: str, config: str | None, split: str) -> Dataset:
     repository, _, tag = name.partition("@")
     if is_path(repository):
         raise ValueError(no_folder(repository))
-    return load_dataset(repository, config, split=split, revision=tag or None)
+    with reach.quick_to_fail(repository):
+        return load_dataset(repository, config, split=split, revision=tag or None)
 
 
 def is_path(name: str) -> bool:

@@ -22,7 +22,6 @@ HEAVY_ALLOWED = (
 )  # fmt: skip
 BY_NAME = {
     "codepref.cli._parser", "codepref.commands.options.builder", "evaluation.catalogue.benchmarks_of",
-    "codepref.commands.experiment.parse_only.main", "codepref.commands.experiment.parse_only._problem",
 }  # fmt: skip
 """Functions that import a module by a name that is made at run time: a command, a method, a benchmark, a recipe."""
 

@@ -1,6 +1,8 @@
 """`codepref build`: a preference dataset, by one of the methods."""
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     from builders.chain import estimate
     from codepref import config, stages
     from codepref.publish import hub, release
-    from codepref.publish.dataset import NoRows
 
     if arguments.configs:
         print(shipped_configs(CONFIGS / arguments.method))
@@ -75,13 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
             where
         )  # a build may take days: what would keep it from being published is said before it begins
     workers = arguments.workers or cores()
-    with stages.locked_runner(arguments.out, workers, arguments.quiet, ray, arguments.store) as runner:
-        try:
-            manifest = method.build(settings, runner, skip_bad=arguments.skip_bad)
-        except NoRows:
-            _explain_missing(runner.store, arguments.quiet)
-            raise
-        _explain_missing(runner.store, arguments.quiet)
+    with (
+        stages.locked_runner(arguments.out, workers, arguments.quiet, ray, arguments.store) as runner,
+        _missing_explained(runner.store, arguments.quiet),
+    ):
+        manifest = method.build(settings, runner, skip_bad=arguments.skip_bad)
     if not arguments.quiet:
         for name, part in manifest["dataset"].items():
             if part["rows"]:
@@ -92,19 +91,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _explain_missing(store: "Store", quiet: bool) -> None:
-    """Says how many codes do not define their entry point, where that is so.
+@contextlib.contextmanager
+def _missing_explained(store: "Store", quiet: bool) -> Iterator[None]:
+    """Says, after a build that was finished or has given no row, how many codes do not define their entry point.
 
     Raises:
         CodeprefError: none of all codes does.
     """
     from codepref.commands.entry_points import count_defined
+    from codepref.publish.dataset import NoRows
 
+    rowless: NoRows | None = None
+    try:
+        yield
+    except NoRows as error:
+        rowless = error
     found = count_defined(store)
     if found.none:
         raise CodeprefError(f"{store.root}: {found}")
     if found.missing and not quiet:
         print(f"note: {found}")
+    if rowless is not None:
+        raise rowless
 
 
 def _take_address(arguments: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codepref.commands.child import finished
+from codepref.commands.child import ending, finished
 from codepref.errors import CodeprefError
 from codepref.files import write_whole
 
@@ -135,7 +135,7 @@ class Chain:
             code = finished(command, environment=environment)
         if code:
             raise CodeprefError(
-                f"step '{step.name}' failed with exit code {code}; what was finished is kept. To go on: codepref "
+                f"step '{step.name}' {ending(code)}; what was finished is kept. To go on: codepref "
                 f"{again}; the step alone: {typed(step.words)}"
             )
 

@@ -1,6 +1,8 @@
 """A program that a command starts and waits for: it does not outlive the command, whatever ends that."""
 
 import ctypes
+import functools
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from typing import Any
 
 from codepref.errors import Terminated
 
+KILLED = 128 + signal.SIGKILL
 PATIENCE_S = 30
 """How long a program that was told to end may take over its last line."""
 _PDEATHSIG = 1
@@ -16,7 +19,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def finished(command: Sequence[str], *, output: Any = None, environment: Mapping[str, str] | None = None) -> int:
-    """Exit code of a program, once it has ended.
+    """Exit code of a program, once it has ended; of one that a signal has ended 128 and its number, as in shells.
 
     Args:
         command: The program and its arguments.
@@ -28,14 +31,27 @@ def finished(command: Sequence[str], *, output: Any = None, environment: Mapping
             of a terminal; SIGTERM reaches one, which passes it on. After SIGKILL the system passes SIGTERM on (Linux).
     """
     # one call of a loaded library after the fork, which takes no lock
-    program = subprocess.Popen(command, stdout=output, env=environment, preexec_fn=_end_with_parent)  # noqa: PLW1509
+    bound = functools.partial(_end_with_parent, os.getpid())
+    program = subprocess.Popen(command, stdout=output, env=environment, preexec_fn=bound)  # noqa: PLW1509
     try:
-        return program.wait()
+        code = program.wait()
+        return code if code >= 0 else 128 - code
     except KeyboardInterrupt as why:
         if isinstance(why, Terminated):
             program.terminate()
         _wait(program)
         raise
+
+
+def ending(code: int) -> str:
+    """How a program has ended, in words.
+
+    Args:
+        code: Its exit code.
+    """
+    if code == KILLED:
+        return "was killed (SIGKILL), as the system does where memory runs out"
+    return f"failed with exit code {code}"
 
 
 def _wait(program: "subprocess.Popen[bytes]") -> None:
@@ -49,6 +65,8 @@ def _wait(program: "subprocess.Popen[bytes]") -> None:
     program.wait()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     if _libc is not None:
         _libc.prctl(_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:  # it has ended before the system was told
+            os._exit(128 + signal.SIGTERM)

@@ -76,10 +76,15 @@ def _cell_again(run: "inspection.Run", arguments: argparse.Namespace) -> str:
 
 
 def _reranked(run: "inspection.Run", arguments: argparse.Namespace) -> str:
+    from builders.chain import ranking
+
     if run.manifest is None:
         raise CodeprefError(f"{run.root}: {run.state}; only a finished run can be ranked again")
     method = run.manifest["method"]
     module = builder(method) if method in methods() else None
     if not hasattr(module, "rerank"):
         raise CodeprefError(f"{run.root}: a run of {method!r} can not be ranked again")
-    return str(module.rerank(run, arguments.rank_with, arguments.set, arguments.out))  # type: ignore[union-attr]
+    name = arguments.rank_with
+    if name not in ranking.NAMES:
+        raise CodeprefError(f"--rank-with {name}: no such ranking; give one of {', '.join(ranking.NAMES)}")
+    return str(module.rerank(run, name, arguments.set, arguments.out))  # type: ignore[union-attr]

@@ -2,14 +2,19 @@
 
 import argparse
 import importlib.util
+import json
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from codepref.commands.child import finished
+from codepref.commands.child import KILLED, ending, finished
 from codepref.commands.options import RECIPES, config_file, config_names, offer, shipped_configs, shipped_folder
 from codepref.errors import CodeprefError
 
 TRAINERS = ("sft", "dpo", "kto", "focal_dpo")
+LESS = "lower per_device_train_batch_size or max_length; checkpoints that were finished are kept"
 MISSING = "train: the training libraries are missing; pip install 'codepref[train,tracking]'"
 
 
@@ -23,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--configs", action="store_true", help="list the shipped configurations and stop")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="overrides a key of the file")
     parser.add_argument("--skip-bad", action="store_true", help="leave out and count rows that can not be trained on")
+    parser.add_argument("--check", action="store_true", help="say whether these settings can be used, and stop")
     parser.add_argument("--accelerate", metavar="FILE", help="`accelerate launch` with this file (several GPUs, nodes)")
     parser.add_argument("--merge", metavar="ADAPTER", help="make a whole model of this adapter instead")
     parser.add_argument("--out", metavar="DIR", help="folder of the merged model")
@@ -45,17 +51,55 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.config = config_file(arguments.config, RECIPES)
     if arguments.merge and not arguments.out:
         raise CodeprefError("train: give --out DIR, the folder of the merged model")
+    if arguments.check:
+        return _check(arguments)
     command = command_of(arguments)
     if not arguments.push:
-        return finished(command)
+        return _ended(command)
     from codepref.publish import hub, release
 
     folder, where = _trained(arguments), hub.target(arguments.push, "model")
     hub.check_access(where)
-    code = finished(command)
+    code = _ended(command)
     if code == 0:
         hub.publish(release.model_release(folder, where.repo_id), where)
     return code
+
+
+def _ended(command: Sequence[str]) -> int:
+    """Exit code of a recipe, which has said itself what was wrong, unless it could not."""
+    code = finished(command)
+    if code == KILLED:
+        print(f"codepref: error: train: {Path(command[1]).name} {ending(code)}; {LESS}", file=sys.stderr)
+    return code
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if arguments.merge:
+        raise CodeprefError("train: --check goes with a recipe, not with --merge")
+    (said,) = problems([(arguments.method, recipe_words(arguments))])
+    if said is not None:
+        raise CodeprefError(said)
+    print(f"{arguments.method}: these settings can be used; model and rows were not looked at")
+    return 0
+
+
+def problems(asked: Sequence[tuple[str, Sequence[str]]]) -> list[str | None]:
+    """What the recipes say of settings, without a model: one process for all.
+
+    Args:
+        asked: Recipe and words of each training.
+
+    Raises:
+        CodeprefError: the recipes do not start.
+    """
+    words = [sys.executable, str(RECIPES / "check.py")]
+    done = subprocess.run(words, input=json.dumps(asked), capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise CodeprefError(f"train: the recipes can not be read: {last[0]}")
+    found: list[Any] = json.loads(done.stdout)
+    return found
 
 
 def command_of(arguments: argparse.Namespace) -> list[str]:
@@ -70,15 +114,20 @@ def command_of(arguments: argparse.Namespace) -> list[str]:
         words = [word for name, value in options.items() if value for word in (name, value)]
         return [sys.executable, str(RECIPES / "merge.py"), arguments.merge, *words]
     launch = [str(RECIPES / "launch.py"), "--config_file", arguments.accelerate]
-    command = [sys.executable, *(launch if arguments.accelerate else ()), str(RECIPES / f"{arguments.method}.py")]
-    command += ["--config", arguments.config, *_shipped_model(arguments.config)] if arguments.config else []
+    program = [*(launch if arguments.accelerate else ()), str(RECIPES / f"{arguments.method}.py")]
+    return [sys.executable, *program, *recipe_words(arguments)]
+
+
+def recipe_words(arguments: argparse.Namespace) -> list[str]:
+    """The words that a recipe is started with."""
+    words = ["--config", arguments.config, *_shipped_model(arguments.config)] if arguments.config else []
     for item in arguments.set:
         key, equals, value = item.partition("=")
         if not equals:
             raise CodeprefError(f"--set {item}: expected key=value")
-        command += [f"--{key}", *(_values(value) if key != "prompt_template" else [value])]
-    command += ["--skip_bad", "true"] if arguments.skip_bad else []
-    return command
+        words += [f"--{key}", *(_values(value) if key != "prompt_template" else [value])]
+    words += ["--skip_bad", "true"] if arguments.skip_bad else []
+    return words
 
 
 def _shipped_model(config: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from codepref.errors import CodeprefError
 from codepref.publish import release
 from codepref.publish.retry import explained
+from codepref.reach import quick_to_fail
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,12 @@ def _manifest(where: str, *kinds: release.Kind) -> tuple[bytes, dict[str, Any]]:
     with explained(name, "could not be read"):
         for kind in kinds or ("model", "dataset"):
             try:
-                path = hf_hub_download(name, "manifest.json", repo_type=kind, revision=revision or None)
+                with quick_to_fail(name):
+                    path = hf_hub_download(name, "manifest.json", repo_type=kind, revision=revision or None)
             except (RepositoryNotFoundError, EntryNotFoundError):
                 continue
+            except ConnectionError as error:
+                raise CodeprefError(f"{name}: {error}") from None
             raw = Path(path).read_bytes()
             return raw, json.loads(raw)
     raise CodeprefError(f"{where}: neither a folder nor a repository on the Hub with a manifest.json of codepref")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codepref import __version__
+from codepref import __version__, reach
 from codepref.errors import CodeprefError
 from codepref.publish.release import File, Kind, Release
 from codepref.publish.retry import Say, explained, first_line, patiently, reason
@@ -210,6 +210,11 @@ def _api(where: Target, writes: bool) -> "HfApi":
     token = huggingface_hub.get_token()
     if token is None and writes:
         raise CodeprefError(f"{where.repo_id}: no Hub token found; log in with `hf auth login` or set HF_TOKEN")
+    if not huggingface_hub.constants.HF_HUB_OFFLINE and not reach.answers():
+        raise CodeprefError(
+            f"{where.repo_id}: no connection to {huggingface_hub.constants.ENDPOINT}; {reach.REMEDY}, then run the "
+            "same command again. Nothing was sent"
+        )
     return huggingface_hub.HfApi(token=token or False, library_name="codepref", library_version=__version__)
 
 

@@ -1,5 +1,6 @@
 """A program that a command waits for ends with the command, whatever ends that."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from codepref.commands import child
 
 PARENT = """
 import sys
@@ -38,13 +41,29 @@ def test_it_ends_with_its_parent(number: signal.Signals, root: Path, tmp_path: P
     parent = subprocess.Popen([sys.executable, "-c", PARENT, SLEEPER, str(told)], cwd=root, stderr=subprocess.DEVNULL)
     while not (told.exists() and told.read_text()):
         time.sleep(0.05)
-    child = int(told.read_text())
+    program = int(told.read_text())
     os.kill(parent.pid, number)
     parent.wait()
     end = time.monotonic() + 20
-    while runs(child) and time.monotonic() < end:
+    while runs(program) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not runs(child)
+    assert not runs(program)
+
+
+def test_it_does_not_begin_after_its_parent_has_ended() -> None:
+    """The system tells a program of its parent's end from the moment on in which it is asked to."""
+    gone = functools.partial(child._end_with_parent, 0)
+    done = subprocess.run(
+        [sys.executable, "-c", "print('begun')"], preexec_fn=gone, stdout=subprocess.PIPE, check=False
+    )
+    assert (done.returncode, done.stdout) == (143, b"")
+
+
+def test_a_killed_program_has_the_exit_code_of_shells() -> None:
+    code = child.finished([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
+    assert code == 137
+    assert "memory runs out" in child.ending(code)
+    assert child.ending(3) == "failed with exit code 3"
 
 
 def test_its_exit_code_is_told(root: Path, tmp_path: Path) -> None:

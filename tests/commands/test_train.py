@@ -62,6 +62,24 @@ def test_what_is_refused(started, words, said, capsys):
     assert not started
 
 
+def test_a_recipe_that_was_killed_is_told(monkeypatch, capsys, tmp_path):
+    killer = "import os; os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(train, "command_of", lambda arguments: [sys.executable, "-c", killer])
+    assert cli.main(["train", "dpo"]) == 137
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "was killed (SIGKILL), as the system does where memory runs out; lower per_device_train_batch_size" in line
+
+
+def test_settings_are_checked_by_the_recipe_itself(started, root, capsys, tmp_path):
+    config = str(root / "recipes" / "tiny" / "dpo_lora.yaml")
+    asked = ["train", "dpo", "--config", config, "--accelerate", "fsdp2.yaml", "--check"]
+    assert cli.main([*asked, "--set", "max_entropy=0"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("codepref: error: max_entropy: 0.0 leaves no row")
+    assert cli.main(["train", "--merge", "x", "--out", "y", "--check"]) == 2
+    assert not started
+
+
 def test_without_the_training_libraries(started, monkeypatch, capsys):
     monkeypatch.setattr(train.importlib.util, "find_spec", lambda name: None)
     assert cli.main(["train", "dpo"]) == 2

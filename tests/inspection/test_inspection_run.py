@@ -107,7 +107,7 @@ def test_a_bad_folder_is_one_line(tmp_path, prepare, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--rank-with", "best"], "ranking.name: must be 'self_validation', 'pass_count'"),
+        (["--rank-with", "best"], "--rank-with best: no such ranking; give one of self_validation, pass_count, "),
         (["--rank-with", "pass_count", "--set", "limits.cpu_s=3"], "unknown key 'limits'"),
         (["--rank-with", "pass_count", "--set", "min_confidence=2"], "min_confidence"),
         (["--set", "min_confidence=0.5"], "--set and --out go with --rank-with NAME"),

@@ -111,5 +111,8 @@ def test_offline_mode_and_no_hub_at_all(remote, built, monkeypatch, capsys):
     assert "offline mode is on (HF_HUB_OFFLINE)" in capsys.readouterr().err
     monkeypatch.setattr(clients.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(clients.constants, "ENDPOINT", "http://127.0.0.1:9")
-    assert releases.publish(built) == 2
-    assert "no connection to http://127.0.0.1:9" in capsys.readouterr().err
+    for more in ([], ["--dry-run"]):
+        assert releases.publish(built, *more) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{REPO}: no connection to http://127.0.0.1:9; look at the network, the proxy and HF_ENDPOINT" in line
+    assert not remote.waits  # what never answered is not asked again and again

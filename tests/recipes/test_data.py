@@ -51,9 +51,9 @@ def test_a_folder_and_its_lineage(data, folder, rows):
     ("changes", "said"),
     [
         ({"dataset_config": "speed"}, "speed"),
+        ({"dataset_config": None}, "has several configs; give dataset_config, one of correctness, efficiency$"),
         ({"dataset_name": "absent/folder/deep"}, "no such folder"),
         ({"dataset_name": "./absent"}, "no such folder"),
-        ({"dataset_streaming": True}, "not supported"),
         ({"eval_fraction": 0.0001}, "leaves 12 to train on and 0"),
     ],
 )

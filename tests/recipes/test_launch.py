@@ -1,11 +1,15 @@
 """The launchers themselves: `accelerate launch` as the README has it, and two processes of torchrun."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 
+import interrupts
+import psutil
 import pytest
 
 pytestmark = pytest.mark.long
@@ -44,7 +48,7 @@ WATCHED = """
 import gc, sys
 
 sys.path.insert(0, "recipes")
-import dpo, recipe, torch
+import dpo, program, torch
 
 destroy = torch.distributed.destroy_process_group
 
@@ -58,7 +62,7 @@ def destroyed(group=None):
 
 
 torch.distributed.destroy_process_group = destroyed
-recipe.launched(dpo.main)
+program.launched(dpo.main)
 """
 """dpo.py, which says whether anything but the process group itself still holds the group when it is destroyed."""
 
@@ -87,3 +91,44 @@ def test_a_refusal_is_one_line_through_the_launcher_too(root, configure, tmp_pat
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"dpo.py: error: {tmp_path / 'none.jsonl'}: has no rows")
     assert "Traceback" not in done.stderr + done.stdout
+
+
+LAUNCHED = """
+import os, pathlib, sys, time
+
+folder = pathlib.Path(sys.argv[1])
+try:
+    (folder / "pid").write_text(str(os.getpid()))
+    time.sleep(200)
+except KeyboardInterrupt:
+    time.sleep(1)
+    (folder / "ended").touch()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_launcher_ends_with_its_program_and_never_before_it(root, tmp_path, number, code):
+    """SIGTERM comes to the launcher alone; Ctrl-C, to all, and the program finishes what it does."""
+    (tmp_path / "program.py").write_text(LAUNCHED)
+    (tmp_path / "one.yaml").write_text("distributed_type: 'NO'\nuse_cpu: true\nmixed_precision: 'no'\n")
+    words = ["--config_file", tmp_path / "one.yaml", tmp_path / "program.py", tmp_path]
+    launcher = interrupts.started(
+        [sys.executable, root / "recipes" / "launch.py", *words], stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env={**os.environ, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+    told = tmp_path / "pid"
+    try:
+        while not (told.exists() and told.read_text()):
+            assert launcher.poll() is None
+            time.sleep(0.1)
+        if number == signal.SIGTERM:
+            launcher.send_signal(number)
+        else:
+            os.killpg(launcher.pid, number)
+        assert launcher.wait(100) == code
+        assert not psutil.pid_exists(int(told.read_text()))
+        assert (tmp_path / "ended").exists() == (number == signal.SIGINT)
+        assert "Traceback" not in launcher.stderr.read()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(launcher.pid, signal.SIGKILL)

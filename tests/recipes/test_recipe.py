@@ -210,7 +210,9 @@ def test_yaml_scientific_numbers_are_numbers(configure, tmp_path):
     from trl import DPOConfig
 
     path = tmp_path / "plain.yaml"
-    path.write_text(yaml.safe_dump({"model_name_or_path": "x/y"}) + "learning_rate: 5e-6\nuse_cpu: true\n")
+    path.write_text(
+        yaml.safe_dump({"model_name_or_path": "x/y", "dataset_name": "x/z"}) + "learning_rate: 5e-6\nuse_cpu: true\n"
+    )
     _, args, _ = arguments.parse(arguments.PairArguments, DPOConfig, ["--config", str(path)])
     assert args.learning_rate == 5e-6
 
@@ -284,26 +286,3 @@ def test_kto_leaves_out_a_last_batch_of_one(train, rows, tmp_path, capsys):
     trainer = train("kto", dataset_name=str(path))
     assert trainer.train_dataset["label"].count(True) == trainer.train_dataset["label"].count(False) == 2
     assert "warning: one row is left out: alone in the last batch" in capsys.readouterr().out
-
-
-def test_trouble_of_a_program_is_one_line(capsys, monkeypatch):
-    import recipe
-    import torch
-
-    for error, code, said in (
-        (CodeprefError("this"), 2, "error: this"),
-        (
-            torch.OutOfMemoryError("CUDA out of memory. Tried to"),
-            2,
-            "CUDA out of memory; lower per_device_train_batch_size",
-        ),
-        (OSError(28, "No space left on device", "/out/x"), 2, "/out/x: No space left on device; checkpoints"),
-        (KeyboardInterrupt(), 130, "interrupted; go on from the last checkpoint with --resume_from_checkpoint last"),
-    ):
-
-        def main(error=error):
-            raise error
-
-        assert recipe._code_of(main) == code
-        assert said in capsys.readouterr().err
-    assert recipe._code_of(lambda: None) == 0

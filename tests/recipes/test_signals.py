@@ -77,6 +77,9 @@ def test_both_sides_of_a_pair_have_its_confidence(told):
         ({"confidence": None}, {"label_confidence": "soft"}, r"line 3: confidence is None; give a number, 0 to 1"),
         ({"confidence": 1.5}, {"label_confidence": "weights"}, r"line 3: confidence is 1.5; give a number, 0 to 1"),
         ({"confidence": True}, {"label_confidence": "weights"}, r"line 3: confidence is True"),
+        ({"confidence": float("nan")}, {"label_confidence": "soft"}, r"line 3: confidence is nan; give a number"),
+        ({"confidence": "0.5"}, {"label_confidence": "soft"}, r"line 3: confidence is '0.5'; give a number"),
+        ({"confidence": 99 * "a\n"}, {"label_confidence": "soft"}, r"line 3: confidence is .{1,40}; give a number"),
         ({"semantic_entropy": -1}, {"max_entropy": 0.3}, r"line 3: semantic_entropy is -1; give a number, 0 or more"),
         ({"rejected_error_type": ""}, {"error_order": "rare_first"}, r"line 3: rejected_error_type is ''"),
         ({}, {"label_confidence": "soft", "confidence_column": "sure"}, r"line 1: no column sure; .*confidence_column"),
@@ -103,6 +106,8 @@ def test_bad_signals_can_be_left_out(read):
         ("dpo", {"label_confidence": "strong"}, "give none or weights or soft"),
         ("dpo", {"max_entropy": 0.0}, "leaves no row"),
         ("dpo", {"max_crash_rate": 80}, "give a share"),
+        ("dpo", {"max_crash_rate": 0.5}, "max_crash_rate: does nothing by itself; set max_entropy"),
+        ("kto", {"confidence_column": "sure"}, "confidence_column: does nothing by itself; set label_confidence"),
         ("dpo", {"error_order": "rare_first", "train_sampling_strategy": "group_by_length"}, "give one of them"),
         ("dpo", {"label_confidence": "weights"}, "no column confidence; give a dataset of CodeDPO"),
         ("dpo", {"max_entropy": 0.3}, "no column semantic_entropy; build it with training_columns"),
@@ -115,6 +120,14 @@ def test_settings_that_mean_nothing_are_refused(train, method, changes, said):
     with pytest.raises(CodeprefError, match=said) as found:
         train(method, **changes)
     assert "\n" not in str(found.value)
+
+
+def test_weights_that_are_all_zero_are_refused(train, rows, tmp_path):
+    path = tmp_path / "unsure.jsonl"
+    path.write_text("".join(json.dumps({**row, "confidence": 0}) + "\n" for row in rows))
+    for method in ("dpo", "kto"):
+        with pytest.raises(CodeprefError, match=r"confidence is 0 in all \d+ rows, so nothing"):
+            train(method, dataset_name=str(path), label_confidence="weights")
 
 
 def test_a_run_reads_the_rows_in_their_order(train, told, monkeypatch):

@@ -2,10 +2,7 @@
 
 import argparse
 import importlib.util
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,6 @@ from codepref.errors import CodeprefError
 
 ARGPARSE = re.compile(r"^argument --(\w+)\S*: invalid (\w+) value: ")
 """How argparse words a value of the wrong kind."""
-PARSER = "codepref.commands.experiment.parse_only"
 
 
 def check_parts(experiment: Experiment) -> None:
@@ -77,13 +73,8 @@ def check_trainings(experiment: Experiment, planned: Sequence[Step], path: Path,
         return
     if importlib.util.find_spec("trl") is None:
         raise CodeprefError(train.MISSING)
-    asked = [_recipe_words(steps[name]) for name in own]
-    words = [sys.executable, "-m", PARSER]
-    done = subprocess.run(words, input=json.dumps(asked), capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise CodeprefError(f"train: the recipes can not be read: {last[0]}")
-    for (name, item), said in zip(own.items(), json.loads(done.stdout), strict=True):
+    found = train.problems([_recipe_words(steps[name]) for name in own])
+    for (name, item), said in zip(own.items(), found, strict=True):
         if said is not None:
             raise _worded(said, ("trainings", name), item.settings, path, overrides)
 
@@ -94,7 +85,7 @@ def _recipe_words(step: Step) -> tuple[str, list[str]]:
     train.add_arguments(parser)
     arguments = parser.parse_args(step.words[1:])
     arguments.config = config_file(arguments.config, RECIPES)
-    return arguments.method, train.command_of(arguments)[2:]
+    return arguments.method, train.recipe_words(arguments)
 
 
 def _worded(
@@ -105,6 +96,8 @@ def _worded(
     if not meant:
         return CodeprefError(f"{place(path, overrides, names)}: {'.'.join(names)}: {said}")
     inner = (*names, "settings", *max(meant, key=len).split("."))
-    problem = said.partition(": ")[2]  # what comes first is the place in a command that nobody has typed
+    where, _, problem = said.partition(": ")
+    if set(where.split(" and ")) & set(meant):  # else the place in a command that nobody has typed
+        problem = said
     problem = ARGPARSE.sub(r"\1: not a \2: ", problem)
     return CodeprefError(f"{place(path, overrides, inner)}: {'.'.join(names)}.settings: {problem}")

@@ -24,6 +24,13 @@ def test_the_line_of_the_key_is_named(tmp_path: Path) -> None:
     assert str(given).startswith("--set trainings.b.settings.num_train_epochs=many: trainings.b.settings: num_train")
 
 
+def test_the_key_stays_where_the_recipe_begins_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text("trainings:\n  b:\n    settings: {max_entropy: 0}\n")
+    told = _worded("max_entropy: 0.0 leaves no row", ("trainings", "b"), {"max_entropy": 0}, path, [])
+    assert str(told) == f"{path}, line 3: trainings.b.settings: max_entropy: 0.0 leaves no row"
+
+
 def test_what_speaks_of_no_setting_is_told_at_its_part(tmp_path: Path) -> None:
     path = tmp_path / "e.yaml"
     path.write_text(FILE)
