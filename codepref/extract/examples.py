@@ -1,0 +1,160 @@
+"""Examples in a prompt, as tests of known truth: whoever wrote the prompt says what the function returns.
+
+Read are doctests (`>>> f(2)`, then the value), lines that say what one call gives (`f(2) == 4`, `f(2) -> 4`,
+`f(2) returns 4`, `f(2)  # => 4`) and `assert` statements. Only what can be read in one way is taken: arguments without
+names, a value that is a literal, nothing before the call that may turn the sentence round. What is left out costs
+evidence; what is read wrongly would be evidence for wrong codes.
+"""
+
+import ast
+import builtins
+import doctest
+import re
+from collections.abc import Iterator
+
+from codepref.extract.syntax import named, parse
+from codepref.extract.testing import tests
+
+_FENCES = re.compile(r'"""|\'\'\'|```[ \t]*\w*')
+"""What ends a doctest without a blank line: the docstring's or the Markdown block's own marks."""
+_GIVES = re.compile(
+    r"`?\s*(?:(?:#|//)\s*(?:=+>|-+>|returns?\b|gives\b)?|=+>|-+>|={1,2}|[→➞⇒]|"
+    r"(?:should |must |will )?(?:returns?|gives?|yields?|outputs?|evaluates to|equals?)\b)\s*`?"
+)
+"""What stands between a call and its value."""
+_BULLET = re.compile(r"[\s`>#/*•-]*(?:\d+[.)]\s*)?`?")
+_INTRODUCED = re.compile(r"(?:.*[:,;]|(?:.*\s)?(?:and|for|example|e\.g\.|i\.e\.))\s*`?", re.IGNORECASE)
+"""What may stand before a call on its line."""
+_TURNS = re.compile(r"\b(?:not|never|no|wrong|incorrect\w*|instead|unlike|if|unless|while|return|lambda)\b|n't\b", re.I)
+"""Words before a call after which it may say something else."""
+_GOES_ON = re.compile(r"`?\s*(?:[.,;]*\s*$|#|//|\(|[.,;]?\s*(?:because|since|as|where|and)\b|[,;]\s*)")
+"""What may stand after a value; else it may be the beginning of something longer."""
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+CLOSE = 1e-6
+"""How far a result may be from a fraction that an example names."""
+LONGEST = 20
+"""Lines that one `assert` may have."""
+
+
+def examples(prompt: str, entry_point: str) -> list[str]:
+    """The examples in a prompt as tests, each once: `assert` statements on the entry point.
+
+    Args:
+        prompt: The prompt's text: code with a docstring, Markdown or prose.
+        entry_point: The function the prompt asks for; where it is empty (programs that read standard input) there are
+            no examples that could be read.
+    """
+    if not entry_point or entry_point not in prompt:
+        return []
+    found = list[str]()
+    for part in _FENCES.split(prompt):
+        said = [*_doctests(part, entry_point), *_sentences(part, entry_point), *_asserts(part, entry_point)]
+        for text in said:
+            found += tests(text, entry_point)[0]
+    return list(dict.fromkeys(found))
+
+
+def _doctests(text: str, entry_point: str) -> Iterator[str]:
+    """Assertions made of `>>>` lines and the values under them, each after the statements before it."""
+    try:
+        items = doctest.DocTestParser().get_examples(text)
+    except ValueError:  # it is laid out in a way that doctest refuses
+        return
+    before = ""
+    for item in items:
+        call = _expression(item.source)
+        if call is None:
+            before += item.source
+        elif entry_point in named(call) and item.want:
+            known, value = _literal(item.want.strip())
+            if known:
+                yield f"{before}{_asserted(ast.unparse(call), value)}"
+
+
+def _sentences(text: str, entry_point: str) -> Iterator[str]:
+    """Assertions made of lines such as `f(2) == 4`."""
+    name = re.compile(rf"(?<![\w.]){re.escape(entry_point)}\(")
+    for line in text.splitlines():
+        if re.search(r"\b(?:assert|def)\b", line):
+            continue
+        for match in name.finditer(line):
+            end = _end_of_call(line, match.start())
+            gives = _GIVES.match(line, end) if end else None
+            if gives is None or not _is_introduced(line[: match.start()], name):
+                continue
+            known, value = _value(line[gives.end() :])
+            if known:
+                yield _asserted(line[match.start() : end], value)
+
+
+def _asserts(text: str, entry_point: str) -> Iterator[str]:
+    """The `assert` statements on the entry point."""
+    rows = text.splitlines()
+    for number, row in enumerate(rows):
+        start = re.search(r"\bassert\b", row)
+        if start is None or _TURNS.search(row[: start.start()]):
+            continue
+        for end in range(number + 1, min(number + LONGEST, len(rows)) + 1):
+            statement = "\n".join([row[start.start() :], *rows[number + 1 : end]]).strip("` \t")
+            if parse(statement) is not None:
+                yield statement
+                break
+
+
+def _expression(source: str) -> ast.expr | None:
+    tree = parse(source)
+    if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        return None
+    return tree.body[0].value
+
+
+def _end_of_call(line: str, start: int) -> int:
+    """Where the call ends that begins there; 0 where it has no end or its arguments are more than values."""
+    for match in re.finditer(r"\)", line[start:]):
+        call = _expression(line[start : start + match.end()])
+        if isinstance(call, ast.Call):
+            arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+            return start + match.end() if all(map(_is_value, arguments)) else 0
+    return 0
+
+
+def _is_value(node: ast.expr) -> bool:
+    """Whether an expression has a value of its own: names in it are only builtins that are called, as in `set()`."""
+    called = {inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call)}
+    names = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
+    return all(name in called and hasattr(builtins, name.id) for name in names)
+
+
+def _is_introduced(before: str, name: re.Pattern[str]) -> bool:
+    """Whether what stands before a call on its line leaves no doubt that the call is an example."""
+    if _TURNS.search(before):
+        return False
+    return bool(_BULLET.fullmatch(before) or _INTRODUCED.fullmatch(before))
+
+
+def _value(text: str) -> tuple[bool, object]:
+    """Whether a text begins with a literal, nothing of which may be missing, and the literal's value."""
+    for end in range(len(text), 0, -1):
+        if text[end - 1].isspace() or not _GOES_ON.match(text, end):
+            continue
+        known, value = _literal(text[:end])
+        if known:
+            return known, value
+    return False, None
+
+
+def _literal(text: str) -> tuple[bool, object]:
+    """Whether a text is a literal, and its value. `1, 2` and `("a")` are none: a tuple may be meant or not."""
+    if text in _WORDS:
+        return True, _WORDS[text]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return False, None
+    return isinstance(value, tuple) == text.startswith("("), value
+
+
+def _asserted(call: str, value: object) -> str:
+    if isinstance(value, float):
+        return f"assert abs({call} - {value!r}) < {CLOSE}"
+    return f"assert {call} is {value}" if value is None else f"assert {call} == {value!r}"
