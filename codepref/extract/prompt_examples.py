@@ -10,10 +10,13 @@ import ast
 import builtins
 import doctest
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from codepref.extract.syntax import named, parse
 from codepref.extract.testing import tests
+from codepref.files import LineError, json_word
+from codepref.stdin import text_of
 
 _FENCES = re.compile(r'"""|\'\'\'|```[ \t]*\w*')
 """What ends a doctest without a blank line: the docstring's or the Markdown block's own marks."""
@@ -23,11 +26,11 @@ _GIVES = re.compile(
 )
 """What stands between a call and its value."""
 _BULLET = re.compile(r"[\s`>#/*•-]*(?:\d+[.)]\s*)?`?")
-_INTRODUCED = re.compile(r"(?:.*[:,;]|(?:.*\s)?(?:and|for|example|e\.g\.|i\.e\.))\s*`?", re.IGNORECASE)
+_INTRODUCED = re.compile(r"(?:.*[:,;.]|(?:.*\s)?(?:and|also|for|so|thus|example|instance))\s*`?", re.IGNORECASE)
 """What may stand before a call on its line."""
-_TURNS = re.compile(r"\b(?:not|never|no|wrong|incorrect\w*|instead|unlike|if|unless|while|return|lambda)\b|n't\b", re.I)
+_TURNS = re.compile(r"\b(?:not|never|no|wrong|incorrect\w*|instead|unlike|if|unless|while|lambda)\b|n't\b", re.I)
 """Words before a call after which it may say something else."""
-_GOES_ON = re.compile(r"`?\s*(?:[.,;]*\s*$|#|//|\(|[.,;]?\s*(?:because|since|as|where|and)\b|[,;]\s*)")
+_GOES_ON = re.compile(r"`?\s*(?:[.,;]*\s*$|#|//|\(|[.,;]?\s*(?:because|since|as|where|and)\b|[,;]\s*`?\w+\()")
 """What may stand after a value; else it may be the beginning of something longer."""
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 CLOSE = 1e-6
@@ -54,6 +57,26 @@ def examples(prompt: str, entry_point: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def given_examples(entry: Mapping[str, Any], entry_point: str) -> tuple[str, ...]:
+    """The tests under the key `examples` of a prompt's line, single ones, each once; none without the key.
+
+    Raises:
+        LineError: they are no list of tests, or there is one that does not use the entry point.
+    """
+    given = entry.get("examples", [])
+    if not isinstance(given, list):
+        raise LineError(f"examples is {json_word(given)}", "write a list of tests that are known to be right")
+    found = list[str]()
+    for index, item in enumerate(given):
+        usable, rejected = tests(text_of(item, f"examples[{index}]"), entry_point)
+        if rejected:
+            problem = " ".join(filter(None, (rejected[0].rule, rejected[0].detail)))
+            wanted = f"an assert on {entry_point}" if entry_point else 'a test {"input": ..., "output": ...}'
+            raise LineError(f"examples[{index}] is no test: {problem}", f"write {wanted}, or leave it out")
+        found += usable
+    return tuple(dict.fromkeys(found))
+
+
 def _doctests(text: str, entry_point: str) -> Iterator[str]:
     """Assertions made of `>>>` lines and the values under them, each after the statements before it."""
     try:
@@ -68,7 +91,8 @@ def _doctests(text: str, entry_point: str) -> Iterator[str]:
         elif entry_point in named(call) and item.want:
             known, value = _literal(item.want.strip())
             if known:
-                yield f"{before}{_asserted(ast.unparse(call), value)}"
+                text = ast.unparse(call)
+                yield before + _asserted(text if isinstance(call, ast.Call) else f"({text})", value)
 
 
 def _sentences(text: str, entry_point: str) -> Iterator[str]:
@@ -91,11 +115,13 @@ def _asserts(text: str, entry_point: str) -> Iterator[str]:
     """The `assert` statements on the entry point."""
     rows = text.splitlines()
     for number, row in enumerate(rows):
+        indent = row[: len(row) - len(row.lstrip())]
         start = re.search(r"\bassert\b", row)
         if start is None or _TURNS.search(row[: start.start()]):
             continue
         for end in range(number + 1, min(number + LONGEST, len(rows)) + 1):
-            statement = "\n".join([row[start.start() :], *rows[number + 1 : end]]).strip("` \t")
+            more = (line.removeprefix(indent) for line in rows[number + 1 : end])
+            statement = "\n".join([row[start.start() :], *more]).strip("` \t")
             if parse(statement) is not None:
                 yield statement
                 break
@@ -135,7 +161,7 @@ def _is_introduced(before: str, name: re.Pattern[str]) -> bool:
 def _value(text: str) -> tuple[bool, object]:
     """Whether a text begins with a literal, nothing of which may be missing, and the literal's value."""
     for end in range(len(text), 0, -1):
-        if text[end - 1].isspace() or not _GOES_ON.match(text, end):
+        if text[end - 1] in " \t." or not _GOES_ON.match(text, end):  # `9.` ends a sentence
             continue
         known, value = _literal(text[:end])
         if known:
