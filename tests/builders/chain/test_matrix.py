@@ -80,7 +80,12 @@ def test_prompts_that_cannot_be_ranked():
 def test_examples_are_run_beside_the_tests():
     prompt = 'def f(x):\n    """Leave x as it is.\n\n    >>> f(3)\n    3\n    """\n'
     samples = Samples(
-        "p", prompt, "f", tuple(map(Sample, CODES)), tuple(map(Sample, TESTS)), examples=("assert f(4) == 4",)
+        "p",
+        prompt,
+        "f",
+        (Sample(CODES[0]), Sample(CODES[5])),
+        tuple(map(Sample, TESTS)),
+        examples=("assert f(4) == 4",),
     )
     table = to_table([samples], Samples)
     row, _ = run(Selection(), table)
@@ -92,8 +97,8 @@ def test_examples_are_run_beside_the_tests():
         for read in (True, False)
         for chosen in [to_table([row if read else replace(row, examples=())], Candidates)]
     }
-    assert ran[True].example_verdicts == (("passed", "passed"), ("passed", "passed"), ("failed", "failed"))
-    assert replace(ran[True], example_verdicts=((),) * 3) == ran[False]
+    assert ran[True].example_verdicts == (("passed", "passed"), ("failed", "failed"))
+    assert replace(ran[True], example_verdicts=((),) * 2) == ran[False]
 
 
 def test_the_matrix_has_a_cell_for_every_code_and_test():
