@@ -1,9 +1,10 @@
 """Examples in a prompt, as tests of known truth: whoever wrote the prompt says what the function returns.
 
 Read are doctests (`>>> f(2)`, then the value), lines that say what one call gives (`f(2) == 4`, `f(2) -> 4`,
-`f(2) returns 4`, `f(2)  # => 4`) and `assert` statements. Only what can be read in one way is taken: arguments without
-names, a value that is a literal, nothing before the call that may turn the sentence round. What is left out costs
-evidence; what is read wrongly would be evidence for wrong codes.
+`f(2) returns 4`, `f(2)  # => 4`), inputs with their outputs (`Input: x = 2`, then `Output: 4`; `for x = 2 the output
+should be 4`) and `assert` statements. Only what can be read in one way is taken: arguments that are values themselves, a
+literal for the result, nothing before the call that may turn the sentence round. What is left out costs evidence; what
+is read wrongly would be evidence for wrong codes.
 """
 
 import ast
@@ -32,6 +33,9 @@ _TURNS = re.compile(r"\b(?:not|never|no|wrong|incorrect\w*|instead|unlike|if|unl
 """Words before a call after which it may say something else."""
 _GOES_ON = re.compile(r"`?\s*(?:[.,;]*\s*$|#|//|\(|[.,;]?\s*(?:because|since|as|where|and)\b|[,;]\s*`?\w+\()")
 """What may stand after a value; else it may be the beginning of something longer."""
+_INPUT = re.compile(r"\binput\s*\d*\s*:\s*(\S.*?)[,;]?\s*(?:->|=>)?\s*\b(?:expected\s+)?output\s*\d*\s*:\s*(.+)", re.I)
+_FOR = re.compile(r"\b(?:for|if|when|given|with)\s+`?(\w+\s*=.*)", re.I)
+_OUTPUT = re.compile(r"\b(?:output|result|answer)\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|is)\s+(.+)", re.I)
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 CLOSE = 1e-6
 """How far a result may be from a fraction that an example names."""
@@ -50,8 +54,14 @@ def examples(prompt: str, entry_point: str) -> list[str]:
     if not entry_point or entry_point not in prompt:
         return []
     found = list[str]()
+    parameters = _parameters(prompt, entry_point)
     for part in _FENCES.split(prompt):
-        said = [*_doctests(part, entry_point), *_sentences(part, entry_point), *_asserts(part, entry_point)]
+        said = [
+            *_doctests(part, entry_point),
+            *_sentences(part, entry_point),
+            *_inputs(part, entry_point, parameters),
+            *_asserts(part, entry_point),
+        ]
         for text in said:
             found += tests(text, entry_point)[0]
     return list(dict.fromkeys(found))
@@ -109,6 +119,56 @@ def _sentences(text: str, entry_point: str) -> Iterator[str]:
             known, value = _value(line[gives.end() :])
             if known:
                 yield _asserted(line[match.start() : end], value)
+
+
+def _parameters(prompt: str, entry_point: str) -> ast.arguments | None:
+    """The parameters of the entry point, where the prompt shows its first line."""
+    start = re.search(rf"\bdef\s+{re.escape(entry_point)}\s*\(", prompt)
+    for end in re.finditer(":", prompt[start.start() :] if start else ""):
+        assert start is not None
+        tree = parse(f"{prompt[start.start() :][: end.end()]} pass")
+        if tree is not None and isinstance(tree.body[0], ast.FunctionDef):
+            return tree.body[0].args
+    return None
+
+
+def _inputs(text: str, entry_point: str, parameters: ast.arguments | None) -> Iterator[str]:
+    """Assertions made of inputs and the outputs said to belong to them."""
+    if parameters is None or parameters.vararg or parameters.kwonlyargs or parameters.kwarg:
+        return
+    for match in _INPUT.finditer(text):
+        given = _arguments(match[1].strip("` "), parameters)
+        known, value = _value(match[2].lstrip("`"))
+        if given and known:
+            yield _asserted(f"{entry_point}({given})", value)
+    for line in text.splitlines():
+        output = _OUTPUT.search(line)
+        start = _FOR.search(line[: output.start()]) if output else None
+        if output is None or start is None:
+            continue
+        named_values = start[1]
+        readings = (_arguments(named_values[:end], parameters) for end in range(len(named_values), 0, -1))
+        given = next(filter(None, readings), "")
+        known, value = _value(output[1].lstrip("`"))
+        if given and known:
+            yield _asserted(f"{entry_point}({given})", value)
+
+
+def _arguments(text: str, parameters: ast.arguments) -> str:
+    """The arguments that a text names, in the words of a call; empty where it does not name those the function needs.
+
+    `x = 2, y = 3` names two; `2` names the only one. They are given by position, since a code may name them otherwise.
+    """
+    call = _expression(f"_({text})")
+    names = [parameter.arg for parameter in (*parameters.posonlyargs, *parameters.args)]
+    if not isinstance(call, ast.Call) or (call.args and not len(call.args) == len(names) == 1):
+        return ""
+    given = dict(zip(names, call.args, strict=False)) | {item.arg or "": item.value for item in call.keywords}
+    first = names[: len(given)]
+    fits = set(given) == set(first) and len(first) >= len(names) - len(parameters.defaults)
+    if not given or not fits or not all(map(_is_value, given.values())):
+        return ""
+    return ", ".join(ast.unparse(given[name]) for name in first)
 
 
 def _asserts(text: str, entry_point: str) -> Iterator[str]:

@@ -82,6 +82,33 @@ def test_what_is_left_out(text):
     assert examples(text, "f") == []
 
 
+@pytest.mark.parametrize(
+    ("signature", "text", "expected"),
+    [
+        ("f(x)", "Input: [4, 2]\nOutput: [2, 1]\nExplanation: so it is", ["assert f([4, 2]) == [2, 1]"]),
+        ("f(x, y=1)", "Example 1:\n\nInput: x = 2, y = 'a'\nOutput: \"b\"", ["assert f(2, 'a') == 'b'"]),
+        ("f(x: int, y: int) -> int", "Input: y = 2, x = 3\nOutput: 4  # why", ["assert f(3, 2) == 4"]),
+        ("f(x)", "Sample Input 1: 2, Expected Output 1: 3", ["assert f(2) == 3"]),
+        ("f(x)", "For x = 'AB' the output should be 1.", ["assert f('AB') == 1"]),
+        ("f(x, y)", "if x = [1, 2], y = 3, the result is (1, True)", ["assert f([1, 2], 3) == (1, True)"]),
+        ("f(x)", "For x = 10, the sum will be 1 the output should be '1'.", ["assert f(10) == '1'"]),
+        ("f(x, y)", "Input: 2\nOutput: 4", []),  # of which parameter?
+        ("f(x, y)", "Input: 2, 3\nOutput: 4", []),  # two, or a tuple
+        ("f(x, y)", "Input: x = 2\nOutput: 4", []),
+        ("f(x)", "Input: y = 2\nOutput: 4", []),
+        ("f(x)", "Input: n\nOutput: 4", []),
+        ("f(x)", "Input: 2\nOutput: the square", []),
+        ("f(x)", "For x = 2 the output should not be 4", []),
+        ("f(x)", "For x = n the output should be 4", []),
+        ("f(*x)", "Input: 2\nOutput: 4", []),
+        ("g(x)", "For f: input: 2\nOutput: 4", []),
+    ],
+)
+def test_inputs_and_outputs(signature, text, expected):
+    body = "\n".join(f"    {line}" for line in text.splitlines())
+    assert examples(f'def {signature}:\n    """Do it.\n\n{body}\n    """\n', "f") == expected
+
+
 def test_forms_of_prompts():
     assert examples("Write f.\n\n```python\n>>> f(1)\n2\n```\n\nAlso f(2) == 3.\n", "f") == [
         "assert f(1) == 2",
@@ -99,7 +126,7 @@ def test_examples_of_humaneval_are_true(shared):
     with gzip.open(shared / "benchmarks/HumanEval.jsonl.gz", "rt", encoding="utf-8") as lines:
         tasks = [task for task in map(json.loads, lines) if int(task["task_id"].partition("/")[2]) % 2 == 0]
     read = {task["task_id"]: tuple(examples(task["prompt"], task["entry_point"])) for task in tasks}
-    assert sum(map(bool, read.values())) == 70
+    assert sum(map(bool, read.values())) == 78
     jobs = [
         Job(task["task_id"], (task["prompt"] + task["canonical_solution"],), read[task["task_id"]], task["entry_point"])
         for task in tasks
