@@ -2,9 +2,9 @@
 
 Read are doctests (`>>> f(2)`, then the value), lines that say what one call gives (`f(2) == 4`, `f(2) -> 4`,
 `f(2) returns 4`, `f(2)  # => 4`), inputs with their outputs (`Input: x = 2`, then `Output: 4`; `for x = 2 the output
-should be 4`) and `assert` statements. Only what can be read in one way is taken: arguments that are values themselves, a
-literal for the result, nothing before the call that may turn the sentence round. What is left out costs evidence; what
-is read wrongly would be evidence for wrong codes.
+should be 4`) and `assert` statements. Only what can be read in one way is taken: values for arguments, a literal for the
+result, nothing before the call that may turn the sentence round. What is left out costs evidence; what is read wrongly
+would be evidence for wrong codes.
 """
 
 import ast
@@ -33,14 +33,20 @@ _TURNS = re.compile(r"\b(?:not|never|no|wrong|incorrect\w*|instead|unlike|if|unl
 """Words before a call after which it may say something else."""
 _GOES_ON = re.compile(r"`?\s*(?:[.,;]*\s*$|#|//|\(|[.,;]?\s*(?:because|since|as|where|and)\b|[,;]\s*`?\w+\()")
 """What may stand after a value; else it may be the beginning of something longer."""
-_INPUT = re.compile(r"\binput\s*\d*\s*:\s*(\S.*?)[,;]?\s*(?:->|=>)?\s*\b(?:expected\s+)?output\s*\d*\s*:\s*(.+)", re.I)
+_INPUT = re.compile(
+    r"\binput ?\d*:\s{0,80}(\S.*?)[,;]?\s{0,80}(?:->|=>)?\s{0,80}\b(?:expected )?output ?\d*:\s{0,80}(.+)", re.I
+)
 _FOR = re.compile(r"\b(?:for|if|when|given|with)\s+`?(\w+\s*=.*)", re.I)
 _OUTPUT = re.compile(r"\b(?:output|result|answer)\s+(?:should\s+be|must\s+be|will\s+be|would\s+be|is)\s+(.+)", re.I)
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 CLOSE = 1e-6
 """How far a result may be from a fraction that an example names."""
 LONGEST = 20
-"""Lines that one `assert` may have."""
+"""Lines that one `assert` or one `def` may have."""
+LONGEST_ARGUMENTS = 300
+"""Characters of the values that a sentence names."""
+LONGEST_LINE = 2000
+"""Characters; no example stands in a longer line, and reading one could take long."""
 
 
 def examples(prompt: str, entry_point: str) -> list[str]:
@@ -53,18 +59,24 @@ def examples(prompt: str, entry_point: str) -> list[str]:
     """
     if not entry_point or entry_point not in prompt:
         return []
-    found = list[str]()
     parameters = _parameters(prompt, entry_point)
-    for part in _FENCES.split(prompt):
+    readable = "\n".join(line for line in prompt.splitlines() if len(line) <= LONGEST_LINE)
+    found = (test for part in _FENCES.split(readable) for test in _of_part(part, entry_point, parameters))
+    return list(dict.fromkeys(found))
+
+
+def _of_part(part: str, entry_point: str, parameters: ast.arguments | None) -> list[str]:
+    """The examples in a part of a prompt; none where it is nested too deeply or a number is too long to be written."""
+    try:
         said = [
             *_doctests(part, entry_point),
             *_sentences(part, entry_point),
             *_inputs(part, entry_point, parameters),
             *_asserts(part, entry_point),
         ]
-        for text in said:
-            found += tests(text, entry_point)[0]
-    return list(dict.fromkeys(found))
+        return [test for text in said for test in tests(text, entry_point)[0]]
+    except (RecursionError, ValueError):
+        return []
 
 
 def given_examples(entry: Mapping[str, Any], entry_point: str) -> tuple[str, ...]:
@@ -124,9 +136,9 @@ def _sentences(text: str, entry_point: str) -> Iterator[str]:
 def _parameters(prompt: str, entry_point: str) -> ast.arguments | None:
     """The parameters of the entry point, where the prompt shows its first line."""
     start = re.search(rf"\bdef\s+{re.escape(entry_point)}\s*\(", prompt)
-    for end in re.finditer(":", prompt[start.start() :] if start else ""):
-        assert start is not None
-        tree = parse(f"{prompt[start.start() :][: end.end()]} pass")
+    head = "\n".join(prompt[start.start() :].splitlines()[:LONGEST])[:LONGEST_LINE] if start else ""
+    for end in re.finditer(":", head):
+        tree = parse(f"{head[: end.end()]} pass")
         if tree is not None and isinstance(tree.body[0], ast.FunctionDef):
             return tree.body[0].args
     return None
@@ -146,7 +158,7 @@ def _inputs(text: str, entry_point: str, parameters: ast.arguments | None) -> It
         start = _FOR.search(line[: output.start()]) if output else None
         if output is None or start is None:
             continue
-        named_values = start[1]
+        named_values = start[1][:LONGEST_ARGUMENTS]
         readings = (_arguments(named_values[:end], parameters) for end in range(len(named_values), 0, -1))
         given = next(filter(None, readings), "")
         known, value = _value(output[1].lstrip("`"))
@@ -182,8 +194,10 @@ def _asserts(text: str, entry_point: str) -> Iterator[str]:
         for end in range(number + 1, min(number + LONGEST, len(rows)) + 1):
             more = (line.removeprefix(indent) for line in rows[number + 1 : end])
             statement = "\n".join([row[start.start() :], *more]).strip("` \t")
-            if parse(statement) is not None:
+            is_whole = parse(statement) is not None
+            if is_whole:
                 yield statement
+            if is_whole or "assert" in "".join(rows[end : end + 1]):
                 break
 
 

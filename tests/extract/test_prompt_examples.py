@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 
 import pytest
 
@@ -119,6 +120,33 @@ def test_forms_of_prompts():
     refused = inside(">>>f(1)\n2")  # doctest wants a blank
     assert examples(refused + inside("f(2) == 3"), "f") == ["assert f(2) == 3"]
     assert examples("f(1) == 2", "") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f(" + "(" * 900,
+        "f(" + "[" * 900 + "]" * 900 + ") == 1",
+        "f(1) == " + "[" * 900 + "]" * 900,
+        f"f(1) == 0x{'f' * 1900}",
+        f">>> f(0x{'f' * 1900})\n1",
+        "f(1) == " + "1, f(" * 300,
+        "f(1" + ")" * 1900,
+        "f(2) == " + "9" * 1990,
+        "f(2) == 3" + " " * 100_000 + "x",
+        "\n".join(["f(("] * 3000),
+        "input: 1" + "\n" * 50_000 + "output: 2",
+        "for x = " + "1, y = " * 250 + "the output should be 1",
+        "def f(" + "x: y, " * 3000,
+        "assert f(\n" * 2000,
+        "a" * 200_000 + " f(1)",
+    ],
+)
+def test_no_text_takes_long_or_breaks_it(text):
+    start = time.process_time()
+    assert len(examples(inside(text), "f")) <= 1
+    assert len(examples(text, "f")) <= 1
+    assert time.process_time() - start < 3
 
 
 def test_examples_of_humaneval_are_true(shared):
