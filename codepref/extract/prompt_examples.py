@@ -2,7 +2,7 @@
 
 Read are doctests (`>>> f(2)`, then the value), lines that say what one call gives (`f(2) == 4`, `f(2) -> 4`,
 `f(2) returns 4`, `f(2)  # => 4`), inputs with their outputs (`Input: x = 2`, then `Output: 4`; `for x = 2 the output
-should be 4`) and `assert` statements. Only what can be read in one way is taken: values for arguments, a literal for the
+should be 4`) and `assert` statements. Only what reads in one way is taken: values for arguments, a literal for the
 result, nothing before the call that may turn the sentence round. What is left out costs evidence; what is read wrongly
 would be evidence for wrong codes.
 """
