@@ -159,12 +159,12 @@ def _candidates(
     config: SampledSource, runner: Runner, stages: list[Stage], gate: decontaminate.Gate | None
 ) -> list[Stage]:
     sizes = config.codes_per_prompt, config.tests_per_prompt
-    selection = matrix.Selection(*sizes, config.distinct_codes, config.distinct_tests, _reads_examples(config))
+    selection = matrix.Selection(*sizes, config.distinct_codes, config.distinct_tests, reads_examples(config))
     ready = runner.map("candidates", matrix.select_candidates, selection, [stages[-1]])
     return [*stages, ready] if gate is None else [*stages, ready, gate.codes(ready)]
 
 
-def _reads_examples(config: SampledSource) -> bool:
+def reads_examples(config: SampledSource) -> bool:
     """Whether examples are read in prompts: what a model wrote itself is no known truth."""
     return config.prompt_examples and config.seeds is None
 
@@ -227,7 +227,7 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
             shapes.update(_shape(row) for row in _ready(stages))
             return dry_run.plan_recorded(_ready(stages))
         shapes.update((*sizes, not row.entry_point) for row in rows_of(stages[-1], Samples))
-        examples = sum(len(matrix.examples_of(row, _reads_examples(config))) for row in rows_of(stages[-1], Samples))
+        examples = sum(len(matrix.examples_of(row, reads_examples(config))) for row in rows_of(stages[-1], Samples))
         assert config.generation is not None
         return dry_run.plan_prompts(rows_of(stages[-1], Samples), config.generation, asked, examples)
 
