@@ -292,7 +292,7 @@ def test_prompts_of_later_rounds_keep_examples_and_that_there_is_no_entry_point(
     rows = [Samples("a", "Add.", "", (), ()), Samples("f", "Write f.", "f", (), (), examples=("assert f(1) == 2",))]
     stage = runner.source("samples", iter([Shard(to_table(rows, Samples))]), {}, 2)
     path = rounds.write_round_prompts(tmp_path, stage)
-    found = rows_of(prompt_stage(runner, path, 9), Samples)
+    found = list(rows_of(prompt_stage(runner, path, 9), Samples))
     assert [(row.prompt_id, row.entry_point) for row in found] == [("a", ""), ("f", "f")]
     assert [row.examples for row in found] == [(), ("assert f(1) == 2",)]
 
