@@ -111,10 +111,20 @@ def _doctests(text: str, entry_point: str) -> Iterator[str]:
         if call is None:
             before += item.source
         elif entry_point in named(call) and item.want:
-            known, value = _literal(item.want.strip())
-            if known:
-                text = ast.unparse(call)
-                yield before + _asserted(text if isinstance(call, ast.Call) else f"({text})", value)
+            yield from (before + said for said in _shown(call, item.want.rstrip("\n")))
+
+
+def _shown(call: ast.expr, want: str) -> Iterator[str]:
+    """The assertion that a doctest makes: what is printed, or the value of an expression."""
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print":
+        if len(call.args) == 1 and not call.keywords:
+            yield f"assert str({ast.unparse(call.args[0])}) == {want!r}"
+        return
+    known, value = _literal(want.strip())
+    if known and isinstance(call, ast.Compare) and value is True:
+        yield f"assert {ast.unparse(call)}"
+    elif known:
+        yield _asserted(ast.unparse(call) if isinstance(call, ast.Call) else f"({ast.unparse(call)})", value)
 
 
 def _sentences(text: str, entry_point: str) -> Iterator[str]:
@@ -126,7 +136,7 @@ def _sentences(text: str, entry_point: str) -> Iterator[str]:
         for match in name.finditer(line):
             end = _end_of_call(line, match.start())
             gives = _GIVES.match(line, end) if end else None
-            if gives is None or not _is_introduced(line[: match.start()], name):
+            if gives is None or not _is_introduced(line[: match.start()]):
                 continue
             known, value = _value(line[gives.end() :])
             if known:
@@ -225,7 +235,7 @@ def _is_value(node: ast.expr) -> bool:
     return all(name in called and hasattr(builtins, name.id) for name in names)
 
 
-def _is_introduced(before: str, name: re.Pattern[str]) -> bool:
+def _is_introduced(before: str) -> bool:
     """Whether what stands before a call on its line leaves no doubt that the call is an example."""
     if _TURNS.search(before):
         return False
