@@ -7,6 +7,9 @@ NAME=CACHE are caches of `label_matrix` (CodeGen-16B, gpt-3.5) and `label_runs` 
 Learning. Draws of many shapes (`SHAPES`) of all sources, every source and every task counting the same; pairs of
 `LEARNT_FROM`; a ridge logistic model of "chosen right and rejected wrong" on `builders.chain.confidence.FEATURES`.
 
+With --examples the caches have examples (`label_examples`): the weights of `EXAMPLE_FEATURES` alone are learnt, with
+all others as the builders have them, so that pairs of prompts without examples keep their confidence.
+
 Measuring. Draws of at most 15 codes x 15 tests, never with weights that saw the same task:
 - `new tasks`: five folds over the tasks of all sources; what a model much like one of these may expect;
 - `new model`: weights from the other sources alone; what any other model may expect.
@@ -85,11 +88,19 @@ def fold_of(found: Pairs) -> NDArray[np.int64]:
     return found.task % FOLDS
 
 
-def learn(parts: Sequence[tuple[Pairs, NDArray[np.bool_]]]) -> Learnt:
-    """A model from some pairs of each source (`Pairs` and which of them), every source and task counting the same."""
+def learn(parts: Sequence[tuple[Pairs, NDArray[np.bool_]]], examples: bool = False) -> Learnt:
+    """A model from some pairs of each source (`Pairs` and which of them), every source and task counting the same.
+
+    `examples`: only the weights of examples are learnt.
+    """
     features = np.concatenate([found.features[kept] for found, kept in parts])
     right = np.concatenate([found.right[kept] for found, kept in parts])
     weights = np.concatenate([_by_task(found.task[kept]) for found, kept in parts]) / len(parts)
+    if examples:
+        known = confidence.WEIGHTS[: -len(confidence.EXAMPLE_FEATURES)]
+        odds = known[0] + features[:, : len(known) - 1] @ np.array(known[1:])
+        more = logistic_beside(odds, features[:, len(known) - 1 :], right, weights)
+        return Learnt((*known, *more.tolist()), confidence.LEARNT_SHARE)
     return Learnt(tuple(logistic(features, right, weights).tolist()), float((right * weights).sum()))
 
 
@@ -115,6 +126,16 @@ def logistic(features: Floats, right: NDArray[np.bool_], weights: Floats) -> Flo
     return np.array([beta[0] - (mean * scaled).sum(), *scaled])
 
 
+def logistic_beside(known: Floats, features: Floats, right: NDArray[np.bool_], weights: Floats) -> Floats:
+    """Weights of further features of a ridge logistic model, whose log odds without them are known."""
+    beta = np.zeros(features.shape[1])
+    for _ in range(12):
+        p = 1 / (1 + np.exp(-known - features @ beta))
+        slope = features.T @ (features * (weights * p * (1 - p))[:, None]) + np.eye(len(beta)) * RIDGE
+        beta -= np.linalg.solve(slope, features.T @ (weights * (p - right)) + RIDGE * beta)
+    return beta
+
+
 def sure_of(found: Pairs, log_odds: Floats, learnt_share: float) -> Floats:
     """Confidence of every pair, each run with the share of right pairs that is estimated from it."""
     result = np.zeros(len(log_odds))
@@ -125,9 +146,12 @@ def sure_of(found: Pairs, log_odds: Floats, learnt_share: float) -> Floats:
     return result
 
 
-def on_new_tasks(sources: Sequence[Source]) -> Iterator[tuple[Source, str, Pairs, Floats]]:
+def on_new_tasks(sources: Sequence[Source], examples: bool = False) -> Iterator[tuple[Source, str, Pairs, Floats]]:
     """Every source's measured pairs with the confidence of models that saw other tasks of all sources."""
-    models = [learn([(item.learning, fold_of(item.learning) != number) for item in sources]) for number in range(FOLDS)]
+    models = [
+        learn([(item.learning, fold_of(item.learning) != number) for item in sources], examples)
+        for number in range(FOLDS)
+    ]
     share = float(np.mean([model.share for model in models]))
     for item in sources:
         for ranked, found in item.measured.items():
@@ -136,12 +160,11 @@ def on_new_tasks(sources: Sequence[Source]) -> Iterator[tuple[Source, str, Pairs
             yield item, ranked, found, sure_of(found, log_odds, share)
 
 
-def on_a_new_model(sources: Sequence[Source]) -> Iterator[tuple[Source, str, Pairs, Floats]]:
+def on_a_new_model(sources: Sequence[Source], examples: bool = False) -> Iterator[tuple[Source, str, Pairs, Floats]]:
     """Every source's measured pairs with the confidence of a model that saw the other sources alone."""
     for item in sources:
-        model = learn(
-            [(other.learning, np.ones(len(other.learning.task), bool)) for other in sources if other is not item]
-        )
+        others = [(other.learning, np.ones(len(other.learning.task), bool)) for other in sources if other is not item]
+        model = learn(others, examples)
         for ranked, found in item.measured.items():
             yield item, ranked, found, sure_of(found, _apply(model, found.features), model.share)
 
@@ -224,6 +247,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=6, help="runs to measure on")
     parser.add_argument("--first", type=int, default=5, help="asserts of an answer that count")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--examples", action="store_true", help="learn the weights of examples alone")
     arguments = parser.parse_args()
     named = [text.partition("=") for text in arguments.caches]
     if not all(path for _, _, path in named):
@@ -232,10 +256,10 @@ def main() -> None:
     rows = [
         {"source": item.name, "kind": kind, "ranking": ranked, **row_of(found, sure)}
         for kind, measure in (("new tasks", on_new_tasks), ("new model", on_a_new_model))
-        for item, ranked, found, sure in measure(sources)
+        for item, ranked, found, sure in measure(sources, arguments.examples)
     ]
     print("\n".join(lines(rows)))
-    whole = learn([(item.learning, np.ones(len(item.learning.task), bool)) for item in sources])
+    whole = learn([(item.learning, np.ones(len(item.learning.task), bool)) for item in sources], arguments.examples)
     print(f"WEIGHTS = {tuple(round(weight, 3) for weight in whole.weights)}\nLEARNT_SHARE = {whole.share:.3f}")
     print(json.dumps(rows).replace("NaN", "null"))
 

@@ -66,6 +66,8 @@ class Task:
     """The earliest place, from 0, that each test has in an answer."""
     verdicts: tuple[tuple[str, ...], ...]
     fingerprints: tuple[tuple[str, ...], ...]
+    examples: tuple[tuple[str, ...], ...] = ()
+    """Verdicts of the programs on the task's examples (`label_examples`)."""
 
 
 def codet(data: Path, samples: int | None = None) -> Iterator[Generations]:

@@ -3,9 +3,9 @@
     python -m benchmarks.label_quality CACHE.parquet [--tasks held] [--truth plus] [--set agentcoder]
 
 CACHE is the file of matrices (`label_matrix`); where it does not exist it is made from --data: 530,000 executions.
-Other caches: `label_runs` (finished runs whose truth is known). Numbers of codes and tests against each other:
-`label_surface`. How confidence was learnt, and its reliability curves: `label_confidence`. What DSTC picks from the
-same draws: `dstc_quality`.
+Other caches: `label_runs` (finished runs whose truth is known), `label_examples` (the same with examples). Numbers of
+codes and tests against each other: `label_surface`. How confidence was learnt, and its reliability curves:
+`label_confidence`. What DSTC picks from the same draws: `dstc_quality`.
 
 Protocol. A draw is --codes codes and --tests tests of a task, both at random without replacement, out of the codes that
 compile and the distinct tests among the first five asserts of each answer (CodeT's rule; --first changes it). A draw is
@@ -15,7 +15,8 @@ halves. `p75`, `p50`, `p25` are the same for the most confident 75, 50 and 25 % 
 right pairs over all draws, mixed or not; AUC and ECE (ten bins) of confidence are over all of them too, since a builder
 does not know which prompts are mixed. For confidence the first draws of all tasks are one run, the second draws
 another one, and so on, each with the share of right pairs that is estimated from it. `yield` is the share of draws
-that give a pair. Of equally scored codes one is drawn by lot (--ties). Intervals: 95 %, bootstrap over tasks.
+that give a pair. Of equally scored codes one is drawn by lot (--ties). Intervals: 95 %, bootstrap over tasks. The
+ranking `truth` knows which codes are right: what it has below 100 % no ranking gets, since examples decide before it.
 
 Tasks are split by a hash of their name: the half `tuned` is for choosing forms, constants and weights, the half `held`
 for reporting. What was compared on which half, and how often, is in `benchmarks/results/label_quality.md`.
@@ -27,7 +28,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -35,7 +36,7 @@ from numpy.typing import NDArray
 
 from benchmarks import label_matrix
 from builders.chain import confidence, ranking
-from builders.chain.evidence import EXCEPTIONS, NOTHING, MatrixStack
+from builders.chain.evidence import EXCEPTIONS, NOTHING, ExampleStack, MatrixStack, read_examples
 from codepref import extract
 from codepref.records import to_table
 
@@ -43,6 +44,7 @@ Floats = NDArray[np.float64]
 YIELDS = (0.75, 0.5, 0.25)
 COLUMNS = ("yield", "chosen", "rejected", "pair", "p75", "p50", "p25", "all", "auc", "auc mixed", "ece")
 WITH_INTERVAL = ("pair", "p75", "p50", "p25", "auc", "ece")
+TRUTH = "truth"
 TIES = ("lot", "shortest", "median")
 
 
@@ -140,26 +142,41 @@ def draw(
         passed, outputs = matrix(task)
         nodes = np.array([extract.node_count(program) for program in task.programs])
         right = truth(task, arguments)
+        examples = np.array(task.examples or [()] * len(task.programs), dtype=str)
         for wanted in shapes or ((arguments.codes, arguments.tests),):
             for run, (codes, tests) in enumerate(drawn(task, arguments, wanted)):
                 rows = np.array(task.rows)[codes]
                 cells = np.ix_(rows, tests)
-                item = (passed[cells], outputs[cells], right[codes], nodes[rows], list(map(str, codes)), number, run)
+                told = read_examples(examples[rows][None] == "passed", examples[rows][None] != "unjudged")
+                names = list(map(str, codes))
+                item = (passed[cells], outputs[cells], right[codes], nodes[rows], names, number, run, told)
                 groups.setdefault(item[0].shape, []).append(item)
     return [_draws(items) for items in groups.values()]
 
 
 def _draws(items: list[tuple[Any, ...]]) -> Draws:
-    passed, outputs, right, nodes, ids, task, run = zip(*items, strict=True)
-    evidence = MatrixStack(np.array(passed), np.array(outputs))
+    passed, outputs, right, nodes, ids, task, run, told = zip(*items, strict=True)
+    failed, behind = (np.concatenate([getattr(item, side) for item in told]) for side in ("failed", "behind"))
+    evidence = MatrixStack(np.array(passed), np.array(outputs), ExampleStack(failed, behind))
     return Draws(evidence, np.array(right), np.array(nodes), list(ids), np.array(task), np.array(run))
 
 
-def pairs(name: ranking.Name, draws: Sequence[Draws], seed: int, ties: str) -> Pairs:
+def scores_of(name: ranking.Name | Literal["truth"], group: Draws, seed: int) -> Floats:
+    """The scores of the codes of some draws; examples decide first."""
+    if name == TRUTH:
+        codes = group.right.astype(np.float64)
+    elif name == "random":
+        codes = ranking.random(group.ids, seed)
+    else:
+        codes = ranking.rank(name, group.evidence)[0]
+    return ranking.with_examples(group.evidence, *ranking.with_tests(group.evidence, codes))[0]
+
+
+def pairs(name: ranking.Name | Literal["truth"], draws: Sequence[Draws], seed: int, ties: str) -> Pairs:
     """The pairs a ranking gives: highest over lowest score."""
     parts = []
     for group in draws:
-        scores = ranking.random(group.ids, seed) if name == "random" else ranking.rank(name, group.evidence)[0]
+        scores = scores_of(name, group, seed)
         kept = np.flatnonzero(scores.max(axis=1) > scores.min(axis=1))
         chosen, rejected = (side[kept] for side in extremes(np.round(scores, 12), group.nodes, ties))
         evidence, right, at = group.evidence.of(kept), group.right[kept], np.arange(len(kept))

@@ -53,6 +53,8 @@ class Samples:
     source: str | None = None
     """Where the prompt comes from, in words."""
     licence: str | None = None
+    examples: tuple[str, ...] = ()
+    """Tests that are known to be right, as the prompt's line gives them."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Candidates:
     generator: str | None = None
     source: str | None = None
     licence: str | None = None
+    examples: tuple[str, ...] = ()
+    """Tests that are known to be right: of the prompt's line, and read in its text."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ class Outcomes:
     """Hash of the value each code computed for each test; equal values have equal fingerprints."""
     stub: tuple[str, ...] = ()
     """Verdicts of a function that does nothing and returns None: a test that it passes is vacuous."""
+    example_verdicts: tuple[tuple[str, ...], ...] = ()
+    """Verdicts of the codes on the prompt's examples; no columns where it has none."""
 
 
 ERROR_CHARACTERS = 200

@@ -14,6 +14,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from codepref.errors import CodeprefError
+from codepref.extract import given_examples
 from codepref.files import BadLine, LineError, checked_text, file_hash, good_lines, json_word
 from codepref.generate import Completion, Generator, Request, Sampling
 from codepref.generate.backends import Backend, answer_options, connected
@@ -79,6 +80,7 @@ def sampled(recording: Recording) -> Samples:
         recording.generator or None,
         recording.source or None,
         recording.licence or None,
+        recording.examples,
     )
 
 
@@ -257,9 +259,10 @@ def requests_of(row: Any, questions: Sequence[Question]) -> list[Request]:
 
 
 def prompt_stage(runner: Runner, path: str, shard_size: int) -> Stage:
-    """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source`, `licence` and
-    `tests` (a list, for methods that need not ask for them). The entry point is null for programs that read standard
-    input; it may be left out where all tests are by input and output.
+    """Prompts of the user: JSON lines `{"prompt_id", "prompt", "entry_point"}`, optionally `source`, `licence`,
+    `tests` (a list, for methods that need not ask for them) and `examples` (tests that are known to be right). The
+    entry point is null for programs that read standard input; it may be left out where all tests are by input and
+    output.
 
     Raises:
         CodeprefError: a line can not be used, or two have the same id.
@@ -331,9 +334,10 @@ def _read_prompt(entry: Mapping[str, Any]) -> Samples:
     if not isinstance(tests, list):
         raise LineError(f"tests is {json_word(tests)}", "write a list of texts")
     given = tuple(Sample(text_of(test, f"tests[{index}]")) for index, test in enumerate(tests))
-    return Samples(
-        prompt_id, prompt, entry_point_of(entry), (), given, source=entry.get("source"), licence=entry.get("licence")
-    )
+    entry_point = entry_point_of(entry)
+    examples = given_examples(entry, entry_point)
+    about = {key: entry.get(key) for key in ("source", "licence")}
+    return Samples(prompt_id, prompt, entry_point, (), given, **about, examples=examples)
 
 
 def render_prompt(template: Path, values: dict[str, object]) -> str:

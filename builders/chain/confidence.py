@@ -20,7 +20,11 @@ from numpy.typing import NDArray
 from builders.chain.evidence import NOTHING, MatrixStack, shared_labels
 
 Floats = NDArray[np.float64]
-FEATURES = ("share", "agreement", "alike", "rival", "constant", "passes", "rival_passes", "rejected_passes")
+EXAMPLE_FEATURES = ("told_apart", "chosen_fails")
+FEATURES = (
+    *("share", "agreement", "alike", "rival", "constant", "passes", "rival_passes", "rejected_passes"),
+    *EXAMPLE_FEATURES,
+)
 """What confidence looks at. A group is all codes with the same output on every test.
 
 share: logarithm of the share of the codes that are in the chosen code's group;
@@ -29,11 +33,14 @@ alike: share of the tests on which chosen and rejected gave the same value;
 rival: share of the codes that are in the largest other group;
 constant: 1 where the chosen code gave no two different values;
 passes, rejected_passes: share of the tests that the chosen and the rejected code pass;
-rival_passes: the largest such share among the codes of other groups.
+rival_passes: the largest such share among the codes of other groups;
+told_apart: 1 where the chosen code passes all examples of the prompt and the rejected one fails one of them;
+chosen_fails: 1 where the chosen code fails an example. Without examples both are 0.
 """
 # An intercept, then a weight for each of FEATURES: a logistic model of "chosen right and rejected wrong", printed by
 #   python -m benchmarks.label_confidence codegen=... gpt=... tiny=... qwen=...
-WEIGHTS = (-0.117, 1.022, 2.2, -0.646, 0.677, -1.056, 1.335, -1.247, -1.233)
+# Those of EXAMPLE_FEATURES were learnt apart, with the others as they are, where samples come with examples.
+WEIGHTS = (-0.117, 1.022, 2.2, -0.646, 0.677, -1.056, 1.335, -1.247, -1.233, 1.391, -1.111)
 LEARNT_SHARE = 0.528
 """Share of the pairs that are right where the weights were learnt, every source and every task counting the same."""
 HELD_BACK, HELD_BACK_PART = 20, 0.08
@@ -45,7 +52,7 @@ SAMPLED = 2000
 
 
 def features(evidence: MatrixStack, chosen: NDArray[np.int64], rejected: NDArray[np.int64]) -> Floats:
-    """`FEATURES` of one pair a prompt, shape (prompts, 8); `chosen` and `rejected` are rows, shape (prompts,)."""
+    """`FEATURES` of one pair a prompt, shape (prompts, 10); `chosen` and `rejected` are rows, shape (prompts,)."""
     at = np.arange(len(chosen))
     codes, tests = evidence.passed.shape[1:]
     own, other = evidence.outputs[at, chosen], evidence.outputs[at, rejected]
@@ -63,8 +70,19 @@ def features(evidence: MatrixStack, chosen: NDArray[np.int64], rejected: NDArray
         passes[at, chosen] / tests,
         np.where(in_group, 0, passes).max(axis=1) / tests,
         passes[at, rejected] / tests,
+        *_of_examples(evidence, chosen, rejected),
     )
     return np.stack(columns, axis=1)
+
+
+def _of_examples(
+    evidence: MatrixStack, chosen: NDArray[np.int64], rejected: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """`EXAMPLE_FEATURES`, each of shape (prompts,)."""
+    at = np.arange(len(chosen))
+    failed = np.zeros(evidence.passed.shape[:2], bool) if evidence.examples is None else evidence.examples.failed
+    told_apart = ~failed[at, chosen] & failed[at, rejected]
+    return told_apart.astype(np.float64), failed[at, chosen].astype(np.float64)
 
 
 def constant(evidence: MatrixStack) -> NDArray[np.bool_]:

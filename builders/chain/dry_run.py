@@ -89,20 +89,20 @@ class Asking:
 
 def plan_recorded(rows: Iterable[Candidates]) -> BuildPlan:
     """The plan for recorded samples whose candidates are known."""
-    prompts = runs = samples = 0
+    prompts = runs = samples = examples = 0
     for row in rows:
         prompts += 1
         samples += len(row.codes) + len(row.tests)
-        runs += (len(row.codes) + 1) * len(row.tests)
-    return BuildPlan(
-        prompts, samples / max(prompts, 1), runs, f"{prompts:,} prompts, their codes and a stub on their tests"
-    )
+        examples += len(row.examples)
+        runs += (len(row.codes) + 1) * len(row.tests) + len(row.codes) * len(row.examples)
+    words = f"{prompts:,} prompts, their codes and a stub on their tests"
+    return BuildPlan(prompts, samples / max(prompts, 1), runs, words + _besides(examples))
 
 
-def plan_prompts(rows: Iterable[Any], generation: Generation, sizes: Sizes) -> BuildPlan:
-    """The plan for prompts that are to be asked."""
+def plan_prompts(rows: Iterable[Any], generation: Generation, sizes: Sizes, examples: int = 0) -> BuildPlan:
+    """The plan for prompts that are to be asked, which have so many examples together."""
     prompts, works = count_work(rows, [_sampling(generation, sizes)], generation)
-    return _plan(prompts, sizes, works, generation)
+    return _plan(prompts, sizes, works, generation, examples)
 
 
 def plan_seeds(rows: Iterable[seeds.Seed], generation: Generation, tasks: int, sizes: Sizes) -> BuildPlan:
@@ -116,10 +116,16 @@ def _sampling(generation: Generation, sizes: Sizes) -> Asking:
     return Asking("samples", sample_questions(generation, sizes.codes, sizes.answers), generation.sampling)
 
 
-def _plan(prompts: int, sizes: Sizes, works: Sequence[Work], generation: Generation) -> BuildPlan:
+def _plan(prompts: int, sizes: Sizes, works: Sequence[Work], generation: Generation, examples: int = 0) -> BuildPlan:
     samples = sizes.codes + sizes.answers
     runs, words = _runs(prompts, sizes.codes, sizes.tests)
-    return BuildPlan(prompts, samples, runs, words, tuple(works), generation.price_per_million)
+    runs += examples * sizes.codes
+    return BuildPlan(prompts, samples, runs, words + _besides(examples), tuple(works), generation.price_per_million)
+
+
+def _besides(examples: int) -> str:
+    """That codes run on the prompts' examples, too, in words."""
+    return f"; the codes on the prompts' examples ({examples:,})" if examples else ""
 
 
 def task_work(rows: Iterable[seeds.Seed], generation: Generation, tasks: int) -> tuple[int, list[Work]]:

@@ -30,10 +30,40 @@ class MatrixStack:
     passed: NDArray[np.bool_]
     outputs: NDArray[np.int64]
     """Labels of the values that were computed: equal values have equal labels; `NOTHING` where there is no value."""
+    examples: "ExampleStack | None" = None
+    """What the prompts' examples say; None where none has any."""
 
-    def of(self, prompts: Sequence[int] | slice) -> "MatrixStack":
+    def of(self, prompts: Sequence[int] | NDArray[np.int64] | slice) -> "MatrixStack":
         """The evidence of some of the prompts."""
-        return MatrixStack(self.passed[prompts], self.outputs[prompts])
+        examples = self.examples and ExampleStack(self.examples.failed[prompts], self.examples.behind[prompts])
+        return MatrixStack(self.passed[prompts], self.outputs[prompts], examples)
+
+
+@dataclass(frozen=True)
+class ExampleStack:
+    """What examples, tests of known truth, say of codes; both arrays have shape (prompts, codes)."""
+
+    failed: NDArray[np.bool_]
+    """Codes that fail an example."""
+    behind: NDArray[np.bool_]
+    """Codes that come after the other ones of their prompt, since they fail an example and the others none."""
+
+
+def read_examples(passed: NDArray[np.bool_], judged: NDArray[np.bool_]) -> ExampleStack:
+    """What the examples of prompts say.
+
+    An example that no code passes may be wrong, or read wrongly: no code comes after another for it. Where every code
+    fails one that another code passes, examples contradict each other or no code is right, and none comes after another
+    either. An example with a cell that was not judged says nothing at all.
+
+    Args:
+        passed: Whether code i passes example k, shape (prompts, codes, examples).
+        judged: Whether that is known.
+    """
+    fails = ~passed & np.all(judged, axis=1, keepdims=True)
+    failed = np.any(fails, axis=2)
+    falls_back = np.any(fails & np.any(passed, axis=1, keepdims=True), axis=2)
+    return ExampleStack(failed, falls_back & ~np.all(falls_back, axis=1, keepdims=True))
 
 
 def shared_labels(labels: NDArray[np.generic], counted: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
@@ -80,11 +110,36 @@ def read_stacks(outcomes: pa.Table) -> Iterator[Group]:
         kept: NDArray[np.bool_] = np.logical_not(unjudged[cells].any(axis=2))
         whole: NDArray[np.bool_] = np.asarray(kept.all(axis=1))
         if whole.any():
-            at = cells[whole]
-            yield Group(rows[whole], np.ones(n, dtype=np.bool_), MatrixStack(passed[at], outputs[at]))
+            every = np.ones(n, dtype=np.bool_)
+            yield _group(outcomes, rows[whole], every, passed[cells[whole]], outputs[cells[whole]])
         for index in np.flatnonzero(~whole):
             at = cells[[index]][:, kept[index]]
-            yield Group(rows[[index]], kept[index], MatrixStack(passed[at], outputs[at]))
+            yield _group(outcomes, rows[[index]], kept[index], passed[at], outputs[at])
+
+
+def _group(
+    outcomes: pa.Table,
+    rows: NDArray[np.int64],
+    kept: NDArray[np.bool_],
+    passed: NDArray[np.bool_],
+    outputs: NDArray[np.int64],
+) -> Group:
+    return Group(rows, kept, MatrixStack(passed, outputs, _examples(outcomes, rows, kept)))
+
+
+def _examples(outcomes: pa.Table, rows: NDArray[np.int64], kept: NDArray[np.bool_]) -> ExampleStack | None:
+    """What the examples of these prompts say of their kept codes, if there are any."""
+    if "example_verdicts" not in outcomes.column_names:
+        return None
+    found = ExampleStack(*(np.zeros((len(rows), int(kept.sum())), dtype=np.bool_) for _ in range(2)))
+    told = False
+    for place, lines in enumerate(outcomes.column("example_verdicts").take(rows).to_pylist()):
+        if lines and lines[0]:
+            verdicts = np.array(lines)[kept][None]
+            one = read_examples(verdicts == "passed", verdicts != "unjudged")
+            found.failed[place], found.behind[place] = one.failed[0], one.behind[0]
+            told = True
+    return found if told else None
 
 
 def _cells(

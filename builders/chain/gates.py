@@ -163,12 +163,12 @@ def keep_informative_runs(config: Telling, outcomes: pa.Table) -> Shard:
         keep = [not why_uninformative(verdict, config.vacuous) for verdict in row.stub]
         if any(keep):
             rows.append(
-                Outcomes(
-                    row.prompt_id,
-                    _narrowed(row.verdicts, keep),
-                    _narrowed(row.modes, keep),
-                    _narrowed(row.fingerprints, keep),
-                    _columns(row.stub, keep),
+                replace(
+                    row,
+                    verdicts=_narrowed(row.verdicts, keep),
+                    modes=_narrowed(row.modes, keep),
+                    fingerprints=_narrowed(row.fingerprints, keep),
+                    stub=_columns(row.stub, keep),
                 )
             )
     return Shard(to_table(rows, Outcomes))

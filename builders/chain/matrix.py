@@ -44,6 +44,8 @@ class Selection:
     """Whether a code whose syntax tree was already taken is left out. Off: repeats vote as often as they came."""
     distinct_tests: bool = True
     """Whether a test whose text was already taken is left out: saying it twice is no new evidence."""
+    prompt_examples: bool = False
+    """Whether examples are read in the prompt (`codepref.extract.prompt_examples`), besides those its line gives."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def select_candidates(config: Selection, samples: pa.Table) -> Shard:
             excluded.append(Exclusion("candidates", row.prompt_id, "prompt", "no tests"))
         else:
             head = (row.prompt_id, row.prompt, row.entry_point)
-            rows.append(Candidates(*head, codes, tests, row.generator, row.source, row.licence))
+            about = (row.generator, row.source, row.licence)
+            rows.append(Candidates(*head, codes, tests, *about, examples_of(row, config.prompt_examples)))
     return Shard(to_table(rows, Candidates), tuple(excluded))
 
 
@@ -125,6 +128,12 @@ def tests_of(row: Samples, config: Selection, excluded: list[Exclusion]) -> Iter
         yield Test(content_id(row.prompt_id, test), test, index, sample.seed)
 
 
+def examples_of(row: Samples, read: bool) -> tuple[str, ...]:
+    """The tests of known truth that come with a prompt: of its line and, where `read`, in its text; each once."""
+    in_text = extract.examples(row.prompt, row.entry_point) if read else ()
+    return tuple(dict.fromkeys([*row.examples, *in_text]))
+
+
 def _found_tests(row: Samples, excluded: list[Exclusion]) -> Iterable[tuple[int, Sample, str]]:
     for index, sample in enumerate(row.tests):
         found, rejected = extract.tests(sample.text, row.entry_point)
@@ -144,19 +153,24 @@ def sandbox_of(
 
 
 def run_matrices(config: Execution, table: pa.Table) -> Shard:
-    """Stage `outcomes`: every code of a prompt run on every test of that prompt, in the sandbox.
+    """Stage `outcomes`: every code of a prompt run on every test of that prompt and on its examples, in the sandbox.
 
     A stub that returns None meets the same tests in a job of its own: among the codes it would be evidence that a test
     is quick (`Limits.screen_s`).
     """
     prompts = list(from_table(table, Candidates))
     sandbox = sandbox_of(config.limits)
-    matrices = sandbox.run_many([_job(row, _programs(row)) for row in prompts])
+    matrices = sandbox.run_many([_job(row, _programs(row), row.examples) for row in prompts])
     stubs = sandbox.run_many([_job(row, (stub_of(row.entry_point, config.stub),)) for row in prompts])
     rows, costs = list[Outcomes](), list[Costs]()
-    for matrix, stub in zip(matrices, stubs, strict=True):
+    for row, matrix, stub in zip(prompts, matrices, stubs, strict=True):
         verdicts, modes, fingerprints = (_each(matrix, name) for name in ("verdict", "mode", "fingerprint"))
-        rows.append(Outcomes(matrix.job_id, verdicts, modes, fingerprints, _each(stub, "verdict")[0]))
+        own = len(row.tests)
+        told = tuple(line[own:] for line in verdicts)
+        verdicts, modes, fingerprints = (
+            tuple(line[:own] for line in cells) for cells in (verdicts, modes, fingerprints)
+        )
+        rows.append(Outcomes(matrix.job_id, verdicts, modes, fingerprints, _each(stub, "verdict")[0], told))
         costs.append(Costs(matrix.job_id, _each(matrix, "cpu_s"), matrix.layers, _errors(matrix)))
     return Shard(to_table(rows, Outcomes), measured=to_table(costs, Costs))
 
@@ -170,8 +184,8 @@ def _programs(row: Candidates) -> tuple[str, ...]:
     return tuple(code.code for code in row.codes)
 
 
-def _job(row: Candidates, codes: tuple[str, ...]) -> Job:
-    return Job(row.prompt_id, codes, tuple(test.test for test in row.tests), row.entry_point)
+def _job(row: Candidates, codes: tuple[str, ...], examples: tuple[str, ...] = ()) -> Job:
+    return Job(row.prompt_id, codes, (*(test.test for test in row.tests), *examples), row.entry_point)
 
 
 def _errors(matrix: Matrix) -> tuple[tuple[str, ...], ...]:

@@ -2,7 +2,8 @@
 
 All functions are batched: they take the `Evidence` of prompts of one shape and give arrays of shape (prompts, codes)
 and (prompts, tests). Sums run in order or over whole numbers, so that results are the same to the last bit on every
-machine and codes with the same evidence have exactly the same score.
+machine and codes with the same evidence have exactly the same score. No ranking sees the examples of a prompt:
+`with_examples` puts the codes that fail one after the others, whichever ranking it is.
 
 ====================  ==============================================================================================
 self_validation       CodeDPO's mutual score on the pass matrix (the paper's, the default)
@@ -173,3 +174,19 @@ def rank(name: Name, evidence: MatrixStack) -> tuple[Floats, Floats]:
     if name == "self_validation":
         return self_validation(evidence.passed)
     return with_tests(evidence, SCORES[name](evidence))
+
+
+def with_examples(evidence: MatrixStack, codes: Floats, tests: Floats) -> tuple[Floats, Floats]:
+    """The scores a ranking gives, so that codes that fail an example of their prompt come after those that fail none.
+
+    Where an example decides, codes that fail one have scores from 0 to 1 and the others from 2 to 3, both in the order
+    they had, and a test has the sum over the codes that pass it. Elsewhere nothing changes.
+    """
+    if evidence.examples is None:
+        return codes, tests
+    lowest, highest = codes.min(axis=1, keepdims=True), codes.max(axis=1, keepdims=True)
+    within = (codes - lowest) / np.where(highest > lowest, highest - lowest, 1.0)
+    behind = evidence.examples.behind
+    moved = np.where(behind, within, within + 2.0)
+    decided = behind.any(axis=1, keepdims=True)
+    return np.where(decided, moved, codes), np.where(decided, with_tests(evidence, moved)[1], tests)

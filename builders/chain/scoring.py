@@ -43,7 +43,8 @@ def score_matrices(config: Ranking, candidates: pa.Table, outcomes: pa.Table) ->
                 excluded[row].append(Exclusion("scores", name, "prompt", "fewer than 2 judged codes"))
         if group.kept.sum() >= 2:
             code_scores = np.full((len(mine), len(group.kept)), np.nan)
-            code_scores[:, group.kept], test_scores = _rank(config, group, [codes[name] for name in mine])
+            ranked = _rank(config, group, [codes[name] for name in mine])
+            code_scores[:, group.kept], test_scores = ranking.with_examples(group.evidence, *ranked)
             for row, name, *both in zip(group.rows, mine, code_scores.tolist(), test_scores.tolist(), strict=True):
                 rows[row] = Scores(name, *map(_rounded, both))
     left_out = tuple(item for row in sorted(excluded) for item in excluded[row])

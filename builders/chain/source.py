@@ -121,6 +121,9 @@ class SampledSource(Source):
     """Answers with tests that are asked for; chat models put several tests into one. None: `tests_per_prompt`."""
     distinct_codes: bool = False
     distinct_tests: bool = True
+    prompt_examples: bool = False
+    """Whether examples in a prompt's text (doctests, `f(2) == 4`, asserts) are run as tests of known truth, unless a
+    model made the prompt of a seed. Those under the key `examples` of a prompt's line always are."""
 
 
 def recordings_of(config: SampledSource) -> Recordings:
@@ -156,9 +159,14 @@ def _candidates(
     config: SampledSource, runner: Runner, stages: list[Stage], gate: decontaminate.Gate | None
 ) -> list[Stage]:
     sizes = config.codes_per_prompt, config.tests_per_prompt
-    selection = matrix.Selection(*sizes, config.distinct_codes, config.distinct_tests)
+    selection = matrix.Selection(*sizes, config.distinct_codes, config.distinct_tests, reads_examples(config))
     ready = runner.map("candidates", matrix.select_candidates, selection, [stages[-1]])
     return [*stages, ready] if gate is None else [*stages, ready, gate.codes(ready)]
+
+
+def reads_examples(config: SampledSource) -> bool:
+    """Whether examples are read in prompts: what a model wrote itself is no known truth."""
+    return config.prompt_examples and config.seeds is None
 
 
 def outcome_stages(
@@ -219,8 +227,9 @@ def plan_candidates(config: SampledSource, skip_bad: bool = False, shapes: Shape
             shapes.update(_shape(row) for row in _ready(stages))
             return dry_run.plan_recorded(_ready(stages))
         shapes.update((*sizes, not row.entry_point) for row in rows_of(stages[-1], Samples))
+        examples = sum(len(matrix.examples_of(row, reads_examples(config))) for row in rows_of(stages[-1], Samples))
         assert config.generation is not None
-        return dry_run.plan_prompts(rows_of(stages[-1], Samples), config.generation, asked)
+        return dry_run.plan_prompts(rows_of(stages[-1], Samples), config.generation, asked, examples)
 
 
 def _shape(row: Candidates) -> tuple[int, int, bool]:

@@ -167,13 +167,18 @@ def _pair(config: Measurement, row: Candidates, ran: Outcomes, scores: Scores) -
 
 
 def entrants(row: Candidates, ran: Outcomes, scores: Scores) -> Entrants:
-    """The trusted tests, and the codes of different text that pass them all, in the order they were sampled."""
+    """The trusted tests, and the codes of different text that pass them all, in the order they were sampled.
+
+    They pass, too, what the best code passes of the prompt's examples.
+    """
     passed = np.array(ran.verdicts) == "passed"
     values = np.array(scores.code_scores)
     best = min(map(int, np.flatnonzero(values == np.nanmax(values))), key=lambda i: (len(row.codes[i].code), i))
     plain = [int(j) for j in np.flatnonzero(passed[best]) if ran.modes[best][j] == "plain"]
     trusted, calls = _trusted(row, plain)
-    able = [i for i in range(len(row.codes)) if not math.isnan(values[i]) and passed[i][trusted].all()]
+    known = np.array(ran.example_verdicts or [()] * len(row.codes), dtype=str) == "passed"
+    agrees = (known | ~known[best]).all(axis=1) & passed[:, trusted].all(axis=1)
+    able = [i for i in range(len(row.codes)) if not math.isnan(values[i]) and agrees[i]]
     distinct = {row.codes[i].code: row.codes[i] for i in reversed(able)}
     codes = tuple(reversed(distinct.values()))
     return Entrants(codes, tuple(row.tests[j].test for j in trusted), calls)

@@ -18,6 +18,8 @@ Where the paper is silent, or we depart from it:
 - Cells the sandbox could not judge never count: a code that has one is left out.
 - `confidence` is ours: the estimated probability that the chosen code is right and the rejected one wrong, from the
   pair's matrix and the run it is in (`builders.chain.confidence`). It means the same whichever ranking chose the pair.
+- Examples of a prompt are tests of known truth: codes that fail one come after those that pass, whichever the ranking
+  (`builders.chain.evidence.read_examples`). They are read in its text only with `prompt_examples`.
 - `ranking` may name another ranking than the paper's (`builders.chain.ranking`).
 - `test_pairs` adds pairs of tests (`builders/codedpo/pairs_of_tests.py`), `training_columns` what other trainings ask
   of a pair (`builders/codedpo/training_columns.py`). Both are of the same matrix; nothing more is run.

@@ -195,6 +195,7 @@ def _later(config: Config, adapter: rounds.Adapter, root: Path, first: _Round) -
         generations=None,
         seeds=None,
         prompts=rounds.write_round_prompts(root, asked),
+        prompt_examples=source.reads_examples(config),
         seed=config.seed + adapter.round,  # a model that training hardly moved would say the same again
         gates=Gates(False, False, None, _gates(config).vacuous_tests),
         generation=rounds.sampling_from(config.generation, config.served_as, adapter, root),

@@ -94,12 +94,18 @@ def sampling_from(generation: Generation, served_as: str, adapter: Adapter, root
 
 def write_round_prompts(root: Path, samples: Stage) -> str:
     """Writes the prompts of the first round for the later ones; returns the file's path."""
-    names = ["prompt_id", "prompt", "entry_point", "source", "licence"]
+    names = ["prompt_id", "prompt", "entry_point", "source", "licence", "examples"]
     path = root / "rounds" / "prompts.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = (row for index in range(samples.summary()["shards"]) for row in samples.read(index, names).to_pylist())
-    write_lines(path, (json.dumps({**row, "entry_point": row["entry_point"] or None}) for row in rows))
+    write_lines(path, map(_round_prompt, rows))
     return str(path)
+
+
+def _round_prompt(row: Mapping[str, Any]) -> str:
+    """A prompt as a line of a file."""
+    line = {**row, "entry_point": row["entry_point"] or None}
+    return json.dumps({key: value for key, value in line.items() if key != "examples" or value})
 
 
 def train_round(

@@ -18,10 +18,13 @@ Tests are single `assert` statements with what they need, or whole test function
 
 Where the entry point is empty, a whole program that reads standard input is asked for, and tests by input and output
 (`mains`).
+
+Examples in a prompt (`prompt_examples`) are tests, too, whose truth is known.
 """
 
 from codepref.extract.choice import LOADING, Answer, Extracted, extracted
 from codepref.extract.markdown import fenced_blocks
+from codepref.extract.prompt_examples import examples, given_examples
 from codepref.extract.syntax import Rejected, defines, node_count, parse, shape
 from codepref.extract.testing import tests
 from codepref.extract.thoughts import spoken
@@ -33,8 +36,10 @@ __all__ = [
     "Rejected",
     "code",
     "defines",
+    "examples",
     "extracted",
     "fenced_blocks",
+    "given_examples",
     "node_count",
     "parse",
     "shape",

@@ -4,7 +4,8 @@ JSON lines, plain or gzip, UTF-8, one prompt per line:
 
     {"prompt_id": "p1", "prompt": "...", "entry_point": "f", "codes": ["..."], "tests": ["assert f(1) == 2"]}
 
-Codes are whole programs or completions of the prompt. Optional strings: `source`, `licence`, `generator`.
+Codes are whole programs or completions of the prompt. Optional strings: `source`, `licence`, `generator`. Optional
+`examples`: tests of the prompt that are known to be right.
 
 Programs that read standard input have no entry point, and tests by input and output (`codepref.stdin`):
 
@@ -49,6 +50,7 @@ class Recording:
     source: str = ""
     licence: str = ""
     generator: str = ""
+    examples: tuple[str, ...] = ()
 
 
 class RecordingError(CodeprefError):
@@ -109,14 +111,18 @@ def _item(path: Path, number: int, entry: dict[str, Any], codes: str, before: "R
 
 
 def _recording(entry: Mapping[str, Any], codes: str) -> Recording:
+    from codepref.extract import given_examples  # takes a moment to load, and most uses of this module read none
+
     _check_keys(entry, (*HEAD, codes, "tests"))
+    entry_point = entry_point_of(entry)
     return Recording(
         _filled(entry, "prompt_id"),
         _filled(entry, "prompt"),
-        entry_point_of(entry),
+        entry_point,
         codes=_texts(entry, codes, checked_text),
         tests=_texts(entry, "tests", text_of),
         **{key: checked_text(entry[key], key) for key in OPTIONAL if key in entry},
+        examples=given_examples(entry, entry_point),
     )
 
 
@@ -149,7 +155,7 @@ def _reads_input(entry: Mapping[str, Any]) -> bool:
 
 
 def _check_keys(entry: Mapping[str, Any], required: tuple[str, ...]) -> None:
-    known = required + OPTIONAL
+    known = (*required, *OPTIONAL, "examples")
     for key in entry:
         if key not in known:
             near = get_close_matches(key, [name for name in known if name not in entry], n=1)

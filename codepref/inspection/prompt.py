@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ def trace(run: Run, prompt_id: str, colour: bool = False) -> str:
     sides = {row[f"{side}_id"]: side for _, row in pairs[:1] for side in ("rejected", "chosen") if f"{side}_id" in row}
     marks = [sides.get(item.get("code_id"), "") if isinstance(item, dict) else "" for item in programs]
     parts += [_listed("code", codes, marks), _listed("test", [shown(test) for test in tests], [""] * len(tests))]
+    examples = [shown(test) for test in known.get("examples") or ()]
+    parts.append(_listed("example", examples, [""] * len(examples)))
     parts.append(_matrix(known, marks))
     rows = [
         (e.stage, e.kind, e.rule, "" if e.item is None else str(e.item), printable(e.detail)[:60]) for e in left_out
@@ -151,12 +153,16 @@ def _matrix(known: Mapping[str, Any], marks: Sequence[str]) -> str:
     verdicts = known.get("verdicts") or [version["verdicts"] for version in known.get("versions") or ()]
     if not any(verdicts):
         return ""
-    signs = [[_sign(cell) for cell in row] for row in verdicts]
-    met = {cell for row in verdicts for cell in row if isinstance(cell, str)}
+    told = known.get("example_verdicts") or [()] * len(verdicts)
+    rows = [[*row, *cells] for row, cells in zip(verdicts, told, strict=True)]
+    signs = [[_sign(cell) for cell in row] for row in rows]
+    met = {cell for row in rows for cell in row if isinstance(cell, str)}
     key = ", ".join(f"{SIGNS[word]} {word}" for word in SIGNS if word in met) or "+ passed, - not passed"
     scores = known.get("code_scores") or [math.nan] * len(signs)
     marks = marks if len(marks) == len(signs) else [""] * len(signs)
-    lines = [f"matrix: codes down, tests across ({key})", _row("", map(str, range(max(map(len, signs)))), "score", "")]
+    numbers = [*map(str, range(max(map(len, verdicts)))), *(f"e{number}" for number in range(len(told[0])))]
+    key += "; e: examples" if told[0] else ""
+    lines = [f"matrix: codes down, tests across ({key})", _row("", numbers, "score", "")]
     lines += [_row(str(i), row, _number(scores[i]), marks[i]) for i, row in enumerate(signs)]
     if known.get("test_scores"):
         lines.append("scores of the tests: " + ", ".join(map(_number, known["test_scores"])))
@@ -167,7 +173,7 @@ def _sign(cell: str | bool) -> str:
     return SIGNS.get(cell, "?") if isinstance(cell, str) else "+" if cell else "-"
 
 
-def _row(name: str, cells: Iterator[str] | Sequence[str], score: str, mark: str) -> str:
+def _row(name: str, cells: Sequence[str], score: str, mark: str) -> str:
     return f"{name:>6}  {''.join(f'{cell:>3}' for cell in cells)}  {score:>10}  {mark}".rstrip()
 
 

@@ -7,6 +7,7 @@ from benchmarks import label_confidence, label_surface
 from benchmarks.label_confidence import Source, learn, lines, on_a_new_model, on_new_tasks, row_of
 from benchmarks.label_matrix import Task
 from benchmarks.label_quality import Pairs
+from builders.chain import confidence
 
 WEIGHT = np.array([2.0, 1.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0])
 
@@ -32,6 +33,20 @@ def test_the_weights_are_found_again():
     np.testing.assert_allclose(model.weights[1:], pulled * WEIGHT, atol=0.03)
     assert model.weights[0] > 0
     assert model.share == pytest.approx(found.right.mean(), abs=1e-3)
+
+
+def test_weights_of_examples_are_learnt_beside_the_others():
+    known, more = np.array(confidence.WEIGHTS[:-2]), np.array([2.0, -1.5])
+    rng = np.random.default_rng(0)
+    features = np.column_stack([rng.normal(size=(20_000, 8)), rng.random((20_000, 2)) < 0.5])
+    right = rng.random(len(features)) < 1 / (1 + np.exp(-(known[0] + features @ np.array([*known[1:], *more]))))
+    every = np.ones(len(features), dtype=bool)
+    found = Pairs(features, right, every, every, np.arange(len(features)) % 300, np.zeros(len(features), int), 1)
+    model = learn([(found, every)], examples=True)
+    assert model.weights[:-2] == confidence.WEIGHTS[:-2]
+    assert model.share == confidence.LEARNT_SHARE
+    assert 0.3 * more[0] < model.weights[-2] < more[0]  # the ridge pulls it towards nothing
+    assert more[1] < model.weights[-1] < 0.3 * more[1]
 
 
 def test_sources_count_the_same_whatever_their_size():

@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pytest
 
 from benchmarks import label_matrix, label_quality
 from benchmarks.label_quality import Pairs, extremes, is_held, measure
+from builders.chain.confidence import FEATURES
 from codepref.errors import CodeprefError
 from codepref.records import to_table
 
@@ -20,7 +22,7 @@ def pairs(right, mixed=None, task=None):
     mixed = np.ones(len(right), dtype=bool) if mixed is None else np.array(mixed)
     task = np.zeros(len(right), dtype=int) if task is None else np.array(task)
     none = np.zeros(len(right), dtype=int)
-    return Pairs(np.zeros((len(right), 8)), right, np.ones_like(right), mixed, task, none, len(right))
+    return Pairs(np.zeros((len(right), len(FEATURES))), right, np.ones_like(right), mixed, task, none, len(right))
 
 
 def figures(right, confidence, **options):
@@ -60,7 +62,7 @@ def test_intervals_hold_the_figure_and_grow_with_fewer_tasks():
 def test_every_run_finds_its_own_share_of_right_pairs():
     rng = np.random.default_rng(0)
     found = pairs(np.ones(600))
-    features = np.zeros((600, 8))
+    features = np.zeros((600, len(FEATURES)))
     features[:300, 0], features[300:, 0] = 0.0, -1.0  # large groups in one run, small ones in the other
     run = np.repeat([0, 1], 300)
     shuffled = rng.permutation(600)
@@ -121,3 +123,19 @@ def test_the_earliest_place_of_a_test():
     answers = [["a", "b", "c"], ["c", "a"], []]
     assert label_matrix.earliest(answers) == {"a": 0, "b": 1, "c": 0}
     assert label_matrix.earliest(answers, most=2) == {"a": 0, "b": 1}
+
+
+def test_examples_decide_before_a_ranking_and_bound_it():
+    """Three codes: the two that all rankings prefer fail the example, which the third, a right one, passes."""
+    task = label_matrix.Task(
+        "t", "f", ("a", "b", "c"), (0, 1, 2), (False, False, True), (False,) * 3, ("u", "v"), (0, 1),
+        (("passed", "passed"),) * 2 + (("failed", "failed"),), (("1", "2"),) * 2 + (("3", "4"),),
+    )  # fmt: skip
+    options = argparse.Namespace(truth="passed", codes=3, tests=2, first=5, draws=3, seed=0)
+    told = replace(task, examples=(("failed", "failed"), ("failed", "failed"), ("passed", "failed")))
+    for name, right in (("combined", 1.0), ("truth", 1.0)):
+        assert label_quality.pairs(name, label_quality.draw([told], options), 0, "lot").right.mean() == right
+    plain = label_quality.draw([task], options)
+    assert label_quality.pairs("combined", plain, 0, "lot").right.mean() == 0.0
+    wrong = replace(task, examples=(("passed",), ("failed",), ("failed",)))
+    assert label_quality.pairs("truth", label_quality.draw([wrong], options), 0, "lot").right.mean() == 0.0

@@ -48,6 +48,29 @@ def test_good_lines_by_prompt_id_with_optional_fields(tmp_path):
     ]
 
 
+def test_examples_are_single_tests(tmp_path):
+    given = ["assert f() == 1\nassert f() is not None", "assert f() == 1"]
+    (found,), _ = read_recordings(write(tmp_path / "r.jsonl", row(examples=given)))
+    assert found.examples == ("assert f() == 1", "assert f() is not None")
+    programs = {**ROW, "entry_point": None, "tests": [{"input": "1", "output": "2"}]}
+    (found,), _ = read_recordings(write(tmp_path / "s.jsonl", programs | {"examples": [{"input": "3", "output": "4"}]}))
+    assert len(found.examples) == 1
+
+
+@pytest.mark.parametrize(
+    ("examples", "words"),
+    [
+        ("assert f() == 1", "examples is a string; write a list of tests that are known to be right"),
+        (["f() gives 1"], "examples[0] is no test: no assert"),
+        (["assert f() == 1", "assert g() == 1"], "examples[1] is no test: no call"),
+        ([3], "examples[0] is"),
+        ([{"input": "1", "output": "2"}, {"output": 1}], "examples[1]"),
+    ],
+)
+def test_bad_examples_are_named(tmp_path, examples, words):
+    assert words in problem_on_line_2(tmp_path, row(prompt_id="q", examples=examples))
+
+
 @pytest.mark.parametrize("name", ["r.jsonl.gz", "r.jsonl"])
 def test_gzip_is_known_by_its_content(tmp_path, name):
     path = tmp_path / name

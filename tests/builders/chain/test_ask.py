@@ -135,6 +135,10 @@ def test_templates_know_the_prompt():
             '{"prompt_id": "z", "prompt": "p", "tests": [{"output": ""}]}',
             r"prompts\.jsonl:2: tests\[0\]: a test has no",
         ),
+        (
+            '{"prompt_id": "z", "prompt": "p", "entry_point": "f", "examples": ["f(1) is 2"]}',
+            r"prompts\.jsonl:2: examples\[0\] is no test: no assert .*; write an assert on f, or leave it out",
+        ),
         ('{"prompt_id": "z"}', r"prompts\.jsonl:2: missing key 'prompt'; every line needs"),
         ("[1]", r"prompts\.jsonl:2: the line is a list"),
         (json.dumps(PROMPTS[0]), "already on line 1"),
@@ -213,6 +217,9 @@ def test_prompts_may_bring_tests(tmp_path, runner):
     line = {"prompt_id": "p", "prompt": "Write f.", "entry_point": "f", "tests": ["assert f(1)", "assert f(2)"]}
     (row,) = rows(ask.prompt_stage(runner, write(tmp_path / "p.jsonl", line), 2))
     assert [test.text for test in row.tests] == line["tests"]
+    assert row.examples == ()
+    (row,) = rows(ask.prompt_stage(runner, write(tmp_path / "e.jsonl", {**line, "examples": ["assert f(3)"]}), 2))
+    assert row.examples == ("assert f(3)",)
     path = write(tmp_path / "q.jsonl", {**line, "tests": "assert f(1)"})
     with pytest.raises(CodeprefError, match=r"q\.jsonl:1: tests is a string; write a list of texts"):
         ask.prompt_stage(runner, path, 2)

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from builders.chain import confidence
 from builders.chain.confidence import FEATURES, LEARNT_SHARE, WEIGHTS, features, log_odds, probability, right_share
-from builders.chain.evidence import NOTHING, MatrixStack
+from builders.chain.evidence import NOTHING, ExampleStack, MatrixStack
 
 
 def evidence(outputs, expected):
@@ -41,6 +42,16 @@ def test_features_of_a_pair_that_is_alike():
     assert mine["alike"] == 1 / 2  # the same value on the first test
     assert mine["constant"] == 1
     assert found(evidence([[None, 5], [None, 6]], [4, 5]), 0, 1)["alike"] == 0  # no value is not the same value
+
+
+def test_features_of_examples():
+    assert {found(WRONG_TEST, 0, 3)[name] for name in confidence.EXAMPLE_FEATURES} == {0}
+    failed = np.array([[False, False, True, True, True]])
+    told = replace(WRONG_TEST, examples=ExampleStack(failed, failed))
+    seen = {pair: found(told, *pair) for pair in ((0, 3), (0, 1), (2, 3))}
+    assert [(mine["told_apart"], mine["chosen_fails"]) for mine in seen.values()] == [(1, 0), (0, 0), (0, 1)]
+    odds = [log_odds(features(told, np.array([chosen]), np.array([rejected])))[0] for chosen, rejected in seen]
+    assert odds[0] > odds[2]
 
 
 def test_there_is_a_weight_for_every_feature():

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from builders.chain.evidence import NOTHING, read_stacks
+from builders.chain.evidence import NOTHING, read_examples, read_stacks
 from codepref.records import Outcomes, to_table
 from codepref.sandbox import execute
 from codepref.sandbox.base import Job
@@ -57,6 +59,47 @@ def test_a_slice_and_an_empty_table():
     assert group.evidence.passed.tolist() == [[[True], [False], [False]]]
     assert list(read_stacks(TABLE.slice(0, 0))) == []
     assert list(read_stacks(to_table([], Outcomes))) == []
+
+
+def stack(*lines):
+    """What examples say of one prompt's codes, a text a code: + passed, - failed, ? not judged."""
+    signs = np.array([list(line) for line in lines])[None]
+    found = read_examples(signs == "+", signs != "?")
+    return found.failed[0].tolist(), found.behind[0].tolist()
+
+
+def test_a_code_that_fails_an_example_comes_after_the_others():
+    assert stack("++", "+-", "--", "++") == ([False, True, True, False], [False, True, True, False])
+
+
+def test_an_example_that_every_code_fails_decides_nothing():
+    assert stack("-+", "--", "-+") == ([True] * 3, [False, True, False])
+    assert stack("-", "-") == ([True] * 2, [False] * 2)
+
+
+def test_examples_that_contradict_each_other_decide_nothing():
+    assert stack("+-", "-+", "--") == ([True] * 3, [False] * 3)
+
+
+def test_an_example_that_was_not_judged_everywhere_says_nothing():
+    assert stack("?+", "-+", "++") == ([False] * 3, [False] * 3)
+
+
+def test_examples_of_some_prompts():
+    told = replace(outcome("e", [[P, P], [P, U], [F, P]], [[ONE] * 2] * 3), example_verdicts=((F,), (P,), (P,)))
+    plain = [replace(outcome(name, [[P, P]] * 3, [[ONE] * 2] * 3), example_verdicts=((),) * 3) for name in "xy"]
+    groups = {
+        tuple(group.rows.tolist()): group for group in read_stacks(to_table([plain[0], told, plain[1]], Outcomes))
+    }
+    assert groups[0, 2].evidence.examples is None
+    examples = groups[1,].evidence.examples  # of the codes that are left: the second has an unjudged cell
+    assert (examples.failed.tolist(), examples.behind.tolist()) == ([[True, False]], [[True, False]])
+    together = to_table([replace(told, verdicts=((P, P),) * 3), *plain], Outcomes)
+    (group,) = read_stacks(together)
+    assert group.evidence.examples.behind.tolist() == [[True, False, False], [False] * 3, [False] * 3]
+    assert group.evidence.of([1, 0]).examples.failed.tolist() == [[False] * 3, [True, False, False]]
+    (group,) = read_stacks(together.drop_columns(["example_verdicts"]))  # of a run before there were examples
+    assert group.evidence.examples is None
 
 
 def test_what_the_sandbox_gives():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from builders.chain.matrix import Execution, Selection, run_matrices, select_candidates, stub_of
 from codepref.records import Candidates, Costs, Outcomes, Sample, Samples, from_table, to_table
 from codepref.sandbox import VERDICTS, Limits
@@ -73,6 +75,30 @@ def test_prompts_that_cannot_be_ranked():
     row, excluded = run(Selection(), shard(tests=("assert 1",)))
     assert row is None
     assert excluded[-1] == ("prompt", "no tests", None)
+
+
+def test_examples_are_run_beside_the_tests():
+    prompt = 'def f(x):\n    """Leave x as it is.\n\n    >>> f(3)\n    3\n    """\n'
+    samples = Samples(
+        "p",
+        prompt,
+        "f",
+        (Sample(CODES[0]), Sample(CODES[5])),
+        tuple(map(Sample, TESTS)),
+        examples=("assert f(4) == 4",),
+    )
+    table = to_table([samples], Samples)
+    row, _ = run(Selection(), table)
+    assert row.examples == ("assert f(4) == 4",)  # those of the line always count
+    row, _ = run(Selection(prompt_examples=True), table)
+    assert row.examples == ("assert f(4) == 4", "assert f(3) == 3")
+    ran = {
+        read: next(from_table(run_matrices(Execution(Limits(cpu_s=0.5)), chosen).table, Outcomes))
+        for read in (True, False)
+        for chosen in [to_table([row if read else replace(row, examples=())], Candidates)]
+    }
+    assert ran[True].example_verdicts == (("passed", "passed"), ("failed", "failed"))
+    assert replace(ran[True], example_verdicts=((),) * 2) == ran[False]
 
 
 def test_the_matrix_has_a_cell_for_every_code_and_test():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from builders.chain import ranking
-from builders.chain.evidence import NOTHING, MatrixStack
+from builders.chain.evidence import NOTHING, ExampleStack, MatrixStack
 from builders.chain.ranking import convergence, self_validation
 
 FOUR_CODES = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 0, 0]], dtype=bool)
@@ -151,6 +153,21 @@ def test_combined_outvotes_a_wrong_test():
 
 def test_tests_are_worth_the_codes_that_pass_them():
     assert ranking.rank("pass_count", WRONG_TEST)[1].tolist() == [[6, 6, 1]]
+
+
+def test_examples_come_before_any_score():
+    case = evidence([[1, 2], [1, 2], [3, 4], [5, 6]], [1, 2])
+    codes, tests = ranking.rank("pass_count", case)
+    assert ranking.with_examples(case, codes, tests) == (codes, tests)
+    failed = np.array([[True, True, False, True]])
+    told = replace(case, examples=ExampleStack(failed, failed))
+    moved, of_tests = ranking.with_examples(told, codes, tests)
+    assert moved.tolist() == [[1, 1, 2, 0]]
+    assert of_tests.tolist() == [[2, 2]]
+    silent = replace(case, examples=ExampleStack(failed, np.zeros_like(failed)))
+    assert [item.tolist() for item in ranking.with_examples(silent, codes, tests)] == [codes.tolist(), tests.tolist()]
+    alike = codes * 0 - 7.0  # scores may be negative, and all alike
+    assert ranking.with_examples(told, alike, tests)[0].tolist() == [[0, 0, 2, 0]]
 
 
 def test_random_is_drawn_by_seed_and_id():

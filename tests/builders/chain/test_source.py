@@ -246,6 +246,12 @@ def test_a_dry_run_over_prompts_and_recordings(tmp_path):
     batched = {"server": {"model": "m", "base_url": "http://127.0.0.1:9/v1", "batch_choices": True}}
     loaded = config.load(Config, None, [f"prompts={path}", f"generation={json.dumps(batched)}"])
     assert numbers(str(codedpo.plan(loaded)))[0] == 1 * 2
+    lines[2]["prompt"] += " add2(1) == 3, add2(2) == 4"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert numbers(str(codedpo.plan(given))) == (2 * 5, 2 * 2 * 4)
+    with_examples = codedpo.plan(replace(given, prompt_examples=True))
+    assert numbers(str(with_examples)) == (2 * 5, 2 * 2 * 4 + 2 * 3)
+    assert "the codes on the prompts' examples (2)" in str(with_examples)
     recorded = Config(generations=str(write_recordings(tmp_path / "g.jsonl")), limits=LIMITS)
     text = str(codedpo.plan(recorded))
     assert "requests: 0" in text

@@ -197,6 +197,12 @@ def test_trusted_is_what_the_best_code_passes_and_only_plain_calls():
     assert entrants(row, official, scores).tests == (SMALL[0], *SMALL[2:])
 
 
+def test_codes_that_fail_an_example_take_no_part():
+    row, ran, scores = rows([LINEAR, QUADRATIC], SMALL, matrix=[["passed"] * 4] * 2, scores=[2.0, 1.0])
+    ran = replace(ran, example_verdicts=(("passed", "failed"), ("failed", "passed")))
+    assert [code.code for code in entrants(row, ran, scores).codes] == [LINEAR]
+
+
 def test_codes_without_a_score_take_no_part():
     row, ran, scores = rows([LINEAR, QUADRATIC], SMALL, matrix=[["passed"] * 4] * 2, scores=[1.0, math.nan])
     assert [code.code for code in entrants(row, ran, scores).codes] == [LINEAR]

@@ -271,3 +271,17 @@ def _hints(record):
     import typing
 
     return [typing.get_type_hints(record, include_extras=True)[field.name] for field in dataclasses.fields(record)]
+
+
+def test_a_code_that_fails_an_example_is_not_chosen(tmp_path):
+    """Most tests were written for another function, which the first two codes compute."""
+    tests = ["assert f(1) == 7", "assert f(2) == 14", "assert f(0) == 1"]
+    rows = [recording("p", [WRONG, WRONG + "# again\n", GOOD], tests)]
+    told = [{**rows[0], "examples": ["assert f(4) == 5"]}]
+    chosen = {}
+    for name, given in (("without", rows), ("with", told)):
+        build(write(tmp_path / f"{name}.jsonl", given), tmp_path / name)
+        (pair,) = rows_of(tmp_path / name, "dpo")
+        chosen[name] = pair.chosen
+    assert "x * 7" in chosen["without"]
+    assert "x + 1" in chosen["with"]

@@ -287,13 +287,14 @@ def test_a_local_model_gets_the_adapter(tmp_path):
     assert rounds.name_of_model(later) == later.local.adapter
 
 
-def test_prompts_of_later_rounds_keep_that_there_is_no_entry_point(tmp_path):
+def test_prompts_of_later_rounds_keep_examples_and_that_there_is_no_entry_point(tmp_path):
     runner = Runner(Store(tmp_path), quiet=True)
-    rows = [Samples("a", "Add.", "", (), ()), Samples("f", "Write f.", "f", (), ())]
+    rows = [Samples("a", "Add.", "", (), ()), Samples("f", "Write f.", "f", (), (), examples=("assert f(1) == 2",))]
     stage = runner.source("samples", iter([Shard(to_table(rows, Samples))]), {}, 2)
     path = rounds.write_round_prompts(tmp_path, stage)
-    found = rows_of(prompt_stage(runner, path, 9), Samples)
+    found = list(rows_of(prompt_stage(runner, path, 9), Samples))
     assert [(row.prompt_id, row.entry_point) for row in found] == [("a", ""), ("f", "f")]
+    assert [row.examples for row in found] == [(), ("assert f(1) == 2",)]
 
 
 def test_the_default_command_names_what_it_needs():
