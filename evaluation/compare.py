@@ -125,11 +125,18 @@ def comparison_text(found: Mapping[str, Any]) -> str:
         lines.append("The fingerprints differ: the runs were not made in the same way; see both results.json.")
     cost = found.get("efficiency")
     if cost:
+        typical, mean = cost["geometric_mean"], (cost["speed_up"], cost["low"], cost["high"])
         lines.append(
-            f"Efficiency on {cost['problems']} problems that both solve: B needs 1/{cost['speed_up']:.2f} of A's time "
-            f"[{cost['low']:.2f}, {cost['high']:.2f}]; {100 * cost['optimised']:.1f} % of B's are >= 10 % faster"
+            f"Efficiency on {cost['problems']} problems that both solve: A's time over B's is {_span(typical)} in the "
+            f"geometric mean, {_span(mean)} in the mean; {100 * cost['optimised']:.1f} % of B's are >= 10 % faster, "
+            f"{100 * cost['slower']:.1f} % slower"
         )
     return "\n".join(lines)
+
+
+def _span(values: Sequence[float]) -> str:
+    mean, low, high = values
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def write_comparison(folder: Path, found: Mapping[str, Any]) -> None:

@@ -3,8 +3,11 @@
 Both programs of a problem are called on all its inputs in turn, in the same sandbox; its cost is the median CPU
 time of several rounds, as single readings are off in both directions on a crowded machine. Speed-up is the mean
 ratio of costs over problems that both solve, and a program counts as optimised when it needs at least 10 % less time.
+One program that is a thousand times faster makes such a mean large, and the mean of the inverse ratios as well; the
+geometric mean, which is added here, is 1 where neither side is faster.
 """
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,10 +55,12 @@ def efficiency_summary(costs: Mapping[str, tuple[float, float]]) -> dict[str, An
     """Metrics from the costs (A, B) in CPU seconds of each problem."""
     ratios = {task: ratio(*pair) for task, pair in costs.items()}
     mean, low, high = bootstrap(list(ratios.values()))
+    typical = [math.exp(edge) for edge in bootstrap([math.log(value) for value in ratios.values()])]
     return {
         "problems": len(ratios),
-        "speed_up": mean, "low": low, "high": high,
+        "speed_up": mean, "low": low, "high": high, "geometric_mean": typical,
         "optimised": sum(value >= 1 / FASTER for value in ratios.values()) / len(ratios),
+        "slower": sum(value <= FASTER for value in ratios.values()) / len(ratios),
         "ratios": {task: round(value, 3) for task, value in ratios.items()},
     }  # fmt: skip
 

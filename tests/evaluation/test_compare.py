@@ -18,6 +18,11 @@ def test_efficiency_metrics():
     found = efficiency_summary({"a": (2.0, 1.0), "b": (1.0, 1.0), "c": (1.0, 0.95), "d": (1e-6, 1e-5)})
     assert found["speed_up"] == pytest.approx((2 + 1 + 1 / 0.95 + 1) / 4)
     assert found["optimised"] == 0.25
+    assert found["slower"] == 0
+    assert found["geometric_mean"][0] == pytest.approx((2 / 0.95) ** (1 / 4))
+    swapped = efficiency_summary({"a": (1.0, 2.0), "b": (1.0, 1.0), "c": (0.95, 1.0), "d": (1e-5, 1e-6)})
+    assert swapped["geometric_mean"][0] == pytest.approx(1 / found["geometric_mean"][0])
+    assert swapped["slower"] == 0.25
     assert ratio(1e-6, 1e-5) == 1.0
     assert ratio(1.0, 1e-6) == pytest.approx(1.0 / 2e-4)
 
@@ -35,6 +40,10 @@ def test_the_comparison_in_words():
     assert "B - A = +33.3 [+0.0, +66.7] points, McNemar p = 1" in text
     assert "B wins 1: Mbpp/2" in text
     assert "fingerprints differ" in text
+    cost = efficiency_summary({"a": (2.0, 1.0), "b": (0.5, 1.0)})
+    text = comparison_text({**found, "efficiency": cost})
+    assert "A's time over B's is 1.00 [0.50, 2.00] in the geometric mean, 1.25 [" in text
+    assert "50.0 % of B's are >= 10 % faster, 50.0 % slower" in text
 
 
 def test_a_few_equal_differences_are_not_certain():

@@ -19,7 +19,8 @@ Args:
     entry_points: Name of the function of each problem.
     inputs: JSON list of argument lists of each problem.
 Returns:
-    speed_up with its 95 % interval, optimised, and the ratio of every problem.
+    speed_up (mean ratio) with its 95 % interval, geometric_mean (mean, low, high), optimised, slower, and the ratio of
+    every problem.
 """
 
 
