@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 _WRONG = re.compile(
     r"\b(?:wrong\w*|incorrect\w*|broken|bugs?|buggy|faulty|naive|naïve|mistake\w*|mistaken\w*|currently|actual(?:ly)?|"
-    r"instead of|fail(?:s|ed|ing)?|bad|do(?:es)?(?: not|n't) work|falsch\w*|nicht|faux)\b|错误",
+    r"instead of|fail(?:s|ed|ing)?|bad|do(?:es)?(?: not|n't) work|falsch\w*|nicht|faux|"
+    r"crash\w*|unexpected\w*|avoid|(?:counter|anti|non)-?examples?|at the moment|right now|used to|неправильно)\b|错误|❌|~~",
     re.IGNORECASE,
 )
 """Words about what a wrong code does."""
-_RIGHT = re.compile(r"\b(?:correct(?:ly)?|expected|should|must|examples?|instead|now|want(?:ed)?|e\.g)\b|:\s*$", re.I)
+_RIGHT = re.compile(r"\b(?:correct(?:ly)?|expected|should|must|examples?|instead|now|want(?:ed)?|e\.g)\b", re.I)
 """Words that end what was said about wrong codes."""
 _BEFORE = re.compile(
     r"\b(?:not|never|no|instead|unlike|if|unless|while|lambda|when|whenever|once|after|before|with|without|suppose|"
@@ -46,6 +47,12 @@ _ANY_VALUE = re.compile(
     r"solutions)|(?:is|are) also accepted|will be accepted|if there are (?:several|multiple|many)[^.]{0,200}\bany\b",
     re.IGNORECASE,
 )
+_REPORT = re.compile(
+    r"\b(?:this|that|which|it|result|output) (?:is|was) (?:wrong|incorrect|a bug|not (?:right|correct|what))|"
+    r"\bI (?:get|got|expect(?:ed)?)\b|\bbut I want",
+    re.IGNORECASE,
+)
+"""What reports of a fault say, before or after they show it."""
 _PRINTS = re.compile(r"\bprint(?:s|ed|ing)?\b(?!\s*\()", re.IGNORECASE)
 _RETURNS = re.compile(r"\breturn|->", re.IGNORECASE)
 _NO_PLAIN_VALUE = re.compile(
@@ -55,7 +62,9 @@ _NO_PLAIN_VALUE = re.compile(
 )
 """What says that arguments are no plain values, or that the result is none or is not what is returned."""
 _TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict, "tuple": tuple}
-_TYPING = frozenset("List Dict Tuple Set Optional Union Any Sequence Iterable typing t Callable Mapping".split())
+_TYPING = frozenset(
+    ["List", "Dict", "Tuple", "Set", "Optional", "Union", "Any", "Sequence", "Iterable", "Mapping", "typing"]
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Doubt:
     """What a prompt as a whole leaves open."""
 
     all_values: bool
-    """Whether the function prints its result, or has more than one right result; only `assert` statements are sure."""
+    """Whether the function prints its result or has several right ones, or a fault is reported; only `assert` statements are sure."""
     any_order: bool
     """Whether the items of its result may come in another order."""
     sentences: bool
@@ -89,7 +98,7 @@ def of_prompt(prompt: str, head: ast.FunctionDef | None) -> Doubt:
         parameter.annotation and not _is_plain(parameter.annotation) for parameter in parameters
     )
     return Doubt(
-        all_values=prints or bool(_ANY_VALUE.search(prompt)),
+        all_values=prints or bool(_ANY_VALUE.search(prompt) or _REPORT.search(prompt)),
         any_order=bool(_ANY_ORDER.search(prompt)),
         sentences=bool(_NO_PLAIN_VALUE.search(prompt)),
         inputs=other_types or len(set(re.findall(r"^[ \t]*def[ \t]+(\w+)", prompt, re.MULTILINE))) > 1,
@@ -103,8 +112,9 @@ def without_wrong_examples(rows: Sequence[str], entry_point: str) -> str:
     for row in rows:
         is_example = f"{entry_point}(" in row or row.lstrip().startswith((">>>", "..."))
         if not is_example and not is_value and row.strip():
-            is_heading = bool(_WRONG.search(row))
-            is_wrong = is_heading or (is_wrong and not _RIGHT.search(row))
+            last = re.split(r"[.!?]\s+", row.strip())[-1]
+            ends = bool(_RIGHT.search(last)) or row.rstrip().endswith(":")
+            is_wrong = bool(_WRONG.search(last)) or ((is_wrong or bool(_WRONG.search(row))) and not ends)
         is_value = row.lstrip().startswith(">>>") or (is_value and bool(row.strip()))
         kept.append("" if is_wrong and is_example else row)
     return "\n".join(kept)
@@ -131,9 +141,9 @@ def in_comment(source: str) -> bool:
     return "#" in source and after(source.partition("#")[2])
 
 
-def is_cut(text: str) -> bool:
-    """Whether a text leaves something out."""
-    return "..." in text or "…" in text
+def is_unclear(text: str) -> bool:
+    """Whether a text leaves something out, or has backslashes that a docstring may have doubled."""
+    return "..." in text or "…" in text or "\\\\" in text
 
 
 def ends_condition(text: str) -> bool:

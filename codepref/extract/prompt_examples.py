@@ -31,7 +31,12 @@ _GIVES = re.compile(
 )
 """What stands between a call and its value. `f(7) // 2` may be a division."""
 _BULLET = re.compile(r"[\s`>#/*•-]*(?:\d+[.)]\s*)?`?")
-_INTRODUCED = re.compile(r"(?:.*[:,;.]|(?:.*\s)?(?:and|also|for|so|thus|example|instance))\s*`?", re.IGNORECASE)
+_INTRODUCED = re.compile(
+    r"[\s`>#*•-]*(?:\d+[.)]\s*)?(?:(?:and|also|for|so|thus|e\.g\.|i\.e\.|(?:for|an|as an|zum|par|por)?\s*(?:examples?|"
+    r"instance|beispiel\w*|exemple|ejemplo|esempio)|(?:test|edge|corner|base|special)?\s*cases?|expected(?: output)?|"
+    r"correct|tests?|пример|например|例|例如)\s*\d*\s*[:,：，]?\s*)+[`>-]*",
+    re.IGNORECASE,
+)
 """What may stand before a call on its line."""
 _GOES_ON = re.compile(
     r"`?\s*(?:[.,;]*\s*$|#|//|\(|[.,;]?\s*(?:because|since|as (?:it|the|there|they)|and)\b|[,;]\s*`?\w+\()"
@@ -143,7 +148,7 @@ def _doctests(text: str, entry_point: str, doubt: doubts.Doubt) -> Iterator[str]
         elif not item.want and isinstance(call, ast.Call) and not _returns_none(call, entry_point):
             return  # it is called for its effect: what follows may depend on it
         elif entry_point in named(call) and item.want and not used & named(call):
-            is_plain = not item.options and not doubts.in_comment(item.source) and not doubts.is_cut(item.source)
+            is_plain = not item.options and not doubts.in_comment(item.source) and not doubts.is_unclear(item.source)
             if is_plain:
                 yield from (before + said for said in _shown(call, item.want.rstrip("\n"), doubt))
             used |= named(call) & bound(parse(before) or ast.Module([], []))  # the function may change its arguments
@@ -156,7 +161,7 @@ def _returns_none(call: ast.Call, entry_point: str) -> bool:
 
 def _shown(call: ast.expr, want: str, doubt: doubts.Doubt) -> Iterator[str]:
     """The assertion that a doctest makes: what is printed, or the value of an expression."""
-    if doubts.is_cut(want) or doubts.in_comment(want):
+    if doubts.is_unclear(want) or doubts.in_comment(want):
         return
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print":
         if len(call.args) == 1 and not call.keywords and "<BLANKLINE>" not in want:
@@ -180,10 +185,10 @@ def _sentences(text: str, entry_point: str, doubt: doubts.Doubt) -> Iterator[str
         for match in name.finditer(line):
             end = _end_of_call(line, match.start())
             gives = _GIVES.match(line, end) if end else None
-            if gives is None or not _is_introduced(line[: match.start()]):
+            if gives is None or not _is_introduced(line[: match.start()], entry_point):
                 continue
             known, value = _value(line[gives.end() :], below)
-            if known and doubt.allows(value):
+            if known and doubt.allows(value) and not doubts.is_unclear(line[match.start() : end]):
                 yield from _asserted(line[match.start() : end], value)
 
 
@@ -284,24 +289,21 @@ def _end_of_call(line: str, start: int) -> int:
 
 
 def _is_value(node: ast.expr) -> bool:
-    """Whether an expression has a value of its own: names in it are only builtins that are called, as in `set()`."""
-    if any(isinstance(inner, ast.Compare) or _is_ellipsis(inner) for inner in ast.walk(node)):
+    """Whether an expression has a value of its own: names in it are only types that are called, as in `set()`."""
+    if any(isinstance(inner, ast.Compare) for inner in ast.walk(node)):
         return False
     called = {inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call)}
     names = (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
-    return all(name in called and hasattr(builtins, name.id) for name in names)
+    return all(name in called and isinstance(getattr(builtins, name.id, None), type) for name in names)
 
 
-def _is_ellipsis(node: ast.AST) -> bool:
-    """Whether a node stands, or has a text, for something left out."""
-    return isinstance(node, ast.Constant) and (node.value is ... or isinstance(node.value, str) and "..." in node.value)
-
-
-def _is_introduced(before: str) -> bool:
+def _is_introduced(before: str, entry_point: str) -> bool:
     """Whether what stands before a call on its line leaves no doubt that the call is an example."""
     if doubts.before(before):
         return False
-    return bool(_BULLET.fullmatch(before) or _INTRODUCED.fullmatch(before))
+    last = re.split(r"[.!]\s+`?|。", before)[-1]
+    follows_another = f"{entry_point}(" in last and re.search(r"(?:[,;]\s*(?:and\s+)?|\sand\s+|\salso\s+)`?$", last)
+    return bool(_BULLET.fullmatch(last) or _INTRODUCED.fullmatch(last) or follows_another)
 
 
 def _value(text: str, below: str) -> tuple[bool, object]:
@@ -318,7 +320,7 @@ def _value(text: str, below: str) -> tuple[bool, object]:
             continue
         known, value = _literal(text[:end])
         if known:
-            has_doubt = doubts.after(text[end:]) or doubts.in_comment(text[:end]) or doubts.is_cut(text[: end + 4])
+            has_doubt = doubts.after(text[end:]) or doubts.in_comment(text[:end]) or doubts.is_unclear(text[: end + 4])
             return not has_doubt, None if has_doubt else value
     return False, None
 

@@ -36,6 +36,18 @@ from codepref.extract import examples
         "A naive solution: f(2) == 5",
         "Buggy output: f(2) -> 5",
         "Falsch: f(2) == 5",
+        "Mal: f(2) == 5",
+        "My output: f(2) == 5",
+        "In version 1, f(2) == 5",
+        "Counterexample: f(2) == 5",
+        "flag, f(2) = 4",
+        "Use: f(2) = 4",
+        "It crashes:\nf(2) == 5",
+        "f(2) == 5\nThis is wrong",
+        "I have a function f.\n\n>>> f(2)\n5\n\nBut I want 4.",
+        "Rewrite this. Right now:\n\nf(2)  # 1",
+        "f('a\\\\n') == 2",  # a docstring's two backslashes may stand for one
+        "f(open('x').read()) == 2",
         "This should raise an AssertionError: assert f(2) == 4",
         "The following fails: assert f(2) == 4",
         "assert f(2) == 4  # wrong",
@@ -125,6 +137,9 @@ def test_inputs_of_another_function():
         (">>> f([])\n>>> f([1])\n1", ["assert f([1]) == 1"]),  # nothing is shown for None
         (">>> a = [2]\n>>> f(a)\n2\n>>> f(a)\n3", ["a = [2]\nassert f(a) == 2"]),  # it may have changed
         ("class Node: ...\n\nassert f(Node(2)) == 5", ["assert f(Node(2)) == 5"]),
+        ("It must not fail. Your code should pass these tests:\nassert f(2) == 4", ["assert f(2) == 4"]),
+        ("Zum Beispiel: f(2) == 4", ["assert f(2) == 4"]),
+        ("Edge case: f(0) == 4", ["assert f(0) == 4"]),
         ("f(4) -> False (4 is not prime)", ["assert f(4) == False"]),
         ("If it is odd, return 0. For example, f(3) == 0", ["assert f(3) == 0"]),
     ],

@@ -24,7 +24,7 @@ ROWS = [
     recording("in-text", MOST_ARE_WRONG, TESTS) | DOCTEST,
     recording("in-line", MOST_ARE_WRONG, TESTS, examples=["assert f(5) == 10"]),
     recording("none", MOST_ARE_WRONG, TESTS),
-    recording("wrong", MOST_ARE_WRONG, TESTS) | {"prompt": "Double it: f(3) == 7."},
+    recording("wrong", MOST_ARE_WRONG, TESTS) | {"prompt": "Double it. f(3) == 7."},
 ]
 
 
