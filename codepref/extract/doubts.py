@@ -12,7 +12,8 @@ from dataclasses import dataclass
 _WRONG = re.compile(
     r"\b(?:wrong\w*|incorrect\w*|broken|bugs?|buggy|faulty|naive|naïve|mistake\w*|mistaken\w*|currently|actual(?:ly)?|"
     r"instead of|fail(?:s|ed|ing)?|bad|do(?:es)?(?: not|n't) work|falsch\w*|nicht|faux|"
-    r"crash\w*|unexpected\w*|avoid|(?:counter|anti|non)-?examples?|at the moment|right now|used to|неправильно)\b|错误|❌|~~",
+    r"crash\w*|unexpected\w*|avoid|(?:counter|anti|non)-?examples?|at the moment|right now|used to|"
+    r"неправильно)\b|错误|❌|~~",
     re.IGNORECASE,
 )
 """Words about what a wrong code does."""
@@ -32,10 +33,11 @@ _AFTER = re.compile(
     re.IGNORECASE,
 )
 """Words after a value that say it may be another one, or is wrong."""
-_BELOW = re.compile(r"\s*(?:(?:or|unless|if|when|except|but|not|instead)\b|[+%|&'\"]|/ |\\)", re.IGNORECASE)
-"""How a line begins that goes on with the value above it."""
-_MORE = re.compile(r"\s*(?![\d.]+\)|\d+\.\s)[\d\[({'\"-]+[\d\w]*[\])}'\",\s.\d-]*$")
-"""A line that is nothing but further values."""
+_BELOW = re.compile(
+    r"\s*(?:(?:or|unless|if|when|except|but|not|instead)\b|[+%|&'\"\[{]|/ |\\|(?!\d+[.)]\s)(?=.*\d)[-+\d.,\s]+$)",
+    re.IGNORECASE,
+)
+"""How a line begins that goes on with the value above it, or is nothing but further numbers."""
 _ANY_ORDER = re.compile(
     r"\bany order|order (?:does not|doesn't|is not|isn't|of \w+ (?:does not|doesn't)|may|can)|arbitrary order|"
     r"\bunordered\b|order is (?:unspecified|arbitrary|irrelevant)|regardless of (?:the )?order",
@@ -61,7 +63,10 @@ _NO_PLAIN_VALUE = re.compile(
     re.IGNORECASE,
 )
 """What says that arguments are no plain values, or that the result is none or is not what is returned."""
-_TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict, "tuple": tuple}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (int, float), "bool": (bool,), "list": (list,), "dict": (dict,),
+    "tuple": (tuple,),
+}  # fmt: skip
 _TYPING = frozenset(
     ["List", "Dict", "Tuple", "Set", "Optional", "Union", "Any", "Sequence", "Iterable", "Mapping", "typing"]
 )
@@ -72,7 +77,8 @@ class Doubt:
     """What a prompt as a whole leaves open."""
 
     all_values: bool
-    """Whether the function prints its result or has several right ones, or a fault is reported; only `assert` statements are sure."""
+    """Whether the function prints its result or has several right ones, or a fault is reported: only `assert`
+    statements are sure."""
     any_order: bool
     """Whether the items of its result may come in another order."""
     sentences: bool
@@ -133,7 +139,7 @@ def after(text: str) -> bool:
 
 def below(text: str, line: str) -> bool:
     """Whether the next line may go on with what a text says."""
-    return bool(_BELOW.match(line) or (_MORE.match(line) and line.strip()) or text.rstrip().endswith("\\"))
+    return bool(_BELOW.match(line)) or text.rstrip().endswith("\\")
 
 
 def in_comment(source: str) -> bool:

@@ -32,9 +32,9 @@ _GIVES = re.compile(
 """What stands between a call and its value. `f(7) // 2` may be a division."""
 _BULLET = re.compile(r"[\s`>#/*•-]*(?:\d+[.)]\s*)?`?")
 _INTRODUCED = re.compile(
-    r"[\s`>#*•-]*(?:\d+[.)]\s*)?(?:(?:and|also|for|so|thus|e\.g\.|i\.e\.|(?:for|an|as an|zum|par|por)?\s*(?:examples?|"
-    r"instance|beispiel\w*|exemple|ejemplo|esempio)|(?:test|edge|corner|base|special)?\s*cases?|expected(?: output)?|"
-    r"correct|tests?|пример|например|例|例如)\s*\d*\s*[:,：，]?\s*)+[`>-]*",
+    r"[ `>#*•-]*(?:\d+[.)] ?)?(?:(?:and|also|for|so|thus|an|as|e\.g\.|i\.e\.|examples?|instance|test|edge|corner|base|"
+    r"special|cases?|tests|expected|output|correct|zum|par|por|beispiel|exemple|ejemplo|esempio|пример|например|例如|例)"
+    r"(?!\w)(?: ?\d+)?(?: ?[:,：，])? ?)++[`>-]*",
     re.IGNORECASE,
 )
 """What may stand before a call on its line."""
@@ -105,13 +105,22 @@ def _has_its_names(test: str, defined: set[str]) -> bool:
 
 def _without_contradictions(found: list[str]) -> list[str]:
     """The tests but those that say two things of one call: there is a state, or one says what a wrong code does."""
-    said = dict[str, set[str]]()
-    keys = list[str]()
-    for test in found:
-        left, _, right = test.rpartition(" is " if test.endswith(" is None") else " == ")
-        keys.append(left)
-        said.setdefault(left, set()).add(right)
-    return [test for test, key in zip(found, keys, strict=True) if not key or len(said[key]) == 1]
+    said = [_said(test) for test in found]
+    values = dict[str, set[str]]()
+    for call, value in filter(None, said):
+        values.setdefault(call, set()).add(value)
+    return [test for test, pair in zip(found, said, strict=True) if pair is None or len(values[pair[0]]) == 1]
+
+
+def _said(test: str) -> tuple[str, str] | None:
+    """The call and the value of a test `assert call == value`."""
+    tree = parse(test)
+    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    compared = statement.test if isinstance(statement, ast.Assert) else None
+    if not isinstance(compared, ast.Compare) or not isinstance(compared.ops[0], ast.Eq | ast.Is):
+        return None
+    known, value = _literal(ast.unparse(compared.comparators[0]))
+    return (ast.dump(compared.left), repr(value)) if known else None
 
 
 def given_examples(entry: Mapping[str, Any], entry_point: str) -> tuple[str, ...]:
@@ -301,7 +310,7 @@ def _is_introduced(before: str, entry_point: str) -> bool:
     """Whether what stands before a call on its line leaves no doubt that the call is an example."""
     if doubts.before(before):
         return False
-    last = re.split(r"[.!]\s+`?|。", before)[-1]
+    last = re.split(r"[.!] `?|。", " ".join(f"{before}|".split()))[-1].removesuffix("|")
     follows_another = f"{entry_point}(" in last and re.search(r"(?:[,;]\s*(?:and\s+)?|\sand\s+|\salso\s+)`?$", last)
     return bool(_BULLET.fullmatch(last) or _INTRODUCED.fullmatch(last) or follows_another)
 
@@ -340,15 +349,23 @@ def _asserted(call: str, value: object) -> Iterator[str]:
     """The assertion that a call has a value; none where fractions stand too deep in it to be compared."""
     numbers = list(value) if isinstance(value, list | tuple) else [value]
     fractions = [item for item in numbers if isinstance(item, float)]
-    if not fractions:
-        if "." not in re.sub(r"'[^']*'|\"[^\"]*\"", "", repr(value)):
-            yield f"assert {call} is {value}" if value is None else f"assert {call} == {value!r}"
-    elif all(type(item) in (int, float) and math.isfinite(item) for item in numbers):
+    is_flat = all(type(item) is int or (isinstance(item, float) and math.isfinite(item)) for item in numbers)
+    if not _has_fractions(value):
+        yield f"assert {call} is {value}" if value is None else f"assert {call} == {value!r}"
+    elif fractions and is_flat:
         close = min(map(_closeness, fractions))  # all are rounded alike
         if isinstance(value, float):
             yield f"assert abs({call} - {value!r}) < {close}"
         else:
             yield f"assert all(abs(x - y) < {close} for x, y in zip({call}, {value!r}, strict=True))"
+
+
+def _has_fractions(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_fractions(item) for pair in value.items() for item in pair)
+    if isinstance(value, list | tuple | set):
+        return any(map(_has_fractions, value))
+    return isinstance(value, float | complex)
 
 
 def _closeness(value: float) -> float:

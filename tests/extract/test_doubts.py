@@ -29,6 +29,7 @@ from codepref.extract import examples
         "f(2) -> 'aaaa...'",
         "f(2) returns inf, and f(3) -> 1e999",
         "f(2) -> {'a': 0.33}",
+        "f(2) -> {'a': [1e20]}",
         "When the cache is empty, f(2) returns 4",
         "On the second call, f(2) returns 4",
         "Suppose, f(2) == 5.",
@@ -132,6 +133,7 @@ def test_inputs_of_another_function():
             ["assert all(abs(x - y) < 0.000501 for x, y in zip(f(2), [0.333, 1], strict=True))"],
         ),
         (">>> f(2)\n0.3333333333333333", ["assert abs(f(2) - 0.3333333333333333) < 1e-06"]),
+        ("f(2) == 4\nassert f(2)==4, 'why'", ["assert f(2)==4, 'why'", "assert f(2) == 4"]),  # the same value
         ("Incorrect: f(2) == 5\nCorrect: f(2) == 4", ["assert f(2) == 4"]),
         ("The old code is broken:\n>>> f(2)\n5\n\nIt should be:\n>>> f(2)\n4", ["assert f(2) == 4"]),
         (">>> f([])\n>>> f([1])\n1", ["assert f([1]) == 1"]),  # nothing is shown for None

@@ -144,6 +144,12 @@ def test_forms_of_prompts():
         "def f(" + "x: y, " * 3000,
         "assert f(\n" * 2000,
         "a" * 200_000 + " f(1)",
+        "for" + " " * 1900 + "x f(1) == 2",
+        "for 1 " * 300 + "x f(1) == 2",
+        "f(1) == 2\n" + "1" * 1990 + "x",
+        "f(1) == 2\n" + " " * 1990 + "x",
+        "if there are several " * 3000 + "f(1)",
+        "print" + " " * 50_000 + "f(1)",
     ],
 )
 def test_no_text_takes_long_or_breaks_it(text):
