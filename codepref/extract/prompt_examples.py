@@ -21,7 +21,7 @@ from codepref.extract import doubts
 from codepref.extract.syntax import bound, named, parse
 from codepref.extract.testing import tests
 from codepref.files import LineError, json_word
-from codepref.stdin import text_of
+from codepref.stdin import read_test, text_of
 
 _FENCES = re.compile(r'"""|\'\'\'|```[ \t]*\w*')
 """What ends a doctest without a blank line: the docstring's or the Markdown block's own marks."""
@@ -135,6 +135,8 @@ def given_examples(entry: Mapping[str, Any], entry_point: str) -> tuple[str, ...
     found = list[str]()
     for index, item in enumerate(given):
         usable, rejected = tests(text_of(item, f"examples[{index}]"), entry_point)
+        if entry_point and usable and read_test(usable[0]) is not None:
+            raise LineError(f"examples[{index}] is by input and output", f"write an assert on {entry_point}")
         if rejected:
             problem = " ".join(filter(None, (rejected[0].rule, rejected[0].detail)))
             wanted = f"an assert on {entry_point}" if entry_point else 'a test {"input": ..., "output": ...}'

@@ -2,7 +2,8 @@
 
 import pytest
 
-from codepref.extract import examples
+from codepref.extract import examples, given_examples
+from codepref.files import LineError
 
 
 @pytest.mark.parametrize(
@@ -148,3 +149,10 @@ def test_inputs_of_another_function():
 )
 def test_what_is_still_read(text, expected):
     assert examples(text, "f") == expected
+
+
+def test_a_function_takes_no_examples_by_input_and_output():
+    given = {"examples": [{"input": "1", "output": "2"}]}
+    assert len(given_examples(given, "")) == 1
+    with pytest.raises(LineError, match="by input and output"):
+        given_examples(given, "f")
