@@ -4,6 +4,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -70,7 +71,11 @@ def pair_extremes(config: CodePairRule, candidates: pa.Table, outcomes: pa.Table
     codes = {row.prompt_id: row for row in from_table(candidates, Candidates)}
     ran = dict(zip(outcomes.column("prompt_id").to_pylist(), outcomes.column("verdicts").to_pylist(), strict=True))
     ranked = {row.prompt_id: row for row in from_table(scores, Scores)}
-    chosen = {name: extremes(config.seed, codes[name], row, config.most) for name, row in ranked.items()}
+    behind = _behind(outcomes) if config.most > 1 else {}
+    chosen = {
+        name: extremes(config.seed, codes[name], row, config.most, behind.get(name, frozenset()))
+        for name, row in ranked.items()
+    }
     odds = _log_odds(outcomes, chosen)
     confidences = {
         name: confidence.probability(np.array(mine), config.right_share).tolist() for name, mine in odds.items()
@@ -87,7 +92,9 @@ def pair_extremes(config: CodePairRule, candidates: pa.Table, outcomes: pa.Table
     return Shard(to_table(rows, CodePair), tuple(excluded))
 
 
-def extremes(seed: int, row: Candidates, scores: Scores, most: int = 1) -> list[Places]:
+def extremes(
+    seed: int, row: Candidates, scores: Scores, most: int = 1, behind: AbstractSet[int] = frozenset()
+) -> list[Places]:
     """The best code over the worst, then the same among the codes that are left, until all score the same.
 
     Args:
@@ -95,10 +102,11 @@ def extremes(seed: int, row: Candidates, scores: Scores, most: int = 1) -> list[
         row: The codes.
         scores: Theirs; NaN for a code that was left out.
         most: Pairs at most. Texts of a pair are in no other.
+        behind: Codes that are never chosen: they fail an example that others pass.
     """
     left = [place for place, value in enumerate(scores.code_scores) if not math.isnan(value)]
     found = list[Places]()
-    while left and len(found) < most:
+    while not behind >= set(left) and len(found) < most:
         highest = max(scores.code_scores[place] for place in left)
         lowest = min(scores.code_scores[place] for place in left)
         if highest == lowest:
@@ -108,6 +116,19 @@ def extremes(seed: int, row: Candidates, scores: Scores, most: int = 1) -> list[
         found.append(_choose(seed, row, best, worst))
         used = {row.codes[place].code for place in found[-1]}
         left = [place for place in left if row.codes[place].code not in used]
+    return found
+
+
+def _behind(outcomes: pa.Table) -> dict[str, frozenset[int]]:
+    """Rows of the codes that fail an example which others of their prompt pass, by prompt id."""
+    names = outcomes.column("prompt_id").to_pylist()
+    found = dict[str, frozenset[int]]()
+    for group in evidence.read_stacks(outcomes):
+        if group.evidence.examples is None:
+            continue
+        kept = np.flatnonzero(group.kept)
+        for row, behind in zip(group.rows, group.evidence.examples.behind, strict=True):
+            found[names[row]] = frozenset(kept[behind].tolist())
     return found
 
 

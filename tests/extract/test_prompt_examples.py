@@ -21,7 +21,7 @@ def inside(text):
         (">>> f(1)\n2", ["assert f(1) == 2"]),
         (">>> f(1)\n2\n>>> f('a b')\n'c'", ["assert f(1) == 2", "assert f('a b') == 'c'"]),
         (">>> f([1,\n...    2])\n{'a': (1, 2)}", ["assert f([1, 2]) == {'a': (1, 2)}"]),
-        (">>> f(0.1)\n0.5", ["assert abs(f(0.1) - 0.5) < 1e-06"]),
+        (">>> f(0.1)\n0.5", ["assert abs(f(0.1) - 0.5) < 0.050001"]),
         (">>> f(1) is None\nTrue", ["assert f(1) is None"]),
         (">>> f(1) + 1\n3", ["assert (f(1) + 1) == 3"]),
         (">>> f(1) == 2\nTrue", ["assert f(1) == 2"]),
@@ -144,6 +144,12 @@ def test_forms_of_prompts():
         "def f(" + "x: y, " * 3000,
         "assert f(\n" * 2000,
         "a" * 200_000 + " f(1)",
+        "for" + " " * 1900 + "x f(1) == 2",
+        "for 1 " * 300 + "x f(1) == 2",
+        "f(1) == 2\n" + "1" * 1990 + "x",
+        "f(1) == 2\n" + " " * 1990 + "x",
+        "if there are several " * 3000 + "f(1)",
+        "print" + " " * 50_000 + "f(1)",
     ],
 )
 def test_no_text_takes_long_or_breaks_it(text):

@@ -64,7 +64,8 @@ def test_examples_are_single_tests(tmp_path):
         (["f() gives 1"], "examples[0] is no test: no assert"),
         (["assert f() == 1", "assert g() == 1"], "examples[1] is no test: no call"),
         ([3], "examples[0] is"),
-        ([{"input": "1", "output": "2"}, {"output": 1}], "examples[1]"),
+        (["assert f() == 1", {"output": 1}], "examples[1]"),
+        ([{"input": "1", "output": "2"}], "examples[0] is by input and output; write an assert on f"),
     ],
 )
 def test_bad_examples_are_named(tmp_path, examples, words):

@@ -24,7 +24,7 @@ ROWS = [
     recording("in-text", MOST_ARE_WRONG, TESTS) | DOCTEST,
     recording("in-line", MOST_ARE_WRONG, TESTS, examples=["assert f(5) == 10"]),
     recording("none", MOST_ARE_WRONG, TESTS),
-    recording("wrong", MOST_ARE_WRONG, TESTS) | {"prompt": "Double it: f(3) == 7."},
+    recording("wrong", MOST_ARE_WRONG, TESTS) | {"prompt": "Double it. f(3) == 7."},
 ]
 
 
@@ -109,3 +109,15 @@ def test_programs_have_examples_too(tmp_path):
     row = recording("p", [squares, squares, doubles], tests, examples=[{"input": "3", "output": "6"}])
     folder, _, _ = build(tmp_path, "programs", [row | {"entry_point": None, "prompt": "Double a number."}])
     assert pairs_of(folder)["p"]["chosen"] == doubles
+
+
+def test_of_several_pairs_none_chooses_a_code_that_fails_an_example(tmp_path):
+    codes = [f"def f(x):\n    return {value}\n" for value in ("x * x", "x ** 2 + 0", "2 * x", "None", "4", "x")]
+    rows = [
+        recording("known", codes, TESTS, examples=["assert f(5) == 10"]),
+        recording("unknown", codes, TESTS),
+    ]
+    folder, _, _ = build(tmp_path, "several", rows, "pairs_per_prompt=3")
+    found = datasets.load_dataset(str(folder), "correctness", split="train")
+    assert [row["chosen"] for row in found if row["prompt_id"] == "known"] == [DOUBLE]
+    assert sum(row["prompt_id"] == "unknown" for row in found) > 1
