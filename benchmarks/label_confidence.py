@@ -99,7 +99,8 @@ def learn(parts: Sequence[tuple[Pairs, NDArray[np.bool_]]], examples: bool = Fal
     if examples:
         known = confidence.WEIGHTS[: -len(confidence.EXAMPLE_FEATURES)]
         odds = known[0] + features[:, : len(known) - 1] @ np.array(known[1:])
-        more = logistic_beside(odds, features[:, len(known) - 1 :], right, weights)
+        columns = features[:, len(known) - 1 :]
+        more = newton(columns, odds, right, weights, np.full(columns.shape[1], RIDGE))
         return Learnt((*known, *more.tolist()), confidence.LEARNT_SHARE)
     return Learnt(tuple(logistic(features, right, weights).tolist()), float((right * weights).sum()))
 
@@ -115,24 +116,20 @@ def logistic(features: Floats, right: NDArray[np.bool_], weights: Floats) -> Flo
     mean = weights @ features
     spread = np.sqrt(weights @ (features - mean) ** 2) + 1e-9
     x = np.column_stack([np.ones(len(features)), (features - mean) / spread])
-    ridge = np.eye(x.shape[1]) * RIDGE
-    ridge[0, 0] = 0.0
-    beta = np.zeros(x.shape[1])
-    for _ in range(12):
-        p = 1 / (1 + np.exp(-x @ beta))
-        slope = x.T @ (x * (weights * p * (1 - p))[:, None]) + ridge
-        beta -= np.linalg.solve(slope, x.T @ (weights * (p - right)) + ridge @ beta)
+    ridge = np.full(x.shape[1], RIDGE)
+    ridge[0] = 0.0
+    beta = newton(x, np.zeros(len(x)), right, weights, ridge)
     scaled = beta[1:] / spread
     return np.array([beta[0] - (mean * scaled).sum(), *scaled])
 
 
-def logistic_beside(known: Floats, features: Floats, right: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Weights of further features of a ridge logistic model, whose log odds without them are known."""
-    beta = np.zeros(features.shape[1])
+def newton(x: Floats, known: Floats, right: NDArray[np.bool_], weights: Floats, ridge: Floats) -> Floats:
+    """Weights of the columns of a logistic model, each held back by its `ridge`, beside log odds that are known."""
+    beta = np.zeros(x.shape[1])
     for _ in range(12):
-        p = 1 / (1 + np.exp(-known - features @ beta))
-        slope = features.T @ (features * (weights * p * (1 - p))[:, None]) + np.eye(len(beta)) * RIDGE
-        beta -= np.linalg.solve(slope, features.T @ (weights * (p - right)) + RIDGE * beta)
+        p = 1 / (1 + np.exp(-known - x @ beta))
+        slope = x.T @ (x * (weights * p * (1 - p))[:, None]) + np.diag(ridge)
+        beta -= np.linalg.solve(slope, x.T @ (weights * (p - right)) + ridge * beta)
     return beta
 
 

@@ -304,7 +304,8 @@ def _correlation(bases: Bases) -> str:
 
 def _ranked(rows: Mapping[str, Any]) -> list[str]:
     """The rows of a base that differ in their ranking alone."""
-    return [name for name in (f"DPO+NLL, {ranking}" for ranking in (*RANKINGS, "hidden truth")) if name in rows]
+    names = [f"DPO+NLL, {ranking}" for ranking in (*RANKINGS, "hidden truth")]
+    return [name for name in names if name in rows]
 
 
 def _correlated(bases: Bases, way: str, word: str, value: Callable[[Mapping[str, Any]], float]) -> str:

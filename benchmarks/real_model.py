@@ -188,8 +188,8 @@ def table(run: Path, folder: Path) -> Iterator[str]:
             rows = list(paired_rows(out))
             yield _row(name, rows, hidden)
         if name == "combined":
-            combined = rows
-    yield from _kept(combined, hidden)
+            kept = list(_kept(rows, hidden))
+    yield from kept
 
 
 def choices(run: Path, folder: Path) -> Iterator[str]:

@@ -69,7 +69,7 @@ class Runner:
     quiet: bool = False
     cluster: Cluster | None = None
     """Ray instead of a process pool."""
-    _workers: _Workers = field(default_factory=_Workers, repr=False, compare=False)
+    _workers: _Workers = field(default_factory=_Workers, init=False, repr=False, compare=False)
 
     def source(self, name: str, tables: Iterator[Shard], depends: dict[str, Any], total: int) -> Stage:
         """Makes the first stage of a chain from shards that are made here, one after the other.

@@ -55,7 +55,8 @@ def efficiency_summary(costs: Mapping[str, tuple[float, float]]) -> dict[str, An
     """Metrics from the costs (A, B) in CPU seconds of each problem."""
     ratios = {task: ratio(*pair) for task, pair in costs.items()}
     mean, low, high = bootstrap(list(ratios.values()))
-    typical = [math.exp(edge) for edge in bootstrap([math.log(value) for value in ratios.values()])]
+    logarithms = [math.log(value) for value in ratios.values()]
+    typical = [math.exp(edge) for edge in bootstrap(logarithms)]
     return {
         "problems": len(ratios),
         "speed_up": mean, "low": low, "high": high, "geometric_mean": typical,
