@@ -108,6 +108,15 @@ def test_a_failure_is_raised(test):
         run(test)
 
 
+def test_cases_that_the_code_starts_are_no_run_of_the_test():
+    def start_own():
+        case = type("Own", (unittest.TestCase,), {"runTest": lambda self: None})
+        case().run()
+
+    with pytest.raises(AssertionError, match="2 != 3"):
+        run("start_own()\n" + FAILS, start_own=start_own)
+
+
 def test_other_exceptions_stay_what_they_are():
     with pytest.raises(ValueError, match="no"):
         run("def test():\n    raise ValueError('no')")

@@ -77,8 +77,12 @@ class Runner:
         self.namespace, self.entry_point, self.subject = namespace, entry_point, subject
         self.suites: list[Any] = []
         """Results of unittest's suites and cases that the text has started."""
-        self.started = self.within = False
-        """Whether it has started any, and whether one is running."""
+        self.started: set[type] = set()
+        """Classes of what was started: the candidate may start some of its own, which is no run of the test's."""
+        self.foreign: set[type] = set()
+        """Cases that were there before the text."""
+        self.within = False
+        """Whether a suite or a case is running."""
         self.ran = 0
 
     def run(self, outline: Outline, code: types.CodeType) -> None:
@@ -87,6 +91,7 @@ class Runner:
         self.namespace["__name__"] = "__main__"
         if outline.has_unittest:
             self.take_over_unittest()
+            self.foreign = set(self.cases())
         if "doctest" in outline.used:
             self.take_over_doctest()
         try:
@@ -166,9 +171,10 @@ class Runner:
 
         @functools.wraps(run)
         def wrapped(*arguments: Any, **options: Any) -> Any:
+            self.started.add(type(arguments[0]))
             if self.within:
                 return run(*arguments, **options)
-            self.started = self.within = True
+            self.within = True
             try:
                 result = run(*arguments, **options)
             finally:
@@ -184,14 +190,21 @@ class Runner:
         import unittest
 
         loader, suite = unittest.TestLoader(), unittest.TestSuite()
-        for value in list(self.namespace.values()):
-            if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "__main__":
-                suite.addTests(loader.loadTestsFromTestCase(value))
+        for case in self.cases():
+            suite.addTests(loader.loadTestsFromTestCase(case))
         suite(unittest.TestResult())
+
+    def cases(self) -> list[Any]:
+        """The test cases that are there, in their order."""
+        import unittest
+
+        values = [value for value in self.namespace.values() if isinstance(value, type)]
+        return [kind for kind in values if issubclass(kind, unittest.TestCase) and kind.__module__ == "__main__"]
 
     def finish_unittest(self) -> None:
         """Runs cases that nobody has started, and raises for one that failed."""
-        if not self.started:
+        own = set(self.cases()) - self.foreign
+        if not (self.started & own if own else self.started):
             self.run_cases()
         for result in self.suites:
             self.ran += result.testsRun
